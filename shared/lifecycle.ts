@@ -1,0 +1,79 @@
+/**
+ * How a process ends. `onStop` is called right where something is created; `stop` runs that list
+ * backwards, each step with a deadline, once. SIGINT, SIGTERM, the IPC message `drain` and a closed
+ * IPC channel are one and the same request. Only a top process obeys a second signal (exit at once),
+ * and only 500 ms after the first: terminals and supervisors send more than one at a time.
+ */
+type Logs = { info(fields: object, text: string): void; error(fields: object, text: string): void };
+type Step = { name: string; run: () => unknown; deadlineMs: number };
+
+export type Lifecycle = ReturnType<typeof createLifecycle>;
+
+const within = (step: Step): Promise<'done' | 'late'> =>
+  new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve('late'), step.deadlineMs);
+    Promise.resolve()
+      .then(step.run)
+      .then(() => resolve('done'), reject)
+      .finally(() => clearTimeout(timer));
+  });
+
+export const createLifecycle = ({ log, role }: { log: Logs; role: 'top' | 'child' }) => {
+  const steps: Step[] = [];
+  let stoppingSince: number | undefined;
+
+  const onStop = (name: string, run: () => unknown, deadlineMs = 5000) => {
+    steps.push({ name, run, deadlineMs });
+  };
+
+  const runSteps = async () => {
+    for (const step of steps.reverse()) {
+      try {
+        if ((await within(step)) === 'late') log.error({ step: step.name }, 'stop step is late');
+      } catch (err) {
+        log.error({ step: step.name, err }, 'stop step failed');
+      }
+    }
+  };
+
+  /** Idempotent. Exits the process when every step has run. */
+  const stop = (reason: string, exitCode = 0) => {
+    if (stoppingSince !== undefined) return;
+    stoppingSince = Date.now();
+    log.info({ reason }, 'stopping');
+    runSteps().finally(() => process.exit(exitCode));
+  };
+
+  const onSignal = (signal: string) => {
+    if (stoppingSince === undefined) return stop(signal);
+    if (role === 'top' && Date.now() - stoppingSince >= 500) process.exit(130);
+  };
+
+  const signals = role === 'child' ? ['SIGINT', 'SIGTERM', 'SIGHUP'] : ['SIGINT', 'SIGTERM'];
+  for (const signal of signals) process.on(signal, () => onSignal(signal));
+  process.on('message', (message) => {
+    if (message === 'drain') stop('drain');
+  });
+  if (process.connected) process.on('disconnect', () => stop('parent has gone'));
+  process.on('uncaughtException', (err) => {
+    log.error({ err }, 'uncaught exception');
+    stop('uncaught exception', 1);
+  });
+
+  return {
+    onStop,
+    stop,
+    stopping: () => stoppingSince !== undefined,
+    /** Tells the parent, if there is one, that this process serves. */
+    ready: () => {
+      process.send?.('ready');
+    },
+  };
+};
+
+/** A start that failed: say why in one place, then leave. */
+export const failStart = (error: unknown): void => {
+  const text = error instanceof Error ? error.message : 'unknown error';
+  process.stderr.write(`floodgate: cannot start: ${text}\n`);
+  process.exit(1);
+};

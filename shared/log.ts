@@ -1,0 +1,46 @@
+/**
+ * The one door to pino: JSON lines on stdout, one object per line, secrets redacted.
+ * Lines are gathered and written in blocks (a write per line costs a system call on the login path);
+ * `flushLog` runs at stop. Callers pass an object of known fields first, never a password or a token.
+ */
+import { type DestinationStream, destination, type Logger, pino } from 'pino';
+import { isAppError } from './errors.js';
+
+export type Log = Logger;
+export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+const redacted = ['password', 'token', 'secret', 'authorization', 'cookie', 'hash'];
+
+/** What is said of an error: never the message of a SyntaxError, which quotes the input. */
+export const describeError = (error: unknown): object => {
+  if (!(error instanceof Error)) return { type: typeof error };
+  const cause = error.cause === undefined ? undefined : describeError(error.cause);
+  const code = 'code' in error ? String(error.code) : undefined;
+  const message = error instanceof SyntaxError ? undefined : error.message;
+  const detail = isAppError(error) ? error.detail : undefined;
+  const frames = error.stack?.split('\n').filter((line) => line.startsWith('    at '));
+  return { type: error.name, code, message, detail, stack: frames?.slice(0, 8).join('\n'), cause };
+};
+
+export const createLog = (options: {
+  level: string;
+  role: string;
+  stream?: DestinationStream;
+}): Log =>
+  pino(
+    {
+      level: options.level,
+      base: { role: options.role, pid: process.pid },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      redact: { paths: redacted.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' },
+      serializers: { err: describeError },
+    },
+    options.stream ??
+      destination({ fd: 1, sync: false, minLength: 4096, periodicFlush: 200, maxLength: 1 << 26 }),
+  );
+
+/** Resolves when everything logged so far has left the process. */
+export const flushLog = (log: Log): Promise<void> =>
+  new Promise((resolve) => {
+    log.flush(() => resolve());
+  });

@@ -1,0 +1,66 @@
+/**
+ * The one door to prom-client. A process has one registry; names get the prefix `floodgate_`.
+ * Edges and nodes answer with `json()`, the admin child merges those answers (`mergeMetrics`) and
+ * prints text. Bind labels once (`counter.labels(…)`) where a metric sits on a hot path.
+ */
+import {
+  AggregatorRegistry,
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  type MetricObject,
+  Registry,
+} from 'prom-client';
+
+export type Metrics = ReturnType<typeof createMetrics>;
+export type { Counter, Gauge, Histogram };
+
+const prefix = 'floodgate_';
+
+export const createMetrics = ({ defaults = true }: { defaults?: boolean } = {}) => {
+  const registry = new Registry();
+  if (defaults) collectDefaultMetrics({ register: registry, prefix });
+  const registers = [registry];
+
+  return {
+    counter: <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+      new Counter({ name: prefix + name, help, labelNames, registers }),
+    gauge: <L extends string>(
+      name: string,
+      help: string,
+      labelNames: readonly L[] = [],
+      /** Called at each scrape with the gauge, to set what is computed on demand. */
+      collect?: (gauge: Gauge<L>) => void,
+    ): Gauge<L> => {
+      const gauge: Gauge<L> = new Gauge({
+        name: prefix + name,
+        help,
+        labelNames,
+        registers,
+        ...(collect ? { collect: () => collect(gauge) } : {}),
+      });
+      return gauge;
+    },
+    histogram: <L extends string>(
+      name: string,
+      help: string,
+      labelNames: readonly L[] = [],
+      buckets?: number[],
+    ) =>
+      new Histogram({
+        name: prefix + name,
+        help,
+        labelNames,
+        registers,
+        ...(buckets ? { buckets } : {}),
+      }),
+    /** Plain objects, fit for IPC and JSON. */
+    json: (): Promise<MetricObject[]> => registry.getMetricsAsJSON(),
+    text: (): Promise<string> => registry.metrics(),
+  };
+};
+
+/** One scrape text from the `json()` of many processes: sums, and averages where prom-client says so. */
+export const mergeMetrics = (parts: object[][]): Promise<string> =>
+  AggregatorRegistry.aggregate(parts).metrics();
