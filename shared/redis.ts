@@ -45,21 +45,22 @@ export const connectRedis = (options: {
   commandTimeoutMs?: number;
   blocking?: boolean;
 }): RedisClient => {
-  const settings: RedisOptions = {
+  const settings = {
     ...parseRedisUrl(options.url),
-    protocol: 2,
+    protocol: 2 as const,
     connectionName: `floodgate-${options.name}`,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     connectTimeout: 500,
     ...(options.blocking ? {} : { commandTimeout: options.commandTimeoutMs ?? 250 }),
-    retryStrategy: (times) =>
+    retryStrategy: (times: number) =>
       Math.min(50 * 2 ** Math.min(times, 4), 500) * (0.75 + Math.random() / 2),
     // 1 = reconnect without sending again what failed.
-    reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 1 : false),
+    reconnectOnError: (error: Error): 1 | false =>
+      error.message.startsWith('READONLY') ? 1 : false,
   };
-  const client = new Redis(settings);
+  const client = new Redis({ ...settings, replyMapping: 'legacy' });
   let isUp = false;
   client.on('ready', () => {
     isUp = true;

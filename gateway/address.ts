@@ -1,0 +1,135 @@
+/**
+ * Who is calling, for limits and the session list: the client address behind proxies we trust, and
+ * the network it belongs to. X-Forwarded-For is believed only from TRUSTED_PROXIES. A private peer
+ * that sends it while that setting is empty is most likely our own unconfigured proxy: one address
+ * would then stand for everybody, so address limits go off, loudly.
+ */
+import type { IncomingMessage } from 'node:http';
+import ipaddr from 'ipaddr.js';
+import type { Log } from '../shared/log.js';
+import type { Metrics } from '../shared/metrics.js';
+
+export type Caller = {
+  /** As shown to the user; empty when unknown. */
+  address: string;
+  /** v4 /32 or v6 /64 and v4 /24 or v6 /48 as limit keys; undefined = no address limits. */
+  client: string | undefined;
+  network: string | undefined;
+};
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
+type Range = [Address, number];
+
+const nobody: Caller = { address: '', client: undefined, network: undefined };
+
+const parse = (text: string): Address | undefined => {
+  const bare = text.trim();
+  return ipaddr.isValid(bare) ? ipaddr.process(bare) : undefined;
+};
+
+export const parseRange = (text: string): Range | undefined => {
+  try {
+    if (text.includes('/')) return ipaddr.parseCIDR(text);
+    const address = ipaddr.process(text);
+    return [address, address.kind() === 'ipv4' ? 32 : 128];
+  } catch {
+    return undefined;
+  }
+};
+
+const isIn = (address: Address, ranges: readonly Range[]): boolean =>
+  ranges.some(([base, bits]) => base.kind() === address.kind() && address.match(base, bits));
+
+const prefix = (address: Address, bytes: number): string =>
+  Buffer.from(address.toByteArray().slice(0, bytes)).toString('hex');
+
+const callerOf = (address: Address): Caller => {
+  const isV4 = address.kind() === 'ipv4';
+  return {
+    address: address.toString(),
+    client: prefix(address, isV4 ? 4 : 8),
+    network: prefix(address, isV4 ? 3 : 6),
+  };
+};
+
+const isPrivate = (address: Address): boolean =>
+  ['private', 'loopback', 'uniqueLocal', 'linkLocal', 'carrierGradeNat'].includes(address.range());
+
+export const createAddresses = ({
+  trustedProxies,
+  log,
+  metrics,
+}: {
+  trustedProxies: readonly string[];
+  log: Log;
+  metrics: Metrics;
+}) => {
+  const ranges = trustedProxies.flatMap((text) => parseRange(text) ?? []);
+  const direct = new WeakMap<object, Caller>();
+  let warnedAt = Number.NEGATIVE_INFINITY;
+  const unconfigured = metrics.counter(
+    'address_limits_off_total',
+    'Requests without address limits: a private peer sends X-Forwarded-For, TRUSTED_PROXIES is unset',
+  );
+
+  const warn = () => {
+    unconfigured.inc();
+    if (performance.now() - warnedAt < 60_000) return;
+    warnedAt = performance.now();
+    log.warn(
+      'X-Forwarded-For arrives from a private address but TRUSTED_PROXIES is unset: address limits are off. Set TRUSTED_PROXIES to the address of your proxy',
+    );
+  };
+
+  /** The rightmost entry that is not a proxy of ours. */
+  const forwarded = (header: string): Address | undefined => {
+    const hops = header.split(',').reverse();
+    for (const hop of hops) {
+      const address = parse(hop);
+      if (address === undefined) return undefined;
+      if (!isIn(address, ranges)) return address;
+    }
+    return undefined;
+  };
+
+  const isTrusted = (text: string): boolean => {
+    const address = parse(text);
+    return address !== undefined && isIn(address, ranges);
+  };
+
+  const callerOfPeer = (req: IncomingMessage): Caller => {
+    const known = direct.get(req.socket);
+    if (known !== undefined) return known;
+    const peer = parse(req.socket.remoteAddress ?? '');
+    const caller = peer === undefined ? nobody : callerOf(peer);
+    direct.set(req.socket, caller);
+    return caller;
+  };
+
+  const callerOfRequest = (req: IncomingMessage): Caller => {
+    const header = req.headers['x-forwarded-for'];
+    const peer = callerOfPeer(req);
+    if (typeof header !== 'string') return peer;
+    const address = parse(peer.address);
+    if (address === undefined) return nobody;
+    if (isIn(address, ranges)) {
+      const client = forwarded(header);
+      return client === undefined ? peer : callerOf(client);
+    }
+    if (ranges.length > 0 || !isPrivate(address)) return peer;
+    warn();
+    return { address: peer.address, client: undefined, network: undefined };
+  };
+
+  return {
+    callerOf: callerOfRequest,
+    isTrusted,
+    /** A trusted proxy's request id, for correlation only. */
+    requestIdOf: (req: IncomingMessage): string | undefined => {
+      const id = req.headers['x-request-id'];
+      if (ranges.length === 0 || typeof id !== 'string' || !/^[\w.:-]{1,64}$/.test(id))
+        return undefined;
+      return isTrusted(req.socket.remoteAddress ?? '') ? id : undefined;
+    },
+  };
+};

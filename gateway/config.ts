@@ -1,0 +1,107 @@
+/**
+ * The gateway's settings (design § 8): environment in, one frozen typed object out, all problems
+ * reported together. Only main and server see it whole.
+ */
+import { availableParallelism, tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { createEnv, mask } from '../shared/env.js';
+
+export type Config = ReturnType<typeof loadConfig>;
+
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+const secretNames = ['adminToken', 'metricsToken', 'redisUrl', 'nodeSecrets', 'kek'];
+const loopback = ['127.0.0.1', '::1', 'localhost'];
+const day = 86_400_000;
+
+const defaultRuntimeDir = (source: NodeJS.ProcessEnv): string =>
+  source.XDG_RUNTIME_DIR
+    ? join(source.XDG_RUNTIME_DIR, 'floodgate')
+    : join(tmpdir(), `floodgate-${userInfo().uid}`);
+
+const readTls = (env: ReturnType<typeof createEnv>) => {
+  const certFile = env.optional('TLS_CERT_FILE');
+  const keyFile = env.optional('TLS_KEY_FILE');
+  if ((certFile === undefined) !== (keyFile === undefined))
+    env.complain('TLS_CERT_FILE and TLS_KEY_FILE go together: set both or neither.');
+  return certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile };
+};
+
+/** `allow:30s` or `deny`: for how long token checks go on when the revocation log is lost. */
+const readStoreLoss = (env: ReturnType<typeof createEnv>): number => {
+  const text = env.optional('VERIFY_ON_STORE_LOSS') ?? 'allow:30s';
+  if (text === 'deny') return 1000;
+  const match = /^allow:(\d{1,4})s$/.exec(text);
+  const seconds = Number(match?.[1] ?? Number.NaN);
+  if (seconds >= 1 && seconds <= 3600) return seconds * 1000;
+  env.complain('VERIFY_ON_STORE_LOSS must be deny or allow:Ns with N from 1 to 3600.');
+  return 1000;
+};
+
+const readKek = (env: ReturnType<typeof createEnv>): Buffer => {
+  const text = env.requiredSecret('KEY_ENCRYPTION_KEY', '32 random bytes in base64url.');
+  const bytes = Buffer.from(text, 'base64url');
+  if (text !== '' && bytes.length !== 32)
+    env.complain('KEY_ENCRYPTION_KEY must be 32 bytes in base64url (43 characters).');
+  return bytes;
+};
+
+const readAdmin = (env: ReturnType<typeof createEnv>, hasTls: boolean) => {
+  const adminHost = env.string('ADMIN_HOST', { default: '127.0.0.1' });
+  if (!loopback.includes(adminHost) && !hasTls)
+    env.complain('ADMIN_HOST off loopback needs TLS_CERT_FILE and TLS_KEY_FILE.');
+  return {
+    adminHost,
+    adminPort: env.int('ADMIN_PORT', { default: 9464, min: 0, max: 65_535 }),
+    adminToken: env.requiredSecret('ADMIN_TOKEN', 'the bearer token of the admin port.'),
+    metricsToken: env.secret('METRICS_TOKEN'),
+  };
+};
+
+const readTokens = (env: ReturnType<typeof createEnv>, port: number) => {
+  const issuer = env.string('ISSUER', { default: `http://localhost:${port}` });
+  return {
+    issuer,
+    audience: env.string('AUDIENCE', { default: issuer }),
+    tokenAlg: env.oneOf('ACCESS_TOKEN_ALG', ['EdDSA', 'RS256', 'ES256'] as const, 'EdDSA'),
+    accessTtlMs: env.durationMs('ACCESS_TOKEN_TTL', {
+      default: 600_000,
+      min: 10_000,
+      max: 900_000,
+    }),
+    sessionIdleMs: env.durationMs('SESSION_IDLE_TTL', { default: 7 * day, min: 60_000 }),
+    sessionMaxMs: env.durationMs('SESSION_MAX_TTL', { default: 30 * day, min: 60_000 }),
+    verifyOnStoreLossMs: readStoreLoss(env),
+  };
+};
+
+/** Throws ConfigError with every problem. */
+export const loadConfig = (source: NodeJS.ProcessEnv) => {
+  const env = createEnv(source);
+  const port = env.int('PORT', { default: 8080, min: 0, max: 65_535 });
+  const tls = readTls(env);
+  const config = {
+    host: env.string('HOST', { default: '0.0.0.0' }),
+    port,
+    tls,
+    edges: env.int('EDGES', { default: availableParallelism(), min: 1, max: 256 }),
+    ...readAdmin(env, tls !== undefined),
+    ...readTokens(env, port),
+    redisUrl: env.requiredSecret('REDIS_URL', 'npm start brings a Redis of its own.'),
+    acceptDataLoss: env.flag('ACCEPT_DATA_LOSS'),
+    runtimeDir: env.optional('RUNTIME_DIR') ?? defaultRuntimeDir(source),
+    nodeSecrets: env
+      .requiredSecret('NODE_SECRET', 'the secret that gateway and nodes share.')
+      .split(','),
+    kek: readKek(env),
+    trustedProxies: env.list('TRUSTED_PROXIES'),
+    registration: env.oneOf('REGISTRATION', ['open', 'closed'] as const, 'closed'),
+    defaultScopes: env.string('DEFAULT_SCOPES', { default: 'account' }),
+    failureFloorMs: env.durationMs('LOGIN_FAILURE_FLOOR', { default: 300, min: 100, max: 2000 }),
+    stopDelayMs: env.durationMs('STOP_DELAY', { default: 300, max: 60_000 }),
+    logLevel: env.oneOf('LOG_LEVEL', logLevels, 'info'),
+  };
+  env.check();
+  return Object.freeze(config);
+};
+
+export const maskConfig = (config: Config): object => mask(config, secretNames);

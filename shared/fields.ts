@@ -1,0 +1,46 @@
+/**
+ * Takes the fields of a request body apart: only known fields, only well-formed strings, nothing
+ * coerced, missing ones named. A spec says which fields a call has: `{ username: true, scope: false }`
+ * means username is required and scope may be left out.
+ */
+import { AppError } from './errors.js';
+
+type Spec = Record<string, boolean>;
+type Fields<S extends Spec> = { [K in keyof S]: S[K] extends true ? string : string | undefined };
+
+const maxPasswordBytes = 4096;
+
+const readField = (name: string, value: unknown, isRequired: boolean): string | undefined => {
+  if (value === undefined) {
+    if (isRequired) throw new AppError('bad_request', { reason: 'missing_field', field: name });
+    return undefined;
+  }
+  if (typeof value !== 'string')
+    throw new AppError('bad_request', { reason: 'not_string', field: name });
+  if (!value.isWellFormed())
+    throw new AppError('bad_request', { reason: 'ill_formed', field: name });
+  return value;
+};
+
+const hasFields = <S extends Spec>(value: object, spec: S): value is Fields<S> =>
+  Object.keys(spec).every((name) => name in value);
+
+/** The fields of `spec`, or AppError bad_request naming the first that is wrong. */
+export const readFields = <const S extends Spec>(
+  body: Record<string, unknown>,
+  spec: S,
+): Fields<S> => {
+  for (const name in body)
+    if (!Object.hasOwn(spec, name)) throw new AppError('bad_request', { reason: 'unknown_field' });
+  const fields: Record<string, string | undefined> = {};
+  for (const name in spec) fields[name] = readField(name, body[name], spec[name] === true);
+  if (!hasFields(fields, spec)) throw new AppError('internal');
+  return fields;
+};
+
+/** A password as sent: 1 to 4,096 bytes. What a new one must fulfil is the worker's policy. */
+export const checkPassword = (field: string, password: string): void => {
+  if (password === '') throw new AppError('bad_request', { reason: 'missing_field', field });
+  if (Buffer.byteLength(password) > maxPasswordBytes)
+    throw new AppError('bad_request', { reason: 'password_too_long', field });
+};
