@@ -64,7 +64,7 @@ export const createAddresses = ({
   log: Log;
   metrics: Metrics;
 }) => {
-  const ranges = trustedProxies.flatMap((text) => parseRange(text) ?? []);
+  const ranges = trustedProxies.map(parseRange).filter((range) => range !== undefined);
   const direct = new WeakMap<object, Caller>();
   let warnedAt = Number.NEGATIVE_INFINITY;
   const unconfigured = metrics.counter(

@@ -5,6 +5,7 @@
 import { availableParallelism, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createEnv, mask } from '../shared/env.js';
+import { parseRange } from './address.js';
 
 export type Config = ReturnType<typeof loadConfig>;
 
@@ -74,6 +75,13 @@ const readTokens = (env: ReturnType<typeof createEnv>, port: number) => {
   };
 };
 
+const readProxies = (env: ReturnType<typeof createEnv>): string[] => {
+  const proxies = env.list('TRUSTED_PROXIES');
+  if (proxies.some((text) => parseRange(text) === undefined))
+    env.complain('TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8, with commas.');
+  return proxies;
+};
+
 /** Throws ConfigError with every problem. */
 export const loadConfig = (source: NodeJS.ProcessEnv) => {
   const env = createEnv(source);
@@ -93,7 +101,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv) => {
       .requiredSecret('NODE_SECRET', 'the secret that gateway and nodes share.')
       .split(','),
     kek: readKek(env),
-    trustedProxies: env.list('TRUSTED_PROXIES'),
+    trustedProxies: readProxies(env),
     registration: env.oneOf('REGISTRATION', ['open', 'closed'] as const, 'closed'),
     defaultScopes: env.string('DEFAULT_SCOPES', { default: 'account' }),
     failureFloorMs: env.durationMs('LOGIN_FAILURE_FLOOR', { default: 300, min: 100, max: 2000 }),

@@ -32,6 +32,16 @@ export const normaliseUsername = (name: string): string => {
   return mapped;
 };
 
+export type Accounts = ReturnType<typeof createAccounts>;
+
+/** From a name as sent to its canonical form and account key; throws bad_request. */
+export const createAccounts =
+  (nameKey: Buffer) =>
+  (username: string): { name: string; u: string } => {
+    const name = normaliseUsername(username);
+    return { name, u: accountKey(nameKey, name) };
+  };
+
 /** `u`: 128 bits of HMAC-SHA256 over the canonical name, base64url, 22 characters. */
 export const accountKey = (nameKey: Buffer, canonicalName: string): string =>
   createHmac('sha256', nameKey)

@@ -1,5 +1,5 @@
 /**
- * HTTP in and out for edges, the admin child and worker nodes: checks the head, finds the route,
+ * The HTTP server of edges, the admin child and worker nodes: checks the head, finds the route,
  * reads the body, and holds the single catch that turns an error into an answer.
  * It knows statuses and headers; what a request means is the routes' business. The path without a
  * body runs synchronously from parser to answer, because token checks live on it.
@@ -10,28 +10,13 @@ import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AppError, describe, type ErrorCode, isAppError, rowOf } from './errors.js';
+import { AppError, type ErrorCode, isAppError, rowOf } from './errors.js';
+import { errorBody, errorHeaders, parserCodes, rawAnswer } from './http-answer.js';
+import { bad, checkHead, checkMediaType, readBody } from './http-request.js';
+import { type Ctx, createRouter, type Reply, type Route } from './http-route.js';
 import { parseJson } from './json.js';
 
-export type Ctx = {
-  req: IncomingMessage;
-  res: ServerResponse;
-  requestId: string;
-  path: string;
-  /** performance.now() when the request was complete: the last body byte, or the head. */
-  arrivedAt: number;
-};
-export type Reply = { status: number; headers?: Record<string, string>; body?: unknown };
-export type Body = Record<string, unknown>;
-export type Route = {
-  /** '*' takes every method. */
-  method: string;
-  path: string;
-  /** Also everything below `path` + '/'. */
-  prefix?: true;
-  body: 'json' | 'none';
-  handle: (ctx: Ctx, body: Body) => Reply | Promise<Reply>;
-};
+export type { Body, Ctx, Reply, Route } from './http-route.js';
 
 type Logs = { error(fields: object, text: string): void; warn(fields: object, text: string): void };
 export type HttpOptions = {
@@ -43,7 +28,8 @@ export type HttpOptions = {
   requestIdOf?: (req: IncomingMessage) => string | undefined;
   /** Adds headers to every answer (cross-origin, a node's load). */
   decorate?: (req: IncomingMessage, headers: Record<string, string>) => void;
-  observe?: (route: string, status: number, ms: number) => void;
+  /** Once per request that reached a handler or was refused, also when the client has gone. */
+  observe?: (ctx: Ctx, route: string, status: number, code?: ErrorCode) => void;
   tls?: { cert: Buffer; key: Buffer };
   maxConnections?: number;
   /** Connections of one address; `exempt` names addresses that stand for many clients. */
@@ -54,130 +40,6 @@ export type HttpOptions = {
 };
 
 const maxHeaderBytes = 16 * 1024;
-const maxHeaderLines = 100;
-const maxBodyBytes = 16 * 1024;
-
-// ─── head ────────────────────────────────────────────────────────────────────
-
-const bad = (reason: NonNullable<AppError['reason']>, field?: string) =>
-  new AppError('bad_request', field === undefined ? { reason } : { reason, field });
-
-/**
- * Node drops header lines past its own limit and keeps the first of some duplicates without a word;
- * both hide what an intermediary may have read, so they are counted and refused here.
- */
-const checkHead = (req: IncomingMessage) => {
-  const raw = req.rawHeaders;
-  if (raw.length > 2 * maxHeaderLines) throw new AppError('headers_too_large');
-  let hosts = 0;
-  let types = 0;
-  let authorizations = 0;
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i] ?? '';
-    if (name.length === 4) {
-      if (name.toLowerCase() === 'host') hosts++;
-    } else if (name.length === 12) {
-      if (name.toLowerCase() === 'content-type') types++;
-    } else if (name.length === 13 && name.toLowerCase() === 'authorization') authorizations++;
-  }
-  const host = req.headers.host;
-  if (hosts !== 1 || host === undefined || /[,/\s@]/.test(host)) throw bad('host');
-  if (types > 1) throw bad('duplicate_header', 'Content-Type');
-  if (authorizations > 1) throw bad('duplicate_header', 'Authorization');
-  if (req.headers['transfer-encoding'] !== undefined && req.headers['content-length'] !== undefined)
-    throw bad('framing');
-  if (req.url?.charCodeAt(0) !== 47) throw bad('target');
-};
-
-// ─── body ────────────────────────────────────────────────────────────────────
-
-const checkMediaType = (req: IncomingMessage) => {
-  const type = req.headers['content-type'] ?? '';
-  if (!/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type))
-    throw new AppError('unsupported_media_type');
-  if (req.headers['content-encoding'] !== undefined) throw new AppError('unsupported_media_type');
-};
-
-/** The whole body, or undefined when the client left while sending it. */
-const readBody = (req: IncomingMessage): Promise<Buffer | undefined> =>
-  new Promise((resolve, reject) => {
-    if (Number(req.headers['content-length'] ?? 0) > maxBodyBytes)
-      return reject(new AppError('payload_too_large'));
-    const chunks: Buffer[] = [];
-    let size = 0;
-    req.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > maxBodyBytes) return reject(new AppError('payload_too_large'));
-      chunks.push(chunk);
-    });
-    req.once('end', () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));
-    req.once('error', () => resolve(undefined));
-    req.once('close', () => resolve(undefined));
-  });
-
-// ─── answers ─────────────────────────────────────────────────────────────────
-
-const challengeOf = (code: ErrorCode, kind: 'bare' | 'invalid'): string =>
-  kind === 'bare'
-    ? 'Bearer realm="floodgate"'
-    : `Bearer realm="floodgate", error="invalid_token", error_description="${rowOf(code).text}"`;
-
-const errorBody = (error: AppError, requestId: string, inner: boolean) => ({
-  error: error.code,
-  error_description: describe(error),
-  request_id: requestId,
-  ...(inner && error.reason !== undefined ? { reason: error.reason, field: error.field } : {}),
-  ...(inner && error.code === 'overloaded'
-    ? { started: false, wait_ms: Math.round(error.retryAfterMs ?? 0) }
-    : {}),
-});
-
-const errorHeaders = (error: AppError): Record<string, string> => {
-  const row = rowOf(error.code);
-  const headers: Record<string, string> = {};
-  if (row.challenge !== undefined)
-    headers['www-authenticate'] = challengeOf(error.code, row.challenge);
-  const waitMs = error.retryAfterMs ?? row.retryAfterMs;
-  if (waitMs !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(waitMs / 1000)));
-  return headers;
-};
-
-/** For what Node's parser refuses: no request object exists, so the answer is written by hand. */
-const rawAnswer = (code: ErrorCode, requestId: string): string => {
-  const body = JSON.stringify(errorBody(new AppError(code), requestId, false));
-  return (
-    `HTTP/1.1 ${rowOf(code).status} Error\r\nContent-Type: application/json; charset=utf-8\r\n` +
-    `Content-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store\r\n` +
-    `X-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`
-  );
-};
-
-const parserCodes: Record<string, ErrorCode> = {
-  HPE_HEADER_OVERFLOW: 'headers_too_large',
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'payload_too_large',
-  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
-};
-
-// ─── routing ─────────────────────────────────────────────────────────────────
-
-const createRouter = (routes: readonly Route[]) => {
-  const exact = new Map<string, Route>();
-  for (const route of routes) exact.set(`${route.method} ${route.path}`, route);
-  const prefixes = routes.filter((route) => route.prefix);
-  const isBelow = (route: Route, path: string) => path.startsWith(`${route.path}/`);
-
-  const allowed = (path: string): string[] =>
-    routes.filter((r) => r.path === path || (r.prefix && isBelow(r, path))).map((r) => r.method);
-
-  return (method: string, path: string): Route | readonly string[] => {
-    if (method === 'TRACE' || method === 'CONNECT') return ['GET', 'POST'];
-    const found =
-      exact.get(`${method} ${path}`) ??
-      exact.get(`* ${path}`) ??
-      prefixes.find((r) => (r.method === '*' || r.method === method) && isBelow(r, path));
-    return found ?? allowed(path);
-  };
-};
 
 const limitConnections = (limit: NonNullable<HttpOptions['perAddress']>) => {
   const open = new Map<string, number>();
@@ -195,8 +57,6 @@ const limitConnections = (limit: NonNullable<HttpOptions['perAddress']>) => {
   };
 };
 
-// ─── the server ──────────────────────────────────────────────────────────────
-
 export const createHttp = (options: HttpOptions) => {
   const { log, before, requestIdOf, decorate, observe, inner = false } = options;
   const findRoute = createRouter(options.routes);
@@ -205,12 +65,11 @@ export const createHttp = (options: HttpOptions) => {
   let isStopping = false;
   const newId = () => `${idPrefix}${(++lastId).toString(36)}`;
 
-  const send = (ctx: Ctx, route: string, reply: Reply) => {
+  const write = (ctx: Ctx, reply: Reply) => {
     const { req, res } = ctx;
-    if (res.headersSent || res.destroyed) return;
-    const text = reply.body === undefined ? '' : JSON.stringify(reply.body);
+    const text = reply.text ?? (reply.body === undefined ? '' : JSON.stringify(reply.body));
     const headers: Record<string, string> = { 'x-request-id': ctx.requestId };
-    if (text !== '') headers['content-type'] = 'application/json; charset=utf-8';
+    if (reply.body !== undefined) headers['content-type'] = 'application/json; charset=utf-8';
     headers['cache-control'] = 'no-store';
     if (reply.headers !== undefined) Object.assign(headers, reply.headers);
     if (reply.status !== 204) headers['content-length'] = String(Buffer.byteLength(text));
@@ -219,7 +78,11 @@ export const createHttp = (options: HttpOptions) => {
     if (isStopping || (!req.complete && reply.status >= 400)) headers.connection = 'close';
     res.writeHead(reply.status, headers);
     res.end(req.method === 'HEAD' ? '' : text);
-    observe?.(route, reply.status, performance.now() - ctx.arrivedAt);
+  };
+
+  const send = (ctx: Ctx, route: string, reply: Reply, code?: ErrorCode) => {
+    if (!ctx.res.headersSent && !ctx.res.destroyed) write(ctx, reply);
+    observe?.(ctx, route, reply.status, code);
   };
 
   const fail = (ctx: Ctx, route: string, thrown: unknown) => {
@@ -228,7 +91,7 @@ export const createHttp = (options: HttpOptions) => {
       log.error({ request_id: ctx.requestId, route, err: error }, 'internal error');
     const headers = errorHeaders(error);
     const body = errorBody(error, ctx.requestId, inner);
-    send(ctx, route, { status: rowOf(error.code).status, headers, body });
+    send(ctx, route, { status: rowOf(error.code).status, headers, body }, error.code);
   };
 
   const settle = (ctx: Ctx, route: Route, reply: Reply | Promise<Reply>) => {
@@ -256,7 +119,7 @@ export const createHttp = (options: HttpOptions) => {
     const headers: Record<string, string> =
       allow.length === 0 ? {} : { allow: [...new Set(allow)].join(', ') };
     const body = errorBody(error, ctx.requestId, inner);
-    send(ctx, 'none', { status: rowOf(error.code).status, headers, body });
+    send(ctx, 'none', { status: rowOf(error.code).status, headers, body }, error.code);
   };
 
   const onRequest = (req: IncomingMessage, res: ServerResponse) => {

@@ -63,17 +63,14 @@ export const createLifecycle = ({ log, role }: { log: Logs; role: 'top' | 'child
   return {
     onStop,
     stop,
+    /** SIGHUP: only a top process reloads; for a child every signal means stop. */
+    onReload: (run: () => unknown) => {
+      if (role === 'top') process.on('SIGHUP', run);
+    },
     stopping: () => stoppingSince !== undefined,
     /** Tells the parent, if there is one, that this process serves. */
     ready: () => {
       process.send?.('ready');
     },
   };
-};
-
-/** A start that failed: say why in one place, then leave. */
-export const failStart = (error: unknown): void => {
-  const text = error instanceof Error ? error.message : 'unknown error';
-  process.stderr.write(`floodgate: cannot start: ${text}\n`);
-  process.exit(1);
 };

@@ -1,0 +1,159 @@
+/**
+ * One attempt at password work, from the shed check to the verdict (design § 4, steps 3 to 10), and
+ * the sharing of identical ones: logins of the same account with the same password that are in
+ * flight at this edge cost one reservation, one forward and one hash. Each waiter still gets a
+ * session of its own. The key is an HMAC under a key of this process, kept only while in flight.
+ */
+import { createHmac, randomBytes } from 'node:crypto';
+import { AppError } from '../shared/errors.js';
+import type { Ctx } from '../shared/http.js';
+import type { Verdict, WorkClass } from '../shared/protocol.js';
+import type { Caller } from './address.js';
+
+type Reservation = { suspect: boolean; release(): Promise<void>; fail(): Promise<void> };
+type Signal = { readonly aborted: boolean; onAbort(fn: () => void): void };
+
+export type Work = {
+  kind: 'login' | 'register' | 'password';
+  u: string;
+  class: WorkClass;
+  /** What the node needs; built from parsed values. */
+  body: object;
+};
+
+export type Settled = {
+  verdict: Verdict;
+  /** Ends the reservation; set for the one caller that made it. */
+  release: () => Promise<void>;
+};
+
+type Limits = {
+  reserve(wanted: {
+    u: string;
+    client: string | undefined;
+    network: string | undefined;
+    kind: Work['kind'];
+    attemptId: string;
+  }): Promise<Reservation>;
+};
+
+type Nodes = {
+  shed(u: string): void;
+  submit(request: {
+    route: `/${Work['kind']}`;
+    u: string;
+    attemptId: string;
+    class: WorkClass;
+    body: object;
+    deadlineAt: number;
+    requestId: string;
+    signal: Signal;
+  }): Promise<Verdict>;
+};
+
+type Shared = { settled: Promise<Settled>; waiters: number; abort: () => void };
+
+const deadlineMs = 2500;
+const nothing = async () => {};
+const newAttemptId = () => randomBytes(16).toString('base64url');
+
+const createSignal = () => {
+  const listeners: (() => void)[] = [];
+  const signal = { aborted: false, onAbort: (fn: () => void) => void listeners.push(fn) };
+  const abort = () => {
+    signal.aborted = true;
+    for (const fn of listeners) fn();
+  };
+  return { signal, abort };
+};
+
+export type Attempts = ReturnType<typeof createAttempts>;
+export type Floor = ReturnType<typeof createFloor>;
+
+export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes }) => {
+  const shareKey = randomBytes(32);
+  const inFlight = new Map<string, Shared>();
+
+  const forward = async (ctx: Ctx, work: Work, caller: Caller, signal: Signal) => {
+    nodes.shed(work.u);
+    const attemptId = newAttemptId();
+    const { client, network } = caller;
+    const reservation = await limits.reserve({
+      u: work.u,
+      client,
+      network,
+      kind: work.kind,
+      attemptId,
+    });
+    try {
+      const verdict = await nodes.submit({
+        route: `/${work.kind}`,
+        u: work.u,
+        attemptId,
+        class: reservation.suspect ? 'suspect' : work.class,
+        body: work.body,
+        deadlineAt: ctx.arrivedAt + deadlineMs,
+        requestId: ctx.requestId,
+        signal,
+      });
+      if (verdict.outcome === 'denied') await reservation.fail();
+      return { verdict, release: verdict.outcome === 'denied' ? nothing : reservation.release };
+    } catch (error) {
+      // Refused, timed out or lost: not the caller's fault. If this fails too, the lease runs out.
+      reservation.release().catch(() => {});
+      throw error;
+    }
+  };
+
+  /** Calls `abort` once every waiter's client has gone. */
+  const watch = (ctx: Ctx, shared: Shared) => {
+    shared.waiters++;
+    ctx.res.once('close', () => {
+      if (!ctx.res.writableFinished && --shared.waiters === 0) shared.abort();
+    });
+  };
+
+  const start = (ctx: Ctx, work: Work, caller: Caller): Shared => {
+    const { signal, abort } = createSignal();
+    const shared: Shared = { settled: forward(ctx, work, caller, signal), waiters: 0, abort };
+    watch(ctx, shared);
+    return shared;
+  };
+
+  /** A password change or registration: never shared. Throws what limits and nodes throw. */
+  const run = (ctx: Ctx, work: Work, caller: Caller): Promise<Settled> =>
+    start(ctx, work, caller).settled;
+
+  /** A login: joins an identical one in flight, or becomes the one that others join. */
+  const join = async (ctx: Ctx, work: Work, caller: Caller, password: string): Promise<Settled> => {
+    const key = createHmac('sha256', shareKey).update(`${work.u}\n${password}`).digest('base64');
+    const running = inFlight.get(key);
+    if (running !== undefined) {
+      watch(ctx, running);
+      const { verdict } = await running.settled;
+      return { verdict, release: nothing };
+    }
+    const shared = start(ctx, work, caller);
+    inFlight.set(key, shared);
+    try {
+      return await shared.settled;
+    } finally {
+      inFlight.delete(key);
+    }
+  };
+
+  return { run, join, size: () => inFlight.size };
+};
+
+/**
+ * Holds back an answer about credentials until a multiple of the floor has passed since arrival, so
+ * that no reason for a refusal shows in its time, also when the nodes are slow (design § 4.11).
+ */
+export const createFloor =
+  (floorMs: number) =>
+  async (ctx: Ctx): Promise<never> => {
+    const elapsed = performance.now() - ctx.arrivedAt;
+    const wait = Math.ceil(elapsed / floorMs) * floorMs - elapsed;
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    throw new AppError('bad_credentials');
+  };

@@ -1,0 +1,31 @@
+/**
+ * Device tokens: a signed note that this account once signed in with this client. It opens nothing;
+ * it only lets a known device keep its place in the queue when a crowd or an attacker arrives.
+ * Form: `<u>.<issued, s since 1970>.<key id>.<MAC>`, good for 180 days.
+ */
+const maxAgeSeconds = 180 * 86_400;
+
+export type Devices = ReturnType<typeof createDevices>;
+
+type Keys = {
+  mac(purpose: 'device', text: string): { keyId: string; mac: string };
+  checkMac(purpose: 'device', keyId: string, text: string, mac: string): boolean;
+};
+
+export const createDevices = ({ keys, now = Date.now }: { keys: Keys; now?: () => number }) => ({
+  issue: (u: string): string => {
+    const text = `${u}.${Math.floor(now() / 1000)}`;
+    const { keyId, mac } = keys.mac('device', text);
+    return `${text}.${keyId}.${mac}`;
+  },
+
+  /** True only for an unexpired token of this very account; never throws. */
+  isKnown: (u: string, token: string | undefined): boolean => {
+    if (token === undefined || token.length > 256) return false;
+    const [owner, issued, keyId, mac, ...rest] = token.split('.');
+    if (owner !== u || rest.length > 0 || !issued || !keyId || !mac) return false;
+    if (!/^\d{10}$/.test(issued)) return false;
+    const age = now() / 1000 - Number(issued);
+    return age < maxAgeSeconds && keys.checkMac('device', keyId, `${owner}.${issued}`, mac);
+  },
+});

@@ -1,0 +1,49 @@
+/**
+ * Entry of the gateway: the same file runs as primary, edge and admin child. Each parses the
+ * settings anew, so a rolling reload picks up changed `*_FILE` secrets.
+ */
+import cluster from 'node:cluster';
+import { createLifecycle } from '../shared/lifecycle.js';
+import { loadConfig, maskConfig } from './config.js';
+
+const say = (level: string) => (fields: object, text: string) => {
+  const line = { level, time: new Date().toISOString(), role: 'primary', pid: process.pid };
+  process.stdout.write(`${JSON.stringify({ ...line, ...fields, msg: text })}\n`);
+};
+
+const runPrimary = async () => {
+  const config = loadConfig(process.env);
+  if (process.argv.includes('--check-config')) {
+    process.stdout.write(`${JSON.stringify(maskConfig(config), null, 2)}\n`);
+    return;
+  }
+  process.title = 'floodgate gateway';
+  const { startPrimary } = await import('./primary.js');
+  const log = { info: say('info'), error: say('error') };
+  startPrimary({ config, lifecycle: createLifecycle({ log, role: 'top' }), log });
+};
+
+const runChild = async (role: string) => {
+  const config = loadConfig(process.env);
+  process.title = `floodgate ${role}`;
+  const { createLog } = await import('../shared/log.js');
+  const log = createLog({ level: config.logLevel, role });
+  const lifecycle = createLifecycle({ log, role: 'child' });
+  const start =
+    role === 'admin'
+      ? (await import('./admin/server.js')).startAdmin
+      : (await import('./server.js')).startEdge;
+  await start({ config, lifecycle, log });
+};
+
+const explain = (error: unknown): string => (error instanceof Error ? error.message : 'unknown');
+
+try {
+  if (cluster.isPrimary) await runPrimary();
+  else await runChild(process.env.FLOODGATE_ROLE ?? 'edge');
+} catch (error) {
+  if (cluster.isPrimary) process.stderr.write(`floodgate: cannot start: ${explain(error)}\n`);
+  else process.send?.({ t: 'failed', text: explain(error) });
+  // Lets the message leave; nothing else keeps a child that failed to start alive.
+  setTimeout(() => process.exit(1), 50);
+}

@@ -1,0 +1,203 @@
+/**
+ * The gateway's first process: forks the edges and one admin child, replaces what dies, kills what
+ * hangs, reloads edges one at a time on SIGHUP. With round robin every accepted connection passes
+ * through here, so it does nothing else: no dependency, no Redis, no request is ever read.
+ */
+import cluster, { type Worker } from 'node:cluster';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Lifecycle } from '../shared/lifecycle.js';
+import type { Config } from './config.js';
+import { type FromChild, isMessage, type ToChild } from './ipc.js';
+
+type Role = 'edge' | 'admin';
+/** A place that one process at a time fills. */
+type Slot = {
+  role: Role;
+  worker: Worker;
+  bornAt: number;
+  heardAt: number;
+  isReady: boolean;
+  /** Deaths in a row before ten seconds of life. */
+  failures: number;
+};
+type Logs = { info(fields: object, text: string): void; error(fields: object, text: string): void };
+
+const pingMs = 500;
+const silenceMs = 2000;
+const readyMs = 10_000;
+const drainMs = 15_000;
+
+const tell = (worker: Worker, message: ToChild) => {
+  if (worker.isConnected()) worker.send(message, () => {});
+};
+
+const gone = (worker: Worker): Promise<void> =>
+  worker.isDead() ? Promise.resolve() : new Promise((done) => worker.once('exit', () => done()));
+
+export const startPrimary = ({
+  config,
+  lifecycle,
+  log,
+}: {
+  config: Config;
+  lifecycle: Lifecycle;
+  log: Logs;
+}) => {
+  cluster.schedulingPolicy = cluster.SCHED_RR;
+  const slots: Slot[] = [];
+  const gathering = new Map<number, { from: Worker; parts: object[][]; missing: number }>();
+  let isServing = false;
+  let isReloading = false;
+  let port: number | undefined;
+
+  const fork = (role: Role): Slot => {
+    const worker = cluster.fork({ FLOODGATE_ROLE: role });
+    const now = Date.now();
+    const slot: Slot = { role, worker, bornAt: now, heardAt: now, isReady: false, failures: 0 };
+    worker.on('message', (message: FromChild) => onMessage(slot, message));
+    worker.on('exit', (code, signal) => onExit(slot, worker, signal ?? `code ${code}`));
+    worker.on('error', () => {});
+    return slot;
+  };
+
+  const finishGather = (id: number) => {
+    const gather = gathering.get(id);
+    if (gather === undefined) return;
+    gathering.delete(id);
+    tell(gather.from, { t: 'collected', id, parts: gather.parts });
+  };
+
+  /** Partial answers are fine: a hung edge must not blind the scrape. */
+  const gather = (from: Worker, id: number) => {
+    const edges = slots.filter((slot) => slot.role === 'edge' && slot.isReady);
+    gathering.set(id, { from, parts: [], missing: edges.length });
+    for (const { worker } of edges) tell(worker, { t: 'collect', id });
+    setTimeout(finishGather, 1000, id).unref();
+    if (edges.length === 0) finishGather(id);
+  };
+
+  const addPart = (id: number, part: object[]) => {
+    const found = gathering.get(id);
+    if (found === undefined) return;
+    found.parts.push(part);
+    if (--found.missing === 0) finishGather(id);
+  };
+
+  const checkServing = () => {
+    if (isServing || !slots.every((slot) => slot.isReady)) return;
+    isServing = true;
+    log.info({ port, edges: config.edges, admin_port: config.adminPort }, 'gateway is ready');
+    lifecycle.ready();
+  };
+
+  const onReady = (slot: Slot) => {
+    slot.isReady = true;
+    checkServing();
+  };
+
+  const onMessage = (slot: Slot, message: FromChild) => {
+    slot.heardAt = Date.now();
+    if (message === 'ready') return onReady(slot);
+    if (!isMessage(message)) return;
+    if (message.t === 'listening' && slot.role === 'edge') port = message.port;
+    else if (message.t === 'failed') log.error({ role: slot.role }, message.text);
+    else if (message.t === 'gather') gather(slot.worker, message.id);
+    else if (message.t === 'metrics') addPart(message.id, message.part);
+    if (message.t === 'failed' && !isServing) failStart(message.text);
+  };
+
+  const failStart = (text: string) => {
+    if (lifecycle.stopping()) return;
+    process.stderr.write(`floodgate: the gateway cannot start: ${text}\n`);
+    lifecycle.stop('start failed', 1);
+  };
+
+  const onExit = (slot: Slot, worker: Worker, how: string) => {
+    // A process that was replaced on purpose no longer fills its slot.
+    if (lifecycle.stopping() || slot.worker !== worker || !slots.includes(slot)) return;
+    log.error({ role: slot.role, child: worker.process.pid, how }, 'child died');
+    if (!isServing) return failStart(`a process ended while starting (${how})`);
+    void revive(slot);
+  };
+
+  const revive = async (slot: Slot) => {
+    const failures = Date.now() - slot.bornAt > 10_000 ? 0 : slot.failures;
+    const pauseMs = failures === 0 ? 0 : Math.min(50 * 2 ** failures, 5000);
+    await sleep(pauseMs);
+    const at = slots.indexOf(slot);
+    if (lifecycle.stopping() || at === -1) return;
+    const next = fork(slot.role);
+    next.failures = failures + 1;
+    slots[at] = next;
+  };
+
+  const becameReady = async (slot: Slot): Promise<boolean> => {
+    for (let waited = 0; waited < readyMs && !slot.worker.isDead(); waited += 50) {
+      if (slot.isReady) return true;
+      await sleep(50);
+    }
+    return slot.isReady;
+  };
+
+  const drain = async (worker: Worker) => {
+    tell(worker, 'drain');
+    const timer = setTimeout(() => worker.process.kill('SIGKILL'), drainMs);
+    await gone(worker);
+    clearTimeout(timer);
+  };
+
+  /** New first, then the old one drains. A new one that does not become ready: the old one stays. */
+  const replace = async (at: number, old: Slot): Promise<boolean> => {
+    const next = fork(old.role);
+    if (!(await becameReady(next)) || lifecycle.stopping()) {
+      next.worker.process.kill('SIGKILL');
+      return false;
+    }
+    if (slots[at] !== old) return drain(next.worker).then(() => true);
+    slots[at] = next;
+    await drain(old.worker);
+    return true;
+  };
+
+  const reload = async () => {
+    if (isReloading || !isServing) return;
+    isReloading = true;
+    log.info({}, 'reloading');
+    for (const [at, old] of slots.entries()) {
+      if (await replace(at, old)) continue;
+      log.error({ role: old.role }, 'reload aborted: the new process did not become ready');
+      break;
+    }
+    isReloading = false;
+    log.info({}, 'reload ended');
+  };
+
+  let tickedAt = Date.now();
+  const ping = () => {
+    const now = Date.now();
+    const wasStalled = now - tickedAt > 2 * pingMs;
+    tickedAt = now;
+    for (const slot of slots) {
+      // After a stall of our own, everybody looks silent.
+      if (wasStalled) slot.heardAt = now;
+      const isHung = slot.isReady && now - slot.heardAt > silenceMs;
+      if (isHung) slot.worker.process.kill('SIGKILL');
+      else tell(slot.worker, { t: 'ping' });
+    }
+  };
+
+  for (let i = 0; i < config.edges; i++) slots.push(fork('edge'));
+  slots.push(fork('admin'));
+  const pings = setInterval(ping, pingMs);
+  lifecycle.onReload(reload);
+  lifecycle.onStop(
+    'children',
+    async () => {
+      clearInterval(pings);
+      const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
+      for (const worker of workers) tell(worker, { t: 'stopping' });
+      await Promise.all(workers.map(drain));
+    },
+    drainMs + 1000,
+  );
+};

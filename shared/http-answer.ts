@@ -1,0 +1,46 @@
+/**
+ * How an error looks on the wire: one JSON shape, its headers, and a hand-written answer for what
+ * Node's parser refuses before a request object exists.
+ */
+import { AppError, describe, type ErrorCode, rowOf } from './errors.js';
+
+const challengeOf = (code: ErrorCode, kind: 'bare' | 'invalid'): string =>
+  kind === 'bare'
+    ? 'Bearer realm="floodgate"'
+    : `Bearer realm="floodgate", error="invalid_token", error_description="${rowOf(code).text}"`;
+
+export const errorBody = (error: AppError, requestId: string, inner: boolean) => ({
+  error: error.code,
+  error_description: describe(error),
+  request_id: requestId,
+  ...(inner && error.reason !== undefined ? { reason: error.reason, field: error.field } : {}),
+  ...(inner && error.code === 'overloaded'
+    ? { started: false, wait_ms: Math.round(error.retryAfterMs ?? 0) }
+    : {}),
+});
+
+export const errorHeaders = (error: AppError): Record<string, string> => {
+  const row = rowOf(error.code);
+  const headers: Record<string, string> = {};
+  if (row.challenge !== undefined)
+    headers['www-authenticate'] = challengeOf(error.code, row.challenge);
+  const waitMs = error.retryAfterMs ?? row.retryAfterMs;
+  if (waitMs !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(waitMs / 1000)));
+  return headers;
+};
+
+/** For what Node's parser refuses: no request object exists, so the answer is written by hand. */
+export const rawAnswer = (code: ErrorCode, requestId: string): string => {
+  const body = JSON.stringify(errorBody(new AppError(code), requestId, false));
+  return (
+    `HTTP/1.1 ${rowOf(code).status} Error\r\nContent-Type: application/json; charset=utf-8\r\n` +
+    `Content-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store\r\n` +
+    `X-Request-Id: ${requestId}\r\nConnection: close\r\n\r\n${body}`
+  );
+};
+
+export const parserCodes: Record<string, ErrorCode> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'payload_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+};
