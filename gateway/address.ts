@@ -55,6 +55,8 @@ const callerOf = (address: Address): Caller => {
 const isPrivate = (address: Address): boolean =>
   ['private', 'loopback', 'uniqueLocal', 'linkLocal', 'carrierGradeNat'].includes(address.range());
 
+export type Addresses = ReturnType<typeof createAddresses>;
+
 export const createAddresses = ({
   trustedProxies,
   log,

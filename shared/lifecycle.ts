@@ -67,6 +67,14 @@ export const createLifecycle = ({ log, role }: { log: Logs; role: 'top' | 'child
     onReload: (run: () => unknown) => {
       if (role === 'top') process.on('SIGHUP', run);
     },
+    /** What the parent says over IPC, besides `drain`. */
+    onMessage: (run: (message: unknown) => void) => {
+      process.on('message', run);
+    },
+    /** To the parent, if there is one. */
+    tell: (message: object) => {
+      process.send?.(message);
+    },
     stopping: () => stoppingSince !== undefined,
     /** Tells the parent, if there is one, that this process serves. */
     ready: () => {

@@ -1,0 +1,32 @@
+/**
+ * The name key: the secret under which user names become account keys (`u`, design § 5). Made once,
+ * at random, by whichever process comes first; it lives with the data and never rotates, because
+ * every record hangs on it. `meta:epoch` beside it names this store: a store that lost everything, or
+ * another one in its place, has another epoch.
+ */
+import { randomBytes } from 'node:crypto';
+import { type RedisClient, storeCall } from '../shared/redis.js';
+
+const nameKeyBytes = 32;
+
+/** SET NX, then read back: all processes of all gateways end up with the value of the first. */
+const makeOnce = async (redis: RedisClient, key: string, value: string): Promise<string> => {
+  await storeCall(redis.set(key, value, 'NX'));
+  return (await storeCall(redis.get(key))) ?? '';
+};
+
+/** 32 bytes. Throws store_unavailable, or a plain Error when the stored value is not a key of ours. */
+export const loadNameKey = async ({
+  redis,
+  random = randomBytes,
+}: {
+  redis: RedisClient;
+  random?: (bytes: number) => Buffer;
+}): Promise<Buffer> => {
+  await makeOnce(redis, 'meta:epoch', random(16).toString('base64url'));
+  const text = await makeOnce(redis, 'meta:name-key', random(nameKeyBytes).toString('base64url'));
+  const key = Buffer.from(text, 'base64url');
+  if (key.length !== nameKeyBytes || key.toString('base64url') !== text)
+    throw new Error('meta:name-key in Redis is damaged: restore it from a backup of this store');
+  return key;
+};

@@ -1,0 +1,81 @@
+/**
+ * POST /users: one user with a hash that another system made. The node reads and bounds the hash
+ * before it is stored; it is verified and migrated at the user's next login. Insert only.
+ */
+import { randomBytes } from 'node:crypto';
+import { AppError } from '../../../shared/errors.js';
+import { readFields } from '../../../shared/fields.js';
+import type { Route } from '../../../shared/http.js';
+import { type RedisClient, storeCall } from '../../../shared/redis.js';
+import type { Nodes } from '../../nodes/submit.js';
+import { newUserId } from '../../user-id.js';
+import type { Accounts } from '../../username.js';
+
+const fields = {
+  username: true,
+  hash: true,
+  user_id: false,
+  scopes: false,
+  status: false,
+} as const;
+const idForm = /^[A-Za-z0-9._:@-]{1,128}$/;
+const scopesForm = /^[!#-[\]-~]+( [!#-[\]-~]+)*$/;
+const deadlineMs = 2500;
+
+const invalid = (field: string) => new AppError('bad_request', { reason: 'field_invalid', field });
+
+export const createUserRoutes = ({
+  redis,
+  nodes,
+  accounts,
+  defaultScopes,
+}: {
+  redis: RedisClient;
+  nodes: Nodes;
+  accounts: Accounts;
+  defaultScopes: string;
+}): Route[] => {
+  /** An imported id leads to its account, and to one only. Ids of our own carry their account. */
+  const claimId = async (userId: string, u: string) => {
+    if (!idForm.test(userId) || /^[uc]_/.test(userId)) throw invalid('user_id');
+    const key = `uid:${userId}`;
+    await storeCall(redis.set(key, u, 'NX'));
+    if ((await storeCall(redis.get(key))) !== u) throw new AppError('account_exists');
+  };
+
+  return [
+    {
+      method: 'POST',
+      path: '/users',
+      body: 'json',
+      handle: async (ctx, body) => {
+        const { username, hash, user_id, scopes, status } = readFields(body, fields);
+        if (scopes !== undefined && !scopesForm.test(scopes)) throw invalid('scopes');
+        if (status !== undefined && status !== 'active' && status !== 'disabled')
+          throw invalid('status');
+        const { name, u } = accounts(username);
+        ctx.facts = { account: u };
+        if (user_id !== undefined) await claimId(user_id, u);
+        const userId = user_id ?? newUserId(u);
+        const verdict = await nodes.submit({
+          route: '/credentials',
+          u,
+          attemptId: randomBytes(16).toString('base64url'),
+          class: 'register',
+          body: {
+            u,
+            user_id: userId,
+            hash,
+            scopes: scopes ?? defaultScopes,
+            status: status ?? 'active',
+          },
+          deadlineAt: ctx.arrivedAt + deadlineMs,
+          requestId: ctx.requestId,
+        });
+        if (verdict.outcome !== 'ok') throw new AppError('account_exists');
+        ctx.facts = { account: u, user_id: userId };
+        return { status: 201, body: { user_id: userId, username: name } };
+      },
+    },
+  ];
+};

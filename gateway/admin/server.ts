@@ -1,0 +1,72 @@
+/**
+ * Composition root of the admin child: metrics of the whole fleet, nodes and users. Nothing of it
+ * is on the public port; every call needs ADMIN_TOKEN, a scrape also takes METRICS_TOKEN.
+ */
+import { createHttp } from '../../shared/http.js';
+import type { Lifecycle } from '../../shared/lifecycle.js';
+import { flushLog, type Log } from '../../shared/log.js';
+import { createMetrics } from '../../shared/metrics.js';
+import { quitRedis } from '../../shared/redis.js';
+import { loadNameKey } from '../account-key.js';
+import { createAddresses } from '../address.js';
+import type { Config } from '../config.js';
+import { isMessage } from '../ipc.js';
+import { listen } from '../listen.js';
+import { createNodes } from '../nodes/submit.js';
+import { createObserve } from '../observe.js';
+import { openStore } from '../store.js';
+import { readCertificate, watchCertificate } from '../tls.js';
+import { createAccounts } from '../username.js';
+import { createGate } from './gate.js';
+import { createGather } from './gather.js';
+import { createMetricsRoute } from './routes/metrics.js';
+import { createNodeRoutes } from './routes/nodes.js';
+import { createUserRoutes } from './routes/users.js';
+
+export const startAdmin = async ({
+  config,
+  lifecycle,
+  log,
+}: {
+  config: Config;
+  lifecycle: Lifecycle;
+  log: Log;
+}): Promise<void> => {
+  lifecycle.onStop('log', () => flushLog(log), 500);
+  const metrics = createMetrics();
+  const { redisUrl: url, acceptDataLoss, nodeSecrets: secrets, runtimeDir } = config;
+  const redis = await openStore({ url, name: 'admin', acceptDataLoss, log });
+  lifecycle.onStop('redis', () => quitRedis(redis), 1000);
+  const nodes = createNodes({ redis, secrets, runtimeDir, log, metrics });
+  lifecycle.onStop('nodes', nodes.close, 1000);
+  await nodes.ready();
+  const accounts = createAccounts(await loadNameKey({ redis }));
+  const addresses = createAddresses({ trustedProxies: [], log, metrics });
+  const gather = createGather({ lifecycle, nodes });
+  const { defaultScopes } = config;
+
+  const http = createHttp({
+    routes: [
+      createMetricsRoute({ gather, own: metrics.json }),
+      ...createNodeRoutes({ nodes }),
+      ...createUserRoutes({ redis, nodes, accounts, defaultScopes }),
+    ],
+    log,
+    before: createGate(config),
+    observe: createObserve({ metrics, log, addresses }),
+    ...(config.tls ? { tls: readCertificate(config.tls) } : {}),
+  });
+  if (config.tls && 'setSecureContext' in http.server)
+    lifecycle.onStop('certificate', watchCertificate(config.tls, http.server, log));
+  lifecycle.onMessage((message) => {
+    if (!isMessage(message)) return;
+    if (message.t === 'ping') lifecycle.tell({ t: 'pong' });
+    if (message.t === 'collected') gather.collected(message.id, message.parts);
+  });
+
+  const { adminHost: host, adminPort: port } = config;
+  const opened = await listen(http.server, { host, port, setting: 'ADMIN_PORT' });
+  lifecycle.onStop('admin port', () => http.stop(0), 2000);
+  lifecycle.tell({ t: 'listening', port: opened });
+  lifecycle.ready();
+};

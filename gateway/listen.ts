@@ -1,0 +1,26 @@
+/** Opens a port, or says which setting to change. */
+import type { Server } from 'node:http';
+
+const hints: Record<string, string> = {
+  EADDRINUSE: 'is taken: stop what holds it, or set another port',
+  EACCES: 'may not be opened by this user: choose a port above 1023',
+  EADDRNOTAVAIL: 'is at an address that this machine does not have',
+};
+
+export const listen = (
+  server: Server,
+  wanted: { host: string; port: number; setting: string },
+): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const onError = (error: NodeJS.ErrnoException) => {
+      const hint = hints[error.code ?? ''] ?? `cannot be opened (${error.code})`;
+      const { setting, host, port } = wanted;
+      reject(new Error(`${setting}=${port} on ${host} ${hint}.`));
+    };
+    server.once('error', onError);
+    server.listen(wanted.port, wanted.host, () => {
+      server.off('error', onError);
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : wanted.port);
+    });
+  });

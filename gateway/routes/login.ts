@@ -1,0 +1,73 @@
+/**
+ * POST /v1/login: name and password in, a session with its tokens out. One answer, after one fixed
+ * time, for every reason why not.
+ */
+import { AppError } from '../../shared/errors.js';
+import { checkPassword, readFields } from '../../shared/fields.js';
+import type { Ctx, Route } from '../../shared/http.js';
+import type { Addresses } from '../address.js';
+import type { Attempts, Floor, Settled, Work } from '../attempts.js';
+import type { Devices } from '../devices.js';
+import { type Grant, grantScope, publicClient } from '../grant.js';
+import type { Sessions } from '../sessions.js';
+import type { Accounts } from '../username.js';
+
+type Parts = {
+  attempts: Attempts;
+  accounts: Accounts;
+  addresses: Addresses;
+  devices: Devices;
+  sessions: Sessions;
+  grant: Grant;
+  floor: Floor;
+};
+
+const fields = { username: true, password: true, scope: false, device_token: false } as const;
+
+export const createLogin = (parts: Parts): Route => {
+  const { attempts, accounts, addresses, devices, sessions, grant, floor } = parts;
+
+  /** The session and the end of the reservation share one round trip. */
+  const openSession = async (ctx: Ctx, settled: Settled, u: string, scope: string) => {
+    const { user_id: userId, gen } = settled.verdict;
+    const { address } = addresses.callerOf(ctx.req);
+    const userAgent = ctx.req.headers['user-agent'] ?? '';
+    const [created] = await Promise.all([
+      sessions.create({ u, userId, gen, scope, clientId: publicClient, address, userAgent }),
+      settled.release(),
+    ]);
+    return created;
+  };
+
+  return {
+    method: 'POST',
+    path: '/v1/login',
+    body: 'json',
+    handle: async (ctx, body) => {
+      const { username, password, scope: requested, device_token } = readFields(body, fields);
+      checkPassword('password', password);
+      const { u } = accounts(username);
+      ctx.facts = { account: u };
+      const work: Work = {
+        kind: 'login',
+        u,
+        class: devices.isKnown(u, device_token) ? 'device' : 'login',
+        body: { u, password },
+      };
+      const caller = addresses.callerOf(ctx.req);
+      // Twice only when the password changed between the verdict and the session.
+      for (let tries = 0; tries < 2; tries++) {
+        const settled = await attempts.join(ctx, work, caller, password);
+        if (settled.verdict.outcome !== 'ok') return floor(ctx);
+        const scope = grantScope(settled.verdict.scopes, requested);
+        const created = await openSession(ctx, settled, u, scope);
+        if (created === 'gen_changed') continue;
+        const { user_id: userId, gen } = settled.verdict;
+        ctx.facts = { account: u, user_id: userId, session_id: created.sessionId };
+        const granted = { userId, gen, scope, clientId: publicClient, ...created };
+        return grant(granted, { device_token: devices.issue(u) });
+      }
+      throw new AppError('overloaded', { detail: 'the password changed twice meanwhile' });
+    },
+  };
+};

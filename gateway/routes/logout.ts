@@ -1,0 +1,30 @@
+/**
+ * POST /v1/logout: ends the caller's session everywhere. Repeatable: a token whose session has
+ * ended already is accepted, so that a lost answer can be asked for again.
+ */
+import type { Route } from '../../shared/http.js';
+import { bearerOf } from '../bearer.js';
+import type { Sessions } from '../sessions.js';
+import type { Revocations } from '../tokens/revocations.js';
+import type { Verify } from '../tokens/verify.js';
+
+export const createLogout = ({
+  verifyIgnoringRevocation,
+  sessions,
+  revocations,
+}: {
+  verifyIgnoringRevocation: Verify;
+  sessions: Sessions;
+  revocations: Revocations;
+}): Route => ({
+  method: 'POST',
+  path: '/v1/logout',
+  body: 'none',
+  handle: async (ctx) => {
+    const { sid, sub } = await verifyIgnoringRevocation(bearerOf(ctx.req));
+    ctx.facts = { user_id: sub, session_id: sid };
+    await sessions.end(sid);
+    await revocations.publish({ kind: 'session', sid });
+    return { status: 204 };
+  },
+});

@@ -1,0 +1,35 @@
+/**
+ * POST /v1/refresh: a new pair of tokens for a refresh token, which is spent. A repeat within the
+ * grace gets the same successor; an older one ends the family, and the log tells every edge.
+ */
+import { AppError } from '../../shared/errors.js';
+import { readFields } from '../../shared/fields.js';
+import type { Route } from '../../shared/http.js';
+import { type Grant, publicClient } from '../grant.js';
+import type { Sessions } from '../sessions.js';
+import type { Revocations } from '../tokens/revocations.js';
+
+export const createRefresh = ({
+  sessions,
+  revocations,
+  grant,
+}: {
+  sessions: Sessions;
+  revocations: Revocations;
+  grant: Grant;
+}): Route => ({
+  method: 'POST',
+  path: '/v1/refresh',
+  body: 'json',
+  handle: async (ctx, body) => {
+    const { refresh_token } = readFields(body, { refresh_token: true });
+    const rotated = await sessions.rotate(refresh_token, publicClient);
+    ctx.facts = { session_id: rotated.sessionId };
+    if (rotated.outcome === 'reuse') {
+      await revocations.publish({ kind: 'session', sid: rotated.sessionId });
+      throw new AppError('session_ended', { detail: 'refresh token reused' });
+    }
+    ctx.facts = { session_id: rotated.sessionId, user_id: rotated.userId };
+    return grant(rotated);
+  },
+});

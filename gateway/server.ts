@@ -1,0 +1,130 @@
+/**
+ * Composition root of an edge: every part is made here, in the order it is needed, and handed to
+ * those that use it. Reads like a parts list; holds no logic of its own.
+ */
+import { createHttp } from '../shared/http.js';
+import type { Lifecycle } from '../shared/lifecycle.js';
+import { flushLog, type Log } from '../shared/log.js';
+import { createMetrics } from '../shared/metrics.js';
+import { quitRedis } from '../shared/redis.js';
+import { loadNameKey } from './account-key.js';
+import { createAddresses } from './address.js';
+import { createAttempts, createFloor } from './attempts.js';
+import type { Config } from './config.js';
+import { createDevices } from './devices.js';
+import { createGrant } from './grant.js';
+import { isMessage } from './ipc.js';
+import { createLimits } from './limits.js';
+import { listen } from './listen.js';
+import { createNodes } from './nodes/submit.js';
+import { createObserve } from './observe.js';
+import { createLogin } from './routes/login.js';
+import { createLogout } from './routes/logout.js';
+import { createPassword } from './routes/password.js';
+import { createRefresh } from './routes/refresh.js';
+import { createUsers } from './routes/users.js';
+import { createVerifyRoute } from './routes/verify.js';
+import { createWellKnown } from './routes/well-known.js';
+import { createSessions } from './sessions.js';
+import { openStore } from './store.js';
+import { readCertificate, watchCertificate } from './tls.js';
+import { loadKeys } from './tokens/keys.js';
+import { createRevocations } from './tokens/revocations.js';
+import { createSign } from './tokens/sign.js';
+import { createVerify } from './tokens/verify.js';
+import { createAccounts } from './username.js';
+
+type Given = { config: Config; lifecycle: Lifecycle; log: Log };
+
+/** Store, keys and revocation log: what a token check needs. */
+const openTokens = async ({ config, lifecycle, log }: Given) => {
+  const { redisUrl: url, acceptDataLoss, issuer, audience, accessTtlMs } = config;
+  const redis = await openStore({ url, name: 'edge', acceptDataLoss, log });
+  lifecycle.onStop('redis', () => quitRedis(redis), 1000);
+  const keys = await loadKeys({ redis, kek: config.kek, alg: config.tokenAlg });
+  const revocations = createRevocations({
+    redis,
+    url,
+    log,
+    storeLossMs: config.verifyOnStoreLossMs,
+  });
+  lifecycle.onStop('revocation log', revocations.close, 1000);
+  await revocations.ready();
+  const ttlSeconds = accessTtlMs / 1000;
+  const sign = createSign({ keys, issuer, audience, ttlSeconds });
+  const { verify, verifyIgnoringRevocation } = createVerify({
+    keys,
+    issuer,
+    audience,
+    revocations,
+  });
+  return { redis, keys, revocations, sign, verify, verifyIgnoringRevocation };
+};
+
+const openSessions = (config: Config, tokens: Awaited<ReturnType<typeof openTokens>>, log: Log) => {
+  const { redis, keys } = tokens;
+  return createSessions({
+    redis,
+    keys,
+    idleMs: config.sessionIdleMs,
+    maxMs: config.sessionMaxMs,
+    log,
+  });
+};
+
+export const startEdge = async (given: Given): Promise<void> => {
+  const { config, lifecycle, log } = given;
+  lifecycle.onStop('log', () => flushLog(log), 500);
+  const metrics = createMetrics();
+  const tokens = await openTokens(given);
+  const { redis, keys, revocations, sign, verify, verifyIgnoringRevocation } = tokens;
+  const { nodeSecrets: secrets, runtimeDir } = config;
+  const nodes = createNodes({ redis, secrets, runtimeDir, log, metrics });
+  lifecycle.onStop('nodes', nodes.close, 1000);
+  await nodes.ready();
+
+  const accounts = createAccounts(await loadNameKey({ redis }));
+  const addresses = createAddresses({ trustedProxies: config.trustedProxies, log, metrics });
+  const sessions = openSessions(config, tokens, log);
+  const limits = createLimits({ redis });
+  const attempts = createAttempts({ limits, nodes });
+  const devices = createDevices({ keys });
+  const grant = createGrant({ sign });
+  const floor = createFloor(config.failureFloorMs);
+  const isOpen = config.registration === 'open';
+  const { defaultScopes } = config;
+  let isGatewayStopping = false;
+
+  const http = createHttp({
+    routes: [
+      createUsers({ isOpen, defaultScopes, attempts, accounts, addresses }),
+      createLogin({ attempts, accounts, addresses, devices, sessions, grant, floor }),
+      createVerifyRoute({ verify }),
+      createRefresh({ sessions, revocations, grant }),
+      createPassword({ verify, attempts, addresses, sessions, revocations, grant, floor }),
+      createLogout({ verifyIgnoringRevocation, sessions, revocations }),
+      ...createWellKnown({ jwks: keys.jwks, isStopping: () => isGatewayStopping }),
+    ],
+    log,
+    requestIdOf: addresses.requestIdOf,
+    observe: createObserve({ metrics, log, addresses }),
+    maxConnections: config.maxConnections,
+    perAddress: { max: 100, exempt: addresses.isTrusted },
+    ...(config.tls ? { tls: readCertificate(config.tls) } : {}),
+  });
+  if (config.tls && 'setSecureContext' in http.server)
+    lifecycle.onStop('certificate', watchCertificate(config.tls, http.server, log));
+
+  lifecycle.onMessage(async (message) => {
+    if (!isMessage(message)) return;
+    if (message.t === 'ping') lifecycle.tell({ t: 'pong' });
+    if (message.t === 'stopping') isGatewayStopping = true;
+    if (message.t === 'collect')
+      lifecycle.tell({ t: 'metrics', id: message.id, part: await metrics.json() });
+  });
+  const { host } = config;
+  const port = await listen(http.server, { host, port: config.port, setting: 'PORT' });
+  lifecycle.onStop('public port', () => http.stop(config.stopDelayMs), config.stopDelayMs + 4000);
+  lifecycle.tell({ t: 'listening', port });
+  lifecycle.ready();
+};
