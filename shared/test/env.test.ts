@@ -1,0 +1,56 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { ConfigError, createEnv, mask, parseDuration } from '../env.js';
+
+t.test('durations', async (t) => {
+  const cases: [string, number | undefined][] = [
+    ['300ms', 300],
+    ['30s', 30_000],
+    ['10m', 600_000],
+    ['12h', 43_200_000],
+    ['7d', 604_800_000],
+    ['0s', 0],
+    ['5', undefined],
+    ['-1s', undefined],
+    ['1.5s', undefined],
+    ['01s', undefined],
+    ['1e3ms', undefined],
+  ];
+  for (const [text, ms] of cases) t.equal(parseDuration(text), ms, text);
+});
+
+t.test('all problems are reported together', async (t) => {
+  const env = createEnv({ PORT: '80x', MODE: 'maybe', TTL: '5' });
+  env.int('PORT', { default: 1, min: 0, max: 10 });
+  env.oneOf('MODE', ['on', 'off'], 'on');
+  env.durationMs('TTL', { default: 1 });
+  env.requiredSecret('KEY', 'a hint.');
+  t.throws(() => env.check(), ConfigError);
+  try {
+    env.check();
+  } catch (error) {
+    t.equal(error instanceof ConfigError && error.problems.length, 4);
+    t.match(String(error), /PORT.*MODE.*TTL.*KEY.*a hint/s);
+  }
+});
+
+t.test('secrets come from files, not from both places', async (t) => {
+  const path = join(t.testdir(), 'key');
+  writeFileSync(path, 'hidden\n');
+  t.equal(createEnv({ KEY_FILE: path }).secret('KEY'), 'hidden');
+  const both = createEnv({ KEY_FILE: path, KEY: 'x' });
+  both.secret('KEY');
+  t.throws(() => both.check(), /not both/);
+  const missing = createEnv({ KEY_FILE: `${path}.none` });
+  missing.secret('KEY');
+  t.throws(() => missing.check(), /ENOENT/);
+});
+
+t.test('masked settings show no secret', async (t) => {
+  t.same(mask({ a: 1, key: 's', none: undefined }, ['key', 'none']), {
+    a: 1,
+    key: '(secret)',
+    none: undefined,
+  });
+});

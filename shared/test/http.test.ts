@@ -1,0 +1,231 @@
+/** The HTTP server against raw sockets: what a client library would never send. */
+import { connect } from 'node:net';
+import t, { type Test } from 'tap';
+import { AppError } from '../errors.js';
+import { createHttp, type HttpOptions, type Route } from '../http.js';
+
+const log = { error: () => {}, warn: () => {} };
+
+const routes: Route[] = [
+  {
+    method: 'POST',
+    path: '/echo',
+    body: 'json',
+    handle: (_ctx, body) => ({ status: 200, body }),
+  },
+  {
+    method: '*',
+    path: '/any',
+    prefix: true,
+    body: 'none',
+    handle: ({ path }) => ({ status: 200, headers: { 'x-path': path } }),
+  },
+  {
+    method: 'GET',
+    path: '/boom',
+    body: 'none',
+    handle: () => {
+      throw new Error('marker: an inner message');
+    },
+  },
+  {
+    method: 'GET',
+    path: '/busy',
+    body: 'none',
+    handle: async () => {
+      throw new AppError('overloaded', { retryAfterMs: 2500, detail: 'marker: for the log' });
+    },
+  },
+  {
+    method: 'GET',
+    path: '/token',
+    body: 'none',
+    handle: () => {
+      throw new AppError('token_invalid');
+    },
+  },
+];
+
+const serve = async (t: Pick<Test, 'teardown'>, options: Partial<HttpOptions> = {}) => {
+  const http = createHttp({ routes, log, ...options });
+  await new Promise<void>((resolve) => http.server.listen(0, '127.0.0.1', resolve));
+  const address = http.server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  t.teardown(() => {
+    http.server.closeAllConnections();
+    http.server.close();
+  });
+  return { ...http, port };
+};
+
+/** Sends bytes, reads until the server closes or `until` is seen. */
+const raw = (port: number, bytes: string | Buffer, until?: RegExp): Promise<string> =>
+  new Promise((resolve, reject) => {
+    let answer = '';
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+    const timer = setTimeout(() => socket.destroy(new Error('no answer in 8 s')), 8000);
+    socket.on('data', (data) => {
+      answer += data.toString();
+      if (until?.test(answer)) socket.destroy();
+    });
+    socket.on('error', (error) => (answer === '' ? reject(error) : resolve(answer)));
+    socket.on('close', () => {
+      clearTimeout(timer);
+      resolve(answer);
+    });
+  });
+
+const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
+const bodyOf = (answer: string) => JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4));
+const post = (body: string, head = '') =>
+  `POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+const get = (path: string, head = '') =>
+  `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${head}\r\n`;
+
+t.test('every refusal has a status, a code, a request id and one shape', async (t) => {
+  const { port } = await serve(t);
+  const big = `{"a":"${'x'.repeat(17_000)}"}`;
+  const cases: [string, string, number, string][] = [
+    ['unknown path', get('/none'), 404, 'not_found'],
+    ['other method', get('/echo'), 405, 'method_not_allowed'],
+    [
+      'TRACE',
+      'TRACE /any HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+      405,
+      'method_not_allowed',
+    ],
+    ['no Host', 'GET /any HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'bad_request'],
+    ['two Hosts', get('/any', 'Host: y\r\n'), 400, 'bad_request'],
+    [
+      'a list as Host',
+      'GET /any HTTP/1.1\r\nHost: a, b\r\nConnection: close\r\n\r\n',
+      400,
+      'bad_request',
+    ],
+    ['absolute form', get('http://evil/any'), 400, 'bad_request'],
+    [
+      'two Authorizations',
+      get('/any', 'Authorization: a\r\nauthorization: b\r\n'),
+      400,
+      'bad_request',
+    ],
+    ['two Content-Types', post('{}', 'content-type: text/plain\r\n'), 400, 'bad_request'],
+    ['101 header lines', get('/any', 'X-A: b\r\n'.repeat(99)), 431, 'headers_too_large'],
+    ['2000 header lines', get('/any', 'A: b\r\n'.repeat(2000)), 431, 'headers_too_large'],
+    ['a header of 20 KiB', get('/any', `X-A: ${'b'.repeat(20_000)}\r\n`), 431, 'headers_too_large'],
+    ['body too large', post(big), 413, 'payload_too_large'],
+    [
+      'chunked body too large',
+      `POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n${big.length.toString(16)}\r\n${big}\r\n0\r\n\r\n`,
+      413,
+      'payload_too_large',
+    ],
+    ['length and chunked', post('{}', 'Transfer-Encoding: chunked\r\n'), 400, 'bad_request'],
+    [
+      'form type',
+      'POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}',
+      415,
+      'unsupported_media_type',
+    ],
+    [
+      'no type',
+      'POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}',
+      415,
+      'unsupported_media_type',
+    ],
+    ['gzip', post('{}', 'Content-Encoding: gzip\r\n'), 415, 'unsupported_media_type'],
+    [
+      'latin1',
+      'POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json; charset=latin1\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}',
+      415,
+      'unsupported_media_type',
+    ],
+    ['bad JSON', post('{'), 400, 'bad_request'],
+    ['odd expectation', post('{}', 'Expect: magic\r\n'), 400, 'bad_request'],
+    ['not HTTP', 'hello\r\n\r\n', 400, 'bad_request'],
+    ['a space before the colon', get('/any', 'X-A : b\r\n'), 400, 'bad_request'],
+    ['an unknown method', 'BREW /any HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'bad_request'],
+    ['an error of our own making', get('/boom'), 500, 'internal'],
+    ['a refusal', get('/busy'), 503, 'overloaded'],
+    ['a bad token', get('/token'), 401, 'token_invalid'],
+  ];
+  for (const [name, bytes, status, code] of cases) {
+    const answer = await raw(port, bytes);
+    t.equal(statusOf(answer), status, `${name}: status`);
+    const body = bodyOf(answer);
+    t.equal(body.error, code, `${name}: code`);
+    t.match(body, { error_description: String, request_id: String }, `${name}: shape`);
+    t.match(answer, /cache-control: no-store/i, `${name}: not cached`);
+    t.match(answer, new RegExp(`x-request-id: ${body.request_id}`, 'i'), `${name}: same id`);
+    t.notMatch(answer, 'marker', `${name}: nothing internal`);
+  }
+});
+
+t.test('headers that go with a code', async (t) => {
+  const { port } = await serve(t);
+  t.match(await raw(port, get('/busy')), /retry-after: 3\r\n/i);
+  t.match(
+    await raw(port, get('/token')),
+    /www-authenticate: Bearer realm="floodgate", error="invalid_token"/i,
+  );
+  t.match(await raw(port, get('/echo')), /allow: POST\r\n/i);
+});
+
+t.test('what must work', async (t) => {
+  const { port } = await serve(t);
+  t.same(bodyOf(await raw(port, post('{"a":"ü"}'))), { a: 'ü' });
+  t.equal(statusOf(await raw(port, get('/any', 'X-A: b\r\n'.repeat(98)))), 200, '100 header lines');
+  t.match(await raw(port, get('/any/below?x=1')), /x-path: \/any\/below\r\n/i);
+  t.match(await raw(port, post('{}', 'Expect: 100-continue\r\n')), /^HTTP\/1\.1 100 Continue/);
+  const head = await raw(port, 'HEAD /any HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  t.equal(statusOf(head), 200);
+});
+
+t.test('slow clients get 408', async (t) => {
+  const { port } = await serve(t);
+  const slowHead = raw(port, 'GET /any HTTP/1.1\r\nHost: x\r\n');
+  const answer = await slowHead;
+  t.equal(statusOf(answer), 408);
+  t.equal(bodyOf(answer).error, 'request_timeout');
+});
+
+t.test('a refused caller is refused before the body is read', async (t) => {
+  const { port } = await serve(t, {
+    before: () => {
+      throw new AppError('not_authenticated');
+    },
+  });
+  const head =
+    'POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n';
+  t.equal(statusOf(await raw(port, head, /request_id/)), 401);
+});
+
+t.test('one address holds at most its share of connections', async (t) => {
+  const { port } = await serve(t, { perAddress: { max: 2, exempt: () => false } });
+  const open = await Promise.all(
+    [1, 2].map(
+      () =>
+        new Promise<ReturnType<typeof connect>>((resolve) => {
+          const socket = connect(port, '127.0.0.1', () => resolve(socket));
+        }),
+    ),
+  );
+  const third = await raw(port, get('/any')).catch(() => '');
+  t.equal(third, '', 'closed without an answer');
+  for (const socket of open) socket.destroy();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  t.equal(statusOf(await raw(port, get('/any'))), 200, 'free again');
+});
+
+t.test(
+  'stop answers keep-alive clients and takes new ones until the listener closes',
+  async (t) => {
+    const { port, stop } = await serve(t);
+    const stopped = stop(200);
+    const answer = await raw(port, 'GET /any HTTP/1.1\r\nHost: x\r\n\r\n');
+    t.equal(statusOf(answer), 200);
+    t.match(answer, /connection: close/i);
+    await stopped;
+    await t.rejects(raw(port, get('/any')));
+  },
+);
