@@ -1,0 +1,169 @@
+/** What dies, and what nobody may notice of it. The long form is `npm run faults`. */
+import argon2 from '@node-rs/argon2';
+import t from 'tap';
+import { childrenOf, isAlive, password, startFleet, textOf, until } from './fleet.js';
+
+const cheap = argon2.hashSync(password, { memoryCost: 19456, timeCost: 2, parallelism: 1 });
+
+t.test('kill -9 of one node of three under load: nobody notices', async (t) => {
+  const fleet = await startFleet(t, { nodes: 3 });
+  const names = Array.from({ length: 60 }, (_, i) => `user-${i}`);
+  await Promise.all(names.map((name) => fleet.importUser(name, cheap)));
+  const failed: unknown[] = [];
+  let isDone = false;
+  let count = 0;
+  const client = async (k: number) => {
+    for (let i = k; !isDone; i += 4) {
+      const answer = await fleet.login(names[i % names.length] ?? '');
+      count++;
+      if (answer.status !== 200) failed.push({ status: answer.status, ...answer.body });
+      await new Promise((resolve) => setTimeout(resolve, 150));
+    }
+  };
+  const clients = [0, 1, 2, 3].map(client);
+  for (const at of [0, 1, 2]) {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    fleet.nodes[at]?.child.kill('SIGKILL');
+    await fleet.nodes[at]?.exited;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await fleet.restartNode(at);
+  }
+  isDone = true;
+  await Promise.all(clients);
+  t.same(failed, []);
+  t.ok(count > 30, `${count} logins`);
+});
+
+t.test('registration and password change across the death of a node', async (t) => {
+  const fleet = await startFleet(t, { nodes: 3, edges: 1 });
+  const before = await Promise.all(
+    Array.from({ length: 6 }, async (_, i) => {
+      await fleet.importUser(`changer-${i}`, cheap);
+      return fleet.login(`changer-${i}`);
+    }),
+  );
+  const next = `${password}-new`;
+  const changes = before.map((answer) =>
+    fleet.post(
+      '/v1/password',
+      { current_password: password, new_password: next },
+      textOf(answer, 'access_token'),
+    ),
+  );
+  const registrations = Array.from({ length: 4 }, (_, i) =>
+    fleet.post('/v1/users', { username: `new-${i}`, password }),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 15));
+  fleet.nodes[0]?.child.kill('SIGKILL');
+  for (const answer of await Promise.all(changes)) t.not(answer.status, 401, 'no false 401');
+  for (const answer of await Promise.all(registrations)) t.not(answer.status, 409, 'no false 409');
+  await fleet.restartNode(0);
+});
+
+t.test('kill -9 of an edge: the others go on, a new one comes', async (t) => {
+  const fleet = await startFleet(t, { nodes: 1, edges: 2 });
+  await fleet.post('/v1/users', { username: 'x', password });
+  const token = textOf(await fleet.login('x'), 'access_token');
+  const [victim = 0] = fleet.edgePids();
+  process.kill(victim, 'SIGKILL');
+  await until('two edges again', () => fleet.edgePids().length === 2 && !isAlive(victim));
+  await until('a token check', async () => (await fleet.verify(token)).status === 200);
+  t.equal((await fleet.login('x')).status, 200);
+});
+
+t.test('a hung edge is killed and replaced', async (t) => {
+  const fleet = await startFleet(t, { nodes: 1, edges: 2 });
+  const [victim = 0] = fleet.edgePids();
+  process.kill(victim, 'SIGSTOP');
+  await until('the hung edge is gone', () => !isAlive(victim));
+  await until('two edges again', () => fleet.edgePids().length === 2);
+});
+
+t.test('kill -9 of the primary leaves no orphan; a new one serves again', async (t) => {
+  const fleet = await startFleet(t, { nodes: 1, edges: 2 });
+  await fleet.post('/v1/users', { username: 'x', password });
+  const token = textOf(await fleet.login('x'), 'access_token');
+  const children = childrenOf(fleet.gatewayPid());
+  t.equal(children.length, 3);
+  process.kill(fleet.gatewayPid(), 'SIGKILL');
+  await until('no orphans', () => !children.some(isAlive), 1000);
+  await fleet.restartGateway();
+  t.equal((await fleet.verify(token)).status, 200, 'tokens from before are good');
+  t.equal((await fleet.login('x')).status, 200);
+});
+
+t.test(
+  'kill -9 of Redis: 503, never 401; checks go on; nothing acknowledged is lost',
+  async (t) => {
+    const fleet = await startFleet(t);
+    await fleet.post('/v1/users', { username: 'x', password });
+    const kept = await fleet.login('x');
+    const ended = await fleet.login('x');
+    t.equal((await fleet.post('/v1/logout', {}, textOf(ended, 'access_token'))).status, 204);
+    const next = `${password}-new`;
+    await fleet.redis.stop('SIGKILL');
+    for (const name of ['x', 'nobody']) {
+      const answer = await fleet.login(name);
+      t.equal(answer.status, 503, `${name}: ${JSON.stringify(answer.body)}`);
+      t.ok(answer.headers.get('retry-after'));
+    }
+    const token = textOf(kept, 'access_token');
+    t.equal((await fleet.verify(token)).status, 200, 'token checks go on');
+    t.equal((await fleet.verify(textOf(ended, 'access_token'))).status, 401, 'dead stays dead');
+    t.equal((await fleet.post('/v1/logout', {}, token)).status, 503);
+    t.equal(
+      (await fleet.post('/v1/refresh', { refresh_token: textOf(kept, 'refresh_token') })).status,
+      503,
+    );
+    const change = { current_password: password, new_password: next };
+    t.equal((await fleet.post('/v1/password', change, token)).status, 503);
+    await fleet.redis.start();
+    await until('logins again', async () => (await fleet.login('x')).status === 200);
+    t.equal((await fleet.verify(textOf(ended, 'access_token'))).status, 401);
+    const refreshed = await fleet.post('/v1/refresh', {
+      refresh_token: textOf(kept, 'refresh_token'),
+    });
+    t.equal(refreshed.status, 200, 'the session is still there');
+  },
+);
+
+t.test('without VERIFY_ON_STORE_LOSS the answer becomes unknown: 503', async (t) => {
+  const fleet = await startFleet(t, {
+    nodes: 1,
+    edges: 1,
+    env: { VERIFY_ON_STORE_LOSS: 'deny' },
+  });
+  await fleet.post('/v1/users', { username: 'x', password });
+  const token = textOf(await fleet.login('x'), 'access_token');
+  await fleet.redis.stop('SIGKILL');
+  await until('503', async () => (await fleet.verify(token)).status === 503, 3000);
+  await fleet.redis.start();
+  await until('200 again', async () => (await fleet.verify(token)).status === 200);
+});
+
+t.test('SIGHUP replaces the edges one at a time without losing a request', async (t) => {
+  const fleet = await startFleet(t, { nodes: 1, edges: 2 });
+  await fleet.post('/v1/users', { username: 'x', password });
+  const token = textOf(await fleet.login('x'), 'access_token');
+  const before = fleet.edgePids();
+  const failed: unknown[] = [];
+  let isDone = false;
+  const client = async () => {
+    while (!isDone) {
+      const answer = await fleet
+        .verify(token)
+        .catch((error: unknown) => ({ status: String(error) }));
+      if (answer.status !== 200) failed.push(answer.status);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  };
+  const clients = [client(), client(), client()];
+  process.kill(fleet.gatewayPid(), 'SIGHUP');
+  await until('new edges', () => {
+    const now = fleet.edgePids();
+    return now.length === 2 && now.every((pid) => !before.includes(pid));
+  });
+  isDone = true;
+  await Promise.all(clients);
+  t.same(failed, []);
+});
