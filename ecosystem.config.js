@@ -1,0 +1,58 @@
+/**
+ * pm2: `npm run build && npx pm2 start ecosystem.config.js`. The same programs, secrets and Redis as
+ * `npm start`, each under pm2's own care. Fork mode throughout: the gateway forks its edges itself, and
+ * a node is one process. Secrets go by file name, so none of them is in pm2's dump.
+ *
+ * - `wait_ready`: pm2 goes on to the next one only when a program has said that it serves.
+ * - `kill_timeout`: longer than the program's own budget for draining.
+ * - `treekill: false`: only the program gets the signal; it tells its children itself.
+ * - `exp_backoff_restart_delay`: a growing pause, and no giving up.
+ */
+import { preparePaths, projectRoot } from './ops/paths.mjs';
+import { hasOwnRedis, initSecrets } from './ops/secrets.mjs';
+import { gatewaySettings, readSettings, workerSettings } from './ops/settings.mjs';
+
+const paths = preparePaths(process.env);
+initSecrets(paths);
+
+const common = {
+  cwd: projectRoot,
+  exec_mode: 'fork',
+  wait_ready: true,
+  treekill: false,
+  exp_backoff_restart_delay: 100,
+  pmx: false,
+  vizion: false,
+  disable_source_map_support: true,
+};
+
+const redis = {
+  ...common,
+  name: 'floodgate-redis',
+  script: 'ops/redis-app.mjs',
+  listen_timeout: 60_000,
+  kill_timeout: 50_000,
+  env: { DATA_DIR: paths.dataDir },
+};
+
+const node = {
+  ...common,
+  name: 'floodgate-node',
+  script: 'dist/worker/main.js',
+  instances: readSettings(process.env).nodes,
+  instance_var: 'NODE_APP_INSTANCE',
+  listen_timeout: 20_000,
+  kill_timeout: 12_000,
+  env: { DATA_DIR: paths.dataDir, ...workerSettings(paths, process.env) },
+};
+
+const gateway = {
+  ...common,
+  name: 'floodgate-gateway',
+  script: 'dist/gateway/main.js',
+  listen_timeout: 20_000,
+  kill_timeout: 18_000,
+  env: { DATA_DIR: paths.dataDir, ...gatewaySettings(paths, process.env) },
+};
+
+export const apps = hasOwnRedis(process.env) ? [node, gateway] : [redis, node, gateway];

@@ -1,0 +1,112 @@
+/**
+ * Keeps one process up: starts it, starts it again with a growing pause whenever it ends, and stops it
+ * for good. What is started, and how one sees that it serves, is the caller's `launch`.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { killGroup, signalProcess, waitGroupGone } from './processes.mjs';
+import { Refusal } from './refusal.mjs';
+
+/**
+ * A started process: `ready` resolves when it serves, `gone` when it has ended (with the reason).
+ * @typedef {{
+ *   identity: import('./processes.mjs').Identity, isAdopted: boolean, ready: Promise<void>,
+ *   gone: Promise<string>, lastWords: () => string,
+ * }} Running
+ */
+/** @typedef {ReturnType<typeof createKeeper>} Keeper */
+
+const firstPauseMs = 100;
+const longestPauseMs = 5000;
+const healthyMs = 10_000; // up for so long: the next pause is short again
+const killWaitMs = 2000;
+
+/**
+ * @param {{
+ *   name: string, launch: () => Promise<Running>, say: (text: string) => void,
+ *   changed?: () => void, readyTimeoutMs?: number,
+ * }} options `changed` is called when `identity()` has a new value.
+ */
+export const createKeeper = ({
+  name,
+  launch,
+  say,
+  changed = () => {},
+  readyTimeoutMs = 60_000,
+}) => {
+  /** @type {Running | undefined} */
+  let running;
+  /** @type {Promise<unknown>} */
+  let launching = Promise.resolve();
+  const stopping = new AbortController();
+
+  /** Undefined when it serves, else why it does not. */
+  const bringUp = async () => {
+    const launched = launch();
+    launching = launched.catch(() => {});
+    const started = await launched;
+    running = started;
+    changed();
+    const timeout = sleep(readyTimeoutMs, 'not ready in time', { ref: false });
+    const ready = started.ready.then(() => undefined);
+    return Promise.race([ready, started.gone, timeout]);
+  };
+
+  const end = async (/** @type {Running} */ process) => {
+    killGroup(process.identity);
+    await waitGroupGone(process.identity, killWaitMs);
+  };
+
+  const keep = async () => {
+    let pauseMs = firstPauseMs;
+    while (!stopping.signal.aborted) {
+      const upSince = performance.now();
+      const reason = await running?.gone;
+      if (stopping.signal.aborted) return;
+      if (performance.now() - upSince > healthyMs) pauseMs = firstPauseMs;
+      say(`${name} ended (${reason}), starting it again`);
+      for (;;) {
+        // Its group first: a gateway's edges must not outlive it and hold on to anything.
+        if (running !== undefined) await end(running);
+        await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => {});
+        if (stopping.signal.aborted) return;
+        pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+        const problem = await bringUp().catch((error) => String(error.message));
+        if (stopping.signal.aborted) return;
+        if (problem === undefined) break;
+        say(`${name} did not start (${problem}), trying again`);
+      }
+      say(`${name} is back`);
+    }
+  };
+
+  /** Rejects with Refusal when the process does not come up. */
+  const start = async () => {
+    const problem = await bringUp();
+    if (problem === undefined) {
+      keep().catch((error) => say(`${name}: ${error.message}`));
+      return { isAdopted: running?.isAdopted === true };
+    }
+    const words = running?.lastWords() ?? '';
+    if (running !== undefined) await end(running);
+    throw new Refusal(words === '' ? `${name} did not start: ${problem}.` : words);
+  };
+
+  /** Resolves to how it ended: by itself, or killed after the deadline. */
+  const stop = async (/** @type {number} */ deadlineMs) => {
+    stopping.abort();
+    await launching;
+    if (running === undefined) return 'was not running';
+    signalProcess(running.identity, 'SIGTERM');
+    if (await waitGroupGone(running.identity, deadlineMs)) return 'stopped';
+    await end(running);
+    return `killed, it was still busy after ${deadlineMs / 1000} s`;
+  };
+
+  /** For a hurried exit: asks, waits for nothing. */
+  const abandon = () => {
+    stopping.abort();
+    if (running !== undefined) signalProcess(running.identity, 'SIGTERM');
+  };
+
+  return { name, start, stop, abandon, identity: () => running?.identity };
+};

@@ -1,0 +1,164 @@
+/**
+ * Brings the whole system up on one machine and keeps it up: Redis, the nodes, the gateway, in this
+ * order, each kept by a keeper; stops them in the opposite order. It holds the lock of the data
+ * directory from before the first start until after the last stop.
+ */
+import { formatBanner } from './banner.mjs';
+import { launchChild, programs } from './children.mjs';
+import { ensureBuilt, ensureInstalled } from './install.mjs';
+import { createKeeper } from './keeper.mjs';
+import { takeLock } from './lock.mjs';
+import { endOrphans } from './orphans.mjs';
+import { preparePaths } from './paths.mjs';
+import { checkPort } from './ports.mjs';
+import { launchRedis } from './redis.mjs';
+import { ensureRedisBinary } from './redis-binary.mjs';
+import { Refusal } from './refusal.mjs';
+import { adminTokenPlace, hasOwnRedis, initSecrets } from './secrets.mjs';
+import { gatewaySettings, readSettings, workerSettings } from './settings.mjs';
+
+/** @typedef {import('./keeper.mjs').Keeper} Keeper */
+/** @typedef {import('./paths.mjs').Env} Env */
+
+const secondSignalMs = 500; // npm and the terminal both pass on one Ctrl-C
+const redisLoadMs = 600_000;
+const stopMs = { gateway: 18_000, node: 12_000, redis: 30_000 };
+
+/** @param {string} text */
+const say = (text) => console.log(text);
+
+/** @param {Env} env @param {AbortSignal} signal */
+const createSystem = (env, signal) => {
+  /** @type {Keeper[]} in the order in which they were started */
+  const keepers = [];
+  const settings = readSettings(env);
+  const paths = preparePaths(env);
+  /** @type {Awaited<ReturnType<typeof takeLock>> | undefined} */
+  let lock;
+
+  const recordChildren = () => {
+    // Redis is not among them: it may outlive us and is found by other means.
+    const children = keepers.filter(({ name }) => name !== 'redis');
+    lock?.record(
+      children.flatMap(({ name, identity }) => {
+        const known = identity();
+        return known === undefined ? [] : [{ ...known, name }];
+      }),
+    );
+  };
+
+  /** @param {string} name @param {() => Promise<import('./keeper.mjs').Running>} launch */
+  const keep = (name, launch, readyTimeoutMs = 60_000) => {
+    signal.throwIfAborted();
+    const keeper = createKeeper({ name, launch, say, changed: recordChildren, readyTimeoutMs });
+    keepers.push(keeper);
+    return keeper.start();
+  };
+
+  const startRedis = async () => {
+    const binary = await ensureRedisBinary({ searchPath: env.PATH ?? '', say, signal });
+    const { isAdopted } = await keep('redis', () => launchRedis(paths, binary), redisLoadMs);
+    if (isAdopted) say('Redis was still running: using it.');
+  };
+
+  /** @param {number} slot */
+  const startNode = (slot) => {
+    const name = `node-${slot}`;
+    const nodeEnv = { ...env, ...workerSettings(paths, env), NODE_ID: name };
+    return keep(name, () => launchChild(paths, { name, script: programs.worker, env: nodeEnv }));
+  };
+
+  const startGateway = () => {
+    const registration = env.REGISTRATION || 'open';
+    const gatewayEnv = { ...env, ...gatewaySettings(paths, env), REGISTRATION: registration };
+    return keep('gateway', () =>
+      launchChild(paths, { name: 'gateway', script: programs.gateway, env: gatewayEnv }),
+    );
+  };
+
+  const start = async () => {
+    lock = await takeLock(paths.lock);
+    await endOrphans(lock.previous, say);
+    await checkPort(settings.host, settings.port, 'PORT');
+    await checkPort(settings.adminHost, settings.adminPort, 'ADMIN_PORT');
+    await ensureInstalled({ say, signal });
+    await ensureBuilt({ say, signal });
+    initSecrets(paths);
+    const isOwn = hasOwnRedis(env);
+    if (!isOwn) await startRedis();
+    const slots = Array.from({ length: settings.nodes }, (_, index) => index + 1);
+    await Promise.all(slots.map(startNode));
+    await startGateway();
+    signal.throwIfAborted();
+    const redis = isOwn ? 'yours (REDIS_URL)' : paths.redis;
+    const adminToken = adminTokenPlace(paths, env);
+    say(formatBanner({ settings, logs: paths.logs, adminToken, redis }));
+  };
+
+  /** @param {Keeper} keeper */
+  const stopOne = async (keeper) => {
+    const kind = keeper.name.startsWith('node-') ? 'node' : keeper.name;
+    const startedAt = performance.now();
+    const how = await keeper.stop(stopMs[/** @type {keyof typeof stopMs} */ (kind)]);
+    say(`  ${keeper.name} ${how} (${((performance.now() - startedAt) / 1000).toFixed(1)} s)`);
+  };
+
+  /** Gateway, then all nodes at once, then Redis. */
+  const stop = async () => {
+    if (keepers.length > 0) say('Stopping …');
+    const of = (/** @type {RegExp} */ name) =>
+      Promise.all(keepers.filter((keeper) => name.test(keeper.name)).map(stopOne));
+    await of(/^gateway$/);
+    await of(/^node-/);
+    await of(/^redis$/);
+    lock?.release();
+  };
+
+  const abandon = () => {
+    for (const keeper of keepers) keeper.abandon();
+  };
+
+  return { start, stop, abandon };
+};
+
+/** @param {unknown} error */
+const explain = (error) => {
+  if (error instanceof Refusal) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+};
+
+/** Runs until a signal; the exit code is 0 after an orderly stop. */
+export const main = async () => {
+  const stopping = new AbortController();
+  let firstSignalAt = 0;
+  /** @type {ReturnType<typeof createSystem> | undefined} */
+  let system;
+  const onSignal = () => {
+    if (firstSignalAt === 0) {
+      firstSignalAt = performance.now();
+      stopping.abort();
+    } else if (performance.now() - firstSignalAt >= secondSignalMs) {
+      system?.abandon();
+      process.exit(130);
+    }
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, onSignal);
+  // The terminal may be gone; the system is not.
+  process.stdout.on('error', () => {});
+  process.stderr.on('error', () => {});
+
+  const stopAsked = new Promise((resolve) => {
+    stopping.signal.addEventListener('abort', () => resolve(undefined));
+  });
+  try {
+    system = createSystem(process.env, stopping.signal);
+    await Promise.race([system.start(), stopAsked]);
+    await stopAsked;
+    await system.stop();
+    process.exit(0);
+  } catch (error) {
+    console.error(`\n${explain(error)}`);
+    await system?.stop();
+    process.exit(1);
+  }
+};

@@ -1,0 +1,77 @@
+/**
+ * The embedded Redis as an application of pm2: the same one that `npm start` uses, in the foreground.
+ * pm2 stops all its applications at once, so on a signal this one waits until the others have let go
+ * of their connections (not for ever: it may be the only one that is stopped), then ends Redis.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createKeeper } from './keeper.mjs';
+import { takeLock } from './lock.mjs';
+import { endOrphans } from './orphans.mjs';
+import { preparePaths } from './paths.mjs';
+import { callOwnRedis, launchRedis } from './redis.mjs';
+import { ensureRedisBinary } from './redis-binary.mjs';
+import { Refusal } from './refusal.mjs';
+import { initSecrets } from './secrets.mjs';
+
+const letGoMs = 15_000;
+const stuckMs = 5000;
+const stopMs = 30_000;
+
+/** @param {string} text */
+const say = (text) => console.log(text);
+
+const paths = preparePaths(process.env);
+
+const countClients = async () => {
+  const info = await callOwnRedis(paths, ['INFO', 'clients']);
+  return Number(/^connected_clients:(\d+)/m.exec(info ?? '')?.[1] ?? 1) - 1; // without ourselves
+};
+
+/** Others are leaving while their number falls; when it stands still, they stay. */
+const waitClientsGone = async () => {
+  const end = performance.now() + letGoMs;
+  let fewest = Number.POSITIVE_INFINITY;
+  let fellAt = performance.now();
+  while (performance.now() < end) {
+    const count = await countClients();
+    if (count <= 0) return;
+    if (count < fewest) fellAt = performance.now();
+    fewest = Math.min(fewest, count);
+    if (performance.now() - fellAt > stuckMs) return;
+    await sleep(100);
+  }
+};
+
+const main = async () => {
+  const stopping = new AbortController();
+  const stopAsked = new Promise((resolve) => {
+    stopping.signal.addEventListener('abort', () => resolve(undefined));
+  });
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stopping.abort());
+  process.on('disconnect', () => stopping.abort());
+
+  const lock = await takeLock(paths.lock);
+  await endOrphans(lock.previous, say);
+  initSecrets(paths);
+  const binary = await ensureRedisBinary({ searchPath: process.env.PATH ?? '', say });
+  const launch = () => launchRedis(paths, binary);
+  const keeper = createKeeper({ name: 'redis', launch, say, readyTimeoutMs: 600_000 });
+  try {
+    const { isAdopted } = await keeper.start();
+    say(isAdopted ? 'Redis was still running: using it.' : 'Redis is up.');
+    process.send?.('ready');
+    await stopAsked;
+    await waitClientsGone();
+  } finally {
+    say(`redis ${await keeper.stop(stopMs)}`);
+    lock.release();
+  }
+};
+
+try {
+  await main();
+  process.exit(0);
+} catch (error) {
+  console.error(error instanceof Refusal ? error.message : error);
+  process.exit(1);
+}

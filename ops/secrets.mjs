@@ -1,0 +1,88 @@
+/**
+ * Everything secret that an installation needs, made once at random and kept as files of mode 0600 in
+ * `DATA_DIR/secrets`. Programs get the names of these files (`X_FILE`), never the values, and only
+ * those they need; a secret that the user sets is left as it is. Synchronous: pm2 loads its
+ * configuration so.
+ */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { createOnce, readIfThere, replaceFile } from './files.mjs';
+import { Refusal } from './refusal.mjs';
+
+/** @typedef {import('./paths.mjs').Paths} Paths */
+/** @typedef {import('./paths.mjs').Env} Env */
+/** @typedef {'gateway' | 'worker'} Role */
+
+const settings = {
+  ADMIN_TOKEN: { file: 'admin-token', roles: ['gateway'] },
+  METRICS_TOKEN: { file: 'metrics-token', roles: ['gateway'] },
+  KEY_ENCRYPTION_KEY: { file: 'key-encryption-key', roles: ['gateway'] },
+  NODE_SECRET: { file: 'node-secret', roles: ['gateway', 'worker'] },
+};
+
+export const redisUsers = /** @type {const} */ (['gateway', 'worker', 'ops']);
+
+/**
+ * 32 random bytes, base64url, unless the file exists; of two that start together one writes, both
+ * read the same.
+ * @param {string} path
+ */
+const makeSecret = (path) => {
+  createOnce(path, `${randomBytes(32).toString('base64url')}\n`);
+  return readSecret(path);
+};
+
+/** @param {string} path */
+const readSecret = (path) => {
+  const text = readIfThere(path)?.trim();
+  if (!text) throw new Refusal(`The secret file ${path} is empty. Restore it from a backup.`);
+  return text;
+};
+
+/** @param {Paths} paths @param {string} user */
+export const readRedisPassword = (paths, user) =>
+  readSecret(join(paths.secrets, `redis-${user}-password`));
+
+/** @param {Paths} paths @param {Role} role */
+const redisUrlFile = (paths, role) => join(paths.secrets, `redis-${role}-url`);
+
+/** Idempotent. The Redis URLs follow the socket, the rest never changes. @param {Paths} paths */
+export const initSecrets = (paths) => {
+  for (const { file } of Object.values(settings)) makeSecret(join(paths.secrets, file));
+  for (const user of redisUsers) makeSecret(join(paths.secrets, `redis-${user}-password`));
+  for (const role of /** @type {const} */ (['gateway', 'worker'])) {
+    const url = `unix://${role}:${readRedisPassword(paths, role)}@localhost${paths.redisSocket}\n`;
+    const path = redisUrlFile(paths, role);
+    if (readIfThere(path) !== url) replaceFile(path, url);
+  }
+};
+
+/** @param {Env} env @param {string} name */
+const isSet = (env, name) => Boolean(env[name] || env[`${name}_FILE`]);
+
+/** Whether the user brings a Redis. @param {Env} env */
+export const hasOwnRedis = (env) => isSet(env, 'REDIS_URL');
+
+/**
+ * What to add to the environment of a program: the files it needs, and an empty value (= not set) for
+ * what it must not know.
+ * @param {Paths} paths
+ * @param {Role} role
+ * @param {Env} env
+ */
+export const secretSettings = (paths, role, env) => {
+  /** @type {Record<string, string>} */
+  const added = {};
+  for (const [name, { file, roles }] of Object.entries(settings)) {
+    if (!roles.includes(role)) Object.assign(added, { [name]: '', [`${name}_FILE`]: '' });
+    else if (!isSet(env, name)) added[`${name}_FILE`] = join(paths.secrets, file);
+  }
+  if (!hasOwnRedis(env)) added.REDIS_URL_FILE = redisUrlFile(paths, role);
+  return added;
+};
+
+/** Where the admin token is, for the banner. @param {Paths} paths @param {Env} env */
+export const adminTokenPlace = (paths, env) => {
+  if (env.ADMIN_TOKEN) return 'your ADMIN_TOKEN';
+  return env.ADMIN_TOKEN_FILE || join(paths.secrets, settings.ADMIN_TOKEN.file);
+};
