@@ -42,13 +42,15 @@ export const createObserve = ({
     buckets,
   );
   // Bound once per label set: looking labels up costs more than the rest of a token check.
-  const bound = new Map<string, { count: () => void; time: (s: number) => void }>();
+  type Bound = { count: () => void; time: (s: number) => void };
+  const bound = new Map<string, Map<ErrorCode | number, Bound>>();
 
-  const bind = (route: string, status: number, code: string) => {
+  const bind = (route: string, status: number, code: ErrorCode | ''): Bound => {
     const counter = requests.labels(route, String(status), code);
     const histogram = seconds.labels(route);
     const handles = { count: () => counter.inc(), time: (s: number) => histogram.observe(s) };
-    bound.set(`${route} ${status} ${code}`, handles);
+    const ofRoute = bound.get(route) ?? new Map<ErrorCode | number, Bound>();
+    bound.set(route, ofRoute.set(code === '' ? status : code, handles));
     return handles;
   };
 
@@ -69,7 +71,8 @@ export const createObserve = ({
 
   return (ctx: Ctx, route: string, status: number, code: ErrorCode | '' = '') => {
     const ms = performance.now() - ctx.arrivedAt;
-    const handles = bound.get(`${route} ${status} ${code}`) ?? bind(route, status, code);
+    const known = bound.get(route)?.get(code === '' ? status : code);
+    const handles = known ?? bind(route, status, code);
     handles.count();
     handles.time(ms / 1000);
     const event = audited[route];

@@ -6,7 +6,7 @@ import { createHttp } from '../shared/http.js';
 import type { Lifecycle } from '../shared/lifecycle.js';
 import { flushLog, type Log } from '../shared/log.js';
 import { createMetrics } from '../shared/metrics.js';
-import { quitRedis } from '../shared/redis.js';
+import { connectRedis, quitRedis } from '../shared/redis.js';
 import { loadNameKey } from './account-key.js';
 import { createAddresses } from './address.js';
 import { createAttempts, createFloor } from './attempts.js';
@@ -44,9 +44,9 @@ const openTokens = async ({ config, lifecycle, log }: Given) => {
   const keys = await loadKeys({ redis, kek: config.kek, alg: config.tokenAlg });
   const revocations = createRevocations({
     redis,
-    url,
+    connect: () => connectRedis({ url, name: 'revocations', log, blocking: true }),
+    staleMs: config.verifyOnStoreLossMs,
     log,
-    storeLossMs: config.verifyOnStoreLossMs,
   });
   lifecycle.onStop('revocation log', revocations.close, 1000);
   await revocations.ready();

@@ -32,21 +32,26 @@ export type Route = {
   handle: (ctx: Ctx, body: Body) => Reply | Promise<Reply>;
 };
 
+type Methods = Map<string, Route>;
+
 export const createRouter = (routes: readonly Route[]) => {
-  const exact = new Map<string, Route>();
-  for (const route of routes) exact.set(`${route.method} ${route.path}`, route);
+  const exact = new Map<string, Methods>();
+  for (const route of routes) {
+    const methods = exact.get(route.path) ?? new Map<string, Route>();
+    exact.set(route.path, methods.set(route.method, route));
+  }
   const prefixes = routes.filter((route) => route.prefix);
-  const isBelow = (route: Route, path: string) => path.startsWith(`${route.path}/`);
 
-  const allowed = (path: string): string[] =>
-    routes.filter((r) => r.path === path || (r.prefix && isBelow(r, path))).map((r) => r.method);
+  /** The routes of a path, by method; none is an empty map. */
+  const methodsOf = (path: string): Methods =>
+    exact.get(path) ??
+    new Map(prefixes.filter((r) => path.startsWith(`${r.path}/`)).map((r) => [r.method, r]));
 
-  return (method: string, path: string): Route | readonly string[] => {
-    if (method === 'TRACE' || method === 'CONNECT') return ['GET', 'POST'];
-    const found =
-      exact.get(`${method} ${path}`) ??
-      exact.get(`* ${path}`) ??
-      prefixes.find((r) => (r.method === '*' || r.method === method) && isBelow(r, path));
-    return found ?? allowed(path);
+  /** The route, or the methods that this path has instead. */
+  return (method: string, path: string): Route | string[] => {
+    const methods = methodsOf(path);
+    const isRefused = method === 'TRACE' || method === 'CONNECT';
+    const found = isRefused ? undefined : (methods.get(method) ?? methods.get('*'));
+    return found ?? [...methods.keys()].map((name) => (name === '*' ? 'GET, POST' : name));
   };
 };

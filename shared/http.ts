@@ -114,10 +114,9 @@ export const createHttp = (options: HttpOptions) => {
     }
   };
 
-  const refuseRoute = (ctx: Ctx, allow: readonly string[]) => {
+  const refuseRoute = (ctx: Ctx, allow: string[]) => {
     const error = new AppError(allow.length === 0 ? 'not_found' : 'method_not_allowed');
-    const headers: Record<string, string> =
-      allow.length === 0 ? {} : { allow: [...new Set(allow)].join(', ') };
+    const headers: Record<string, string> = allow.length === 0 ? {} : { allow: allow.join(', ') };
     const body = errorBody(error, ctx.requestId, inner);
     send(ctx, 'none', { status: rowOf(error.code).status, headers, body }, error.code);
   };

@@ -24,7 +24,7 @@ export const createLogout = ({
     const { sid, sub } = await verifyIgnoringRevocation(bearerOf(ctx.req));
     ctx.facts = { user_id: sub, session_id: sid };
     await sessions.end(sid);
-    await revocations.publish({ kind: 'session', sid });
+    await revocations.publish({ kind: 'session', id: sid });
     return { status: 204 };
   },
 });

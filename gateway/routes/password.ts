@@ -42,7 +42,7 @@ export const createPassword = (parts: Parts): Route => {
       if (verdict.outcome !== 'ok') return floor(ctx);
       const { gen } = verdict;
       const [rebased] = await Promise.all([sessions.rebase({ sessionId, gen }), release()]);
-      await revocations.publish({ kind: 'user', u, gen });
+      await revocations.publish({ kind: 'user', id: u, gen });
       if (rebased === 'ended') throw new AppError('session_ended');
       return grant({ userId, sessionId, gen, scope, clientId, refreshToken: rebased.refreshToken });
     },

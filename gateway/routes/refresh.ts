@@ -26,7 +26,7 @@ export const createRefresh = ({
     const rotated = await sessions.rotate(refresh_token, publicClient);
     ctx.facts = { session_id: rotated.sessionId };
     if (rotated.outcome === 'reuse') {
-      await revocations.publish({ kind: 'session', sid: rotated.sessionId });
+      await revocations.publish({ kind: 'session', id: rotated.sessionId });
       throw new AppError('session_ended', { detail: 'refresh token reused' });
     }
     ctx.facts = { session_id: rotated.sessionId, user_id: rotated.userId };
