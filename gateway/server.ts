@@ -34,6 +34,9 @@ import { createSign } from './tokens/sign.js';
 import { createVerify } from './tokens/verify.js';
 import { createAccounts } from './username.js';
 
+/** Access tokens live 15 minutes at the most, whatever a key holder signs. */
+const maxLifeSeconds = 900;
+
 type Given = { config: Config; lifecycle: Lifecycle; log: Log };
 
 /** Store, keys and revocation log: what a token check needs. */
@@ -56,19 +59,20 @@ const openTokens = async ({ config, lifecycle, log }: Given) => {
     keys,
     issuer,
     audience,
+    maxLifeSeconds,
     revocations,
   });
   return { redis, keys, revocations, sign, verify, verifyIgnoringRevocation };
 };
 
-const openSessions = (config: Config, tokens: Awaited<ReturnType<typeof openTokens>>, log: Log) => {
+const openSessions = (config: Config, tokens: Awaited<ReturnType<typeof openTokens>>) => {
   const { redis, keys } = tokens;
   return createSessions({
     redis,
-    keys,
+    refreshMac: (text) => keys.mac('refresh', text),
+    checkRefreshMac: (keyId, text, mac) => keys.checkMac('refresh', keyId, text, mac),
     idleMs: config.sessionIdleMs,
     maxMs: config.sessionMaxMs,
-    log,
   });
 };
 
@@ -85,7 +89,7 @@ export const startEdge = async (given: Given): Promise<void> => {
 
   const accounts = createAccounts(await loadNameKey({ redis }));
   const addresses = createAddresses({ trustedProxies: config.trustedProxies, log, metrics });
-  const sessions = openSessions(config, tokens, log);
+  const sessions = openSessions(config, tokens);
   const limits = createLimits({ redis });
   const attempts = createAttempts({ limits, nodes });
   const devices = createDevices({ keys });
@@ -98,7 +102,7 @@ export const startEdge = async (given: Given): Promise<void> => {
   const http = createHttp({
     routes: [
       createUsers({ isOpen, defaultScopes, attempts, accounts, addresses }),
-      createLogin({ attempts, accounts, addresses, devices, sessions, grant, floor }),
+      createLogin({ attempts, accounts, addresses, devices, sessions, revocations, grant, floor }),
       createVerifyRoute({ verify }),
       createRefresh({ sessions, revocations, grant }),
       createPassword({ verify, attempts, addresses, sessions, revocations, grant, floor }),

@@ -10,6 +10,7 @@ import type { Attempts, Floor, Settled, Work } from '../attempts.js';
 import type { Devices } from '../devices.js';
 import { type Grant, grantScope, publicClient } from '../grant.js';
 import type { Sessions } from '../sessions.js';
+import type { Revocations } from '../tokens/revocations.js';
 import type { Accounts } from '../username.js';
 
 type Parts = {
@@ -18,6 +19,7 @@ type Parts = {
   addresses: Addresses;
   devices: Devices;
   sessions: Sessions;
+  revocations: Revocations;
   grant: Grant;
   floor: Floor;
 };
@@ -25,7 +27,7 @@ type Parts = {
 const fields = { username: true, password: true, scope: false, device_token: false } as const;
 
 export const createLogin = (parts: Parts): Route => {
-  const { attempts, accounts, addresses, devices, sessions, grant, floor } = parts;
+  const { attempts, accounts, addresses, devices, sessions, revocations, grant, floor } = parts;
 
   /** The session and the end of the reservation share one round trip. */
   const openSession = async (ctx: Ctx, settled: Settled, u: string, scope: string) => {
@@ -36,6 +38,9 @@ export const createLogin = (parts: Parts): Route => {
       sessions.create({ u, userId, gen, scope, clientId: publicClient, address, userAgent }),
       settled.release(),
     ]);
+    if (created === 'gen_changed') return created;
+    // A user with too many sessions loses the oldest ones.
+    for (const id of created.ended) await revocations.publish({ kind: 'session', id });
     return created;
   };
 
@@ -64,7 +69,8 @@ export const createLogin = (parts: Parts): Route => {
         if (created === 'gen_changed') continue;
         const { user_id: userId, gen } = settled.verdict;
         ctx.facts = { account: u, user_id: userId, session_id: created.sessionId };
-        const granted = { userId, gen, scope, clientId: publicClient, ...created };
+        const { sessionId, refreshToken } = created;
+        const granted = { userId, sessionId, gen, scope, clientId: publicClient, refreshToken };
         return grant(granted, { device_token: devices.issue(u) });
       }
       throw new AppError('overloaded', { detail: 'the password changed twice meanwhile' });

@@ -6,14 +6,14 @@ import type { Route } from '../../shared/http.js';
 import { bearerOf } from '../bearer.js';
 import type { Sessions } from '../sessions.js';
 import type { Revocations } from '../tokens/revocations.js';
-import type { Verify } from '../tokens/verify.js';
+import type { Verifier } from '../tokens/verify.js';
 
 export const createLogout = ({
   verifyIgnoringRevocation,
   sessions,
   revocations,
 }: {
-  verifyIgnoringRevocation: Verify;
+  verifyIgnoringRevocation: Verifier['verifyIgnoringRevocation'];
   sessions: Sessions;
   revocations: Revocations;
 }): Route => ({

@@ -4,7 +4,7 @@
  * Order (design § 5): record and generation on the node, session script, revocation log, answer.
  * Whatever fails is 503, and the same request again finds its own change and does the rest.
  */
-import { AppError } from '../../shared/errors.js';
+import { AppError, codeOf } from '../../shared/errors.js';
 import { checkPassword, readFields } from '../../shared/fields.js';
 import type { Route } from '../../shared/http.js';
 import type { Addresses } from '../address.js';
@@ -13,16 +13,21 @@ import { bearerOf } from '../bearer.js';
 import type { Grant } from '../grant.js';
 import type { Sessions } from '../sessions.js';
 import type { Revocations } from '../tokens/revocations.js';
-import type { Verify } from '../tokens/verify.js';
+import type { Verifier } from '../tokens/verify.js';
 
 type Parts = {
-  verify: Verify;
+  verify: Verifier['verify'];
   attempts: Attempts;
   addresses: Addresses;
   sessions: Sessions;
   revocations: Revocations;
   grant: Grant;
   floor: Floor;
+};
+
+/** The session may have ended meanwhile; the change stands all the same and must be published. */
+const orEnded = (error: unknown): undefined => {
+  if (codeOf(error) !== 'session_ended') throw error;
 };
 
 export const createPassword = (parts: Parts): Route => {
@@ -41,10 +46,11 @@ export const createPassword = (parts: Parts): Route => {
       const { verdict, release } = await attempts.run(ctx, work, addresses.callerOf(ctx.req));
       if (verdict.outcome !== 'ok') return floor(ctx);
       const { gen } = verdict;
-      const [rebased] = await Promise.all([sessions.rebase({ sessionId, gen }), release()]);
+      const rebased = sessions.rebase({ sessionId, gen }).catch(orEnded);
+      const [refreshToken] = await Promise.all([rebased, release()]);
       await revocations.publish({ kind: 'user', id: u, gen });
-      if (rebased === 'ended') throw new AppError('session_ended');
-      return grant({ userId, sessionId, gen, scope, clientId, refreshToken: rebased.refreshToken });
+      if (refreshToken === undefined) throw new AppError('session_ended');
+      return grant({ userId, sessionId, gen, scope, clientId, refreshToken });
     },
   };
 };

@@ -23,13 +23,16 @@ export const createRefresh = ({
   body: 'json',
   handle: async (ctx, body) => {
     const { refresh_token } = readFields(body, { refresh_token: true });
-    const rotated = await sessions.rotate(refresh_token, publicClient);
-    ctx.facts = { session_id: rotated.sessionId };
-    if (rotated.outcome === 'reuse') {
+    const rotated = await sessions.rotate(refresh_token);
+    ctx.facts = { session_id: rotated.sessionId, refresh: rotated.outcome };
+    if (rotated.outcome === 'reuse' || rotated.outcome === 'ended') {
+      // Again for one that had ended before: the first try to tell the edges may have failed.
       await revocations.publish({ kind: 'session', id: rotated.sessionId });
-      throw new AppError('session_ended', { detail: 'refresh token reused' });
+      throw new AppError('session_ended');
     }
-    ctx.facts = { session_id: rotated.sessionId, user_id: rotated.userId };
+    // A family of another client refreshes at the token endpoint, with that client's credentials.
+    if (rotated.clientId !== publicClient) throw new AppError('token_invalid');
+    ctx.facts.user_id = rotated.userId;
     return grant(rotated);
   },
 });

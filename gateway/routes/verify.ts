@@ -5,7 +5,7 @@
  */
 import type { Reply, Route } from '../../shared/http.js';
 import { bearerOf } from '../bearer.js';
-import type { Claims, Verify } from '../tokens/verify.js';
+import type { Claims, Verifier } from '../tokens/verify.js';
 
 const replyTo = (claims: Claims): Reply => ({
   status: 200,
@@ -17,7 +17,7 @@ const replyTo = (claims: Claims): Reply => ({
   },
 });
 
-export const createVerifyRoute = ({ verify }: { verify: Verify }): Route => ({
+export const createVerifyRoute = ({ verify }: { verify: Verifier['verify'] }): Route => ({
   method: '*',
   path: '/v1/verify',
   prefix: true,

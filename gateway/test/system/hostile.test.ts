@@ -166,7 +166,10 @@ t.test('2,000 malformed requests', async (t) => {
       residentMiB(pid) - (before[at] ?? 0) < 80,
       `memory: ${before[at]} → ${residentMiB(pid)} MiB`,
     );
-  await fleet.importUser('after', (await import('@node-rs/bcrypt')).hashSync(password, 4));
+  await fleet.importUser(
+    'after',
+    (await import('@node-rs/bcrypt')).hashSync(password, { cost: 4 }),
+  );
   const login = await fleet.call('POST', '/v1/login', { username: 'after', password });
   t.ok([200, 429].includes(login.status), 'it still works (or the limit holds)');
   t.type(textOf(login, 'request_id'), 'string');

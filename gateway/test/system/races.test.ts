@@ -10,7 +10,7 @@ const writes = (metrics: string): number =>
 
 t.test('200 concurrent logins of one legacy user: all in, exactly one write', async (t) => {
   const fleet = await startFleet(t);
-  await fleet.importUser('legacy', bcrypt.hashSync(password, 6));
+  await fleet.importUser('legacy', bcrypt.hashSync(password, { cost: 6 }));
   const answers = await Promise.all(Array.from({ length: 200 }, () => fleet.login('legacy')));
   t.same(
     answers.filter((answer) => answer.status !== 200).map((answer) => answer.body),
@@ -33,7 +33,7 @@ const start = async (fleet: Awaited<ReturnType<typeof startFleet>>, name: string
 
 t.test('a password change racing migration and logins always wins', async (t) => {
   const fleet = await startFleet(t, { env: { LOG_LEVEL: 'warn' } });
-  const hash = bcrypt.hashSync(password, 4);
+  const hash = bcrypt.hashSync(password, { cost: 4 });
   const next = `${password}-new`;
   const rounds = 200;
   const faults: string[] = [];
@@ -83,8 +83,10 @@ t.test('a password change racing migration and logins always wins', async (t) =>
 
 t.test('one answer for every reason why not', async (t) => {
   const fleet = await startFleet(t, { env: { LOGIN_FAILURE_FLOOR: '300ms' } });
-  await fleet.importUser('legacy', bcrypt.hashSync(password, 8));
-  await fleet.importUser('disabled', bcrypt.hashSync(password, 4), { status: 'disabled' });
+  await fleet.importUser('legacy', bcrypt.hashSync(password, { cost: 8 }));
+  await fleet.importUser('disabled', bcrypt.hashSync(password, { cost: 4 }), {
+    status: 'disabled',
+  });
   await fleet.post('/v1/users', { username: 'current', password });
   const tries: [string, string][] = [
     ['nobody', password],
