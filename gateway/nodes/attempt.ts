@@ -1,0 +1,89 @@
+/**
+ * One attempt of a job at one node: sends it, keeps the node's load and breaker up to date, judges
+ * what came back. An attempt lasts at most `load.attemptMs` without a sign of life from the node: a
+ * node that answers others, or its self-test, is working on something dear (an old hash may take a
+ * second and a half) and gets until the job's deadline.
+ */
+import { headers as names, type WorkClass } from '../../shared/protocol.js';
+import { isSuspect } from './choose.js';
+import type { Answer, Forward } from './forward.js';
+import type { Meters } from './meters.js';
+import { judge, type Outcome, rows } from './outcome.js';
+import type { Node } from './pool.js';
+
+export type Attempt = ReturnType<typeof createAttempt>;
+export type Job = {
+  route: '/login' | '/register' | '/password' | '/credentials';
+  u: string;
+  attemptId: string;
+  class: WorkClass;
+  body: object;
+  /** On the clock of `performance.now()`. */
+  deadlineAt: number;
+  requestId: string;
+  signal?: { readonly aborted: boolean; onAbort(fn: () => void): void };
+};
+
+/** While a late node gives signs of life, time is extended in steps of this. */
+const extensionMs = 200;
+
+export const createAttempt = (options: {
+  forward: Forward;
+  secrets: readonly string[];
+  meters: Meters;
+  now: () => number;
+}) => {
+  const { forward, secrets, meters, now } = options;
+
+  /** What the answer says of the node itself. */
+  const noteLife = (node: Node, answer: Answer) => {
+    if (answer.kind === 'answered') node.load.heard(now(), answer.load);
+    else if (answer.kind === 'malformed') node.load.heard(now());
+    else if (answer.kind === 'unreached' || answer.kind === 'died') node.load.lost();
+  };
+
+  const learn = (node: Node, outcome: Outcome) => {
+    if (outcome.kind === 'verdict') return node.breaker.succeeded(now());
+    if (outcome.refusedMs !== undefined) node.load.refused(now(), outcome.refusedMs);
+    if (rows[outcome.label].learned === 'failure') node.breaker.failed(now());
+  };
+
+  const settle = (node: Node, job: Job, answer: Answer): Outcome => {
+    node.ended();
+    noteLife(node, answer);
+    const outcome = judge(answer, { secrets, bootId: node.bootId, attemptId: job.attemptId });
+    learn(node, outcome);
+    meters.forwarded(node.id, outcome.kind === 'verdict' ? 'verdict' : outcome.label);
+    return outcome;
+  };
+
+  /** `body` is the job's body as JSON, made once for all attempts. Never rejects. */
+  return (node: Node, job: Job, body: string): Promise<Outcome> =>
+    new Promise((resolve) => {
+      const sentAt = now();
+      const remainingMs = job.deadlineAt - sentAt;
+      node.load.sent(sentAt);
+      const abort = forward.start(
+        node.line.main,
+        {
+          method: 'POST',
+          path: job.route,
+          headers: {
+            host: 'node',
+            'content-type': 'application/json',
+            [names.caller]: node.proof,
+            [names.attempt]: job.attemptId,
+            [names.remainingMs]: String(Math.floor(remainingMs)),
+            [names.class]: job.class,
+            [names.requestId]: job.requestId,
+          },
+          body,
+          timeoutMs: Math.min(node.load.attemptMs(), remainingMs),
+          extendMs: () =>
+            isSuspect(node, now()) ? 0 : Math.min(extensionMs, job.deadlineAt - now()),
+        },
+        (answer) => resolve(settle(node, job, answer)),
+      );
+      job.signal?.onAbort(abort);
+    });
+};

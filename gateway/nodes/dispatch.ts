@@ -1,0 +1,107 @@
+/**
+ * The way of one job: account cap → choose → attempt → at most one more attempt, elsewhere.
+ * A second one is free when the first was certainly not started, costs a token of the retry budget
+ * when it may have been, and is not made when it would not help. It is safe to repeat: a login
+ * writes nothing at the node, and register and password carry the attempt id into the record, so
+ * that a repeat finds its own write. Nothing is ever hedged.
+ */
+import { AppError } from '../../shared/errors.js';
+import type { Verdict } from '../../shared/protocol.js';
+import type { Attempt, Job } from './attempt.js';
+import type { Choose } from './choose.js';
+import type { Meters } from './meters.js';
+import { type Failure, rows } from './outcome.js';
+import type { Node } from './pool.js';
+import type { RetryBudget } from './retry.js';
+
+/** Distinct attempts of one account in flight at this edge. */
+const maxPerAccount = 2;
+
+export const createDispatch = (options: {
+  nodes: () => readonly Node[];
+  choose: Choose;
+  attempt: Attempt;
+  budget: RetryBudget;
+  meters: Meters;
+  /** Reads the membership anew, when a node turns out to be another boot. */
+  refresh: () => Promise<void>;
+  now: () => number;
+  random?: () => number;
+}) => {
+  const { nodes, attempt, budget, meters, refresh, now, random = Math.random } = options;
+  const { choose, canChoose } = options.choose;
+  const perAccount = new Map<string, number>();
+
+  /** One to three seconds, or everyone refused would come back at once. */
+  const overloaded = () => new AppError('overloaded', { retryAfterMs: 1000 + random() * 2000 });
+
+  const refuse = (reason: 'full' | 'none'): AppError => {
+    meters.shed(reason);
+    return reason === 'full' ? overloaded() : new AppError('no_node');
+  };
+
+  const checkAccount = (u: string) => {
+    if ((perAccount.get(u) ?? 0) < maxPerAccount) return;
+    meters.shed('account');
+    throw new AppError('too_many_attempts', { retryAfterMs: 1000 });
+  };
+
+  const leave = (u: string) => {
+    const left = (perAccount.get(u) ?? 1) - 1;
+    if (left === 0) perAccount.delete(u);
+    else perAccount.set(u, left);
+  };
+
+  /** Where to try again after `failure` at `first`, if that is allowed and there is room. */
+  const findSecond = async (job: Job, first: Node, failure: Failure): Promise<Node | undefined> => {
+    const { retry } = rows[failure.label];
+    if (retry === 'never' || job.signal?.aborted || now() >= job.deadlineAt) return undefined;
+    if (failure.label === 'stale_boot') await refresh();
+    const choice = choose(job.u, nodes(), now(), first);
+    if (choice.kind !== 'node') return undefined;
+    if (retry === 'token' && !budget.spend()) return undefined;
+    meters.retried(failure.label);
+    return choice.node;
+  };
+
+  const errorOf = ({ label, error }: Failure): AppError =>
+    label === 'refused' ? overloaded() : error;
+
+  const run = async (job: Job): Promise<Verdict> => {
+    budget.earn();
+    const choice = choose(job.u, nodes(), now());
+    if (choice.kind !== 'node') throw refuse(choice.kind);
+    const body = JSON.stringify(job.body);
+    const first = await attempt(choice.node, job, body);
+    if (first.kind === 'verdict') return first.verdict;
+    const node = await findSecond(job, choice.node, first);
+    if (node === undefined) throw errorOf(first);
+    const second = await attempt(node, job, body);
+    if (second.kind === 'verdict') return second.verdict;
+    throw errorOf(second);
+  };
+
+  /** Throws overloaded, no_node or too_many_attempts when submitting now would be in vain. */
+  const shed = (u: string): void => {
+    checkAccount(u);
+    const found = canChoose(nodes(), now());
+    if (found !== 'node') throw refuse(found);
+  };
+
+  /**
+   * The verdict, or AppError: overloaded, no_node, too_many_attempts, bad_node_answer,
+   * store_unavailable, timeout, or bad_request with the node's reason.
+   */
+  const submit = async (job: Job): Promise<Verdict> => {
+    checkAccount(job.u);
+    if (job.signal?.aborted || now() >= job.deadlineAt) throw new AppError('timeout');
+    perAccount.set(job.u, (perAccount.get(job.u) ?? 0) + 1);
+    try {
+      return await run(job);
+    } finally {
+      leave(job.u);
+    }
+  };
+
+  return { shed, submit };
+};

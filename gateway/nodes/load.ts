@@ -1,0 +1,108 @@
+/**
+ * How busy a node is, as seen from one edge: what this edge has in flight there, and what the node
+ * said in its last answer, which decays because it is old at once when many edges send. Reports on a
+ * period are useless for routing (a 1 s old snapshot made p99 sixty times worse), answers are not.
+ * Also remembers for how long the node is full (from its refusals), and since when it is silent.
+ * All times are milliseconds on the clock of the caller.
+ */
+import type { Load as Report } from '../../shared/protocol.js';
+
+export type Load = ReturnType<typeof createLoad>;
+
+const freshMs = 250;
+const defaultServiceMs = 20;
+/** The slowest service seen fades with this time constant. */
+const slowestFadesMs = 10_000;
+const minFullMs = 30;
+const maxFullMs = 500;
+const minAttemptMs = 600;
+
+const clamp = (value: number, min: number, max: number): number =>
+  Math.min(Math.max(value, min), max);
+
+/** What a node's admission lets wait (design § 4.8): in a burst, and when busy for a while. */
+const burstMs = (serviceMs: number): number => Math.max(300, 2 * serviceMs);
+const sustainedMs = (serviceMs: number): number => Math.max(100, serviceMs);
+
+export const createLoad = (slotsAtStart: number) => {
+  let slots = slotsAtStart;
+  let inflight = 0;
+  let reported = 0;
+  let reportedAt = Number.NEGATIVE_INFINITY;
+  let sentSince = 0;
+  let serviceMs = defaultServiceMs;
+  let slowestMs = defaultServiceMs;
+  let fullUntil = Number.NEGATIVE_INFINITY;
+  /** Since when something is expected and nothing came; undefined = nothing outstanding. */
+  let silentSince: number | undefined;
+
+  const take = (report: Report, now: number) => {
+    const faded = slowestMs * Math.exp((reportedAt - now) / slowestFadesMs);
+    reported = report.inflight;
+    reportedAt = now;
+    sentSince = 0;
+    if (report.serviceMs > 0) serviceMs = report.serviceMs;
+    slowestMs = Math.max(serviceMs, faded);
+  };
+
+  /** Estimated work in flight there, from everyone; never below this edge's own. */
+  const view = (now: number): number => {
+    const age = now - reportedAt;
+    const others = reported + sentSince;
+    if (age <= freshMs) return Math.max(inflight, others);
+    return Math.max(inflight, others * Math.exp((freshMs - age) / freshMs));
+  };
+
+  /** The wait a new request would meet there: what exceeds the slots, in time. */
+  const waitMs = (now: number): number => (Math.max(0, view(now) - slots) * serviceMs) / slots;
+
+  return {
+    view,
+    waitMs,
+    slots: () => slots,
+    inflight: () => inflight,
+    serviceMs: () => serviceMs,
+    setSlots: (count: number) => {
+      slots = count;
+    },
+    sent: (now: number) => {
+      if (inflight === 0 && silentSince === undefined) silentSince = now;
+      inflight++;
+      sentSince++;
+    },
+    /** A request is over, whatever became of it. */
+    ended: () => {
+      inflight--;
+    },
+    /** The node answered something, so it lives. */
+    heard: (now: number, report?: Report) => {
+      silentSince = inflight > 0 ? now : undefined;
+      if (report !== undefined) take(report, now);
+    },
+    /** It cannot be reached at all. */
+    lost: () => {
+      silentSince = Number.NEGATIVE_INFINITY;
+    },
+    /**
+     * The node refused, with the wait it predicts. It refuses above a budget, so after the excess
+     * over nine tenths of that budget it has room again. A wait above the burst budget says which
+     * of the two was in force only when it is below it; above, the shorter absence is assumed.
+     */
+    refused: (now: number, predictedMs: number) => {
+      const burst = burstMs(serviceMs);
+      const budget = predictedMs >= burst ? burst : sustainedMs(serviceMs);
+      fullUntil = Math.max(
+        fullUntil,
+        now + clamp(predictedMs - 0.9 * budget, minFullMs, maxFullMs),
+      );
+    },
+    /** It would refuse now: it said so, or the wait exceeds even the burst budget. */
+    isFull: (now: number): boolean =>
+      now < fullUntil || inflight >= 64 * (slots + 1) || waitMs(now) > burstMs(serviceMs),
+    /** How long ago the node should have said something; 0 when nothing is due. */
+    silentMs: (now: number): number => (silentSince === undefined ? 0 : now - silentSince),
+    /** How long one attempt may take before the node is given up. */
+    attemptMs: (): number => Math.max(3 * slowestMs + burstMs(serviceMs), minAttemptMs),
+    report: () => ({ inflight: reported, serviceMs, slots }),
+  };
+};

@@ -1,0 +1,111 @@
+/**
+ * What an attempt's answer means: a verdict, or an error with what it costs to try elsewhere and
+ * what the breaker learns. Nothing of a node's bytes passes through: errors are codes of our own
+ * table, a reason is one of ours by name, a verdict must be signed for this attempt and this boot.
+ */
+import { AppError, isReason } from '../../shared/errors.js';
+import { openVerdict, type Verdict } from '../../shared/protocol.js';
+import type { Answer } from './forward.js';
+
+type Body = Record<string, unknown>;
+/** Where the answer must come from to be believed. */
+type Expected = { secrets: readonly string[]; bootId: string; attemptId: string };
+export type Label = keyof typeof rows | 'verdict';
+export type Failure = {
+  kind: 'error';
+  label: keyof typeof rows;
+  error: AppError;
+  /** For how long the node is to be left alone. */
+  refusedMs?: number;
+};
+export type Outcome = { kind: 'verdict'; verdict: Verdict } | Failure;
+
+/**
+ * By kind of failure. `retry` free: nothing was started there; token: it may have been; never: it
+ * would not help. `learned` is what the breaker is told. A lost store is nobody's failure here,
+ * because every node sees the same one.
+ */
+export const rows = {
+  refused: { retry: 'free', learned: 'neutral' },
+  stale_boot: { retry: 'free', learned: 'neutral' },
+  unreached: { retry: 'free', learned: 'failure' },
+  died: { retry: 'token', learned: 'failure' },
+  timeout: { retry: 'token', learned: 'failure' },
+  bad_answer: { retry: 'never', learned: 'failure' },
+  unexpected: { retry: 'never', learned: 'neutral' },
+  rejected: { retry: 'never', learned: 'neutral' },
+  store_lost: { retry: 'never', learned: 'neutral' },
+  aborted: { retry: 'never', learned: 'neutral' },
+} as const satisfies Record<string, { retry: 'free' | 'token' | 'never'; learned: string }>;
+
+/** How long a node of another boot takes to be known, at most. */
+const staleBootMs = 250;
+
+const fail = (label: Failure['label'], error: AppError): Failure => ({
+  kind: 'error',
+  label,
+  error,
+});
+
+const isObject = (value: unknown): value is Body =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const readReason = ({ reason, field }: Body): AppError =>
+  new AppError('bad_request', {
+    ...(isReason(reason) ? { reason } : {}),
+    ...(typeof field === 'string' && /^[a-z_]{1,32}$/.test(field) ? { field } : {}),
+  });
+
+const readRefusal = ({ wait_ms: waitMs }: Body): Failure => ({
+  ...fail('refused', new AppError('overloaded')),
+  refusedMs: typeof waitMs === 'number' && waitMs >= 0 ? waitMs : 0,
+});
+
+/** The errors that nodes are expected to answer with. */
+const known: Record<string, (body: Body) => Failure | undefined> = {
+  '503 overloaded': (body) => (body.started === false ? readRefusal(body) : undefined),
+  '503 store_unavailable': () =>
+    fail('store_lost', new AppError('store_unavailable', { detail: 'at the node' })),
+  '400 bad_request': (body) => fail('rejected', readReason(body)),
+  '401 not_authenticated': () => ({
+    ...fail('stale_boot', new AppError('no_node', { detail: 'it does not know us' })),
+    refusedMs: staleBootMs,
+  }),
+};
+
+const readError = (status: number, body: unknown): Failure => {
+  const text = isObject(body) && typeof body.error === 'string' ? body.error : '';
+  const name = `${status} ${text}`;
+  const found = Object.hasOwn(known, name) && isObject(body) ? known[name]?.(body) : undefined;
+  if (found !== undefined) return found;
+  const error = new AppError('bad_node_answer', { detail: `status ${status}` });
+  return fail(status >= 400 && status < 500 ? 'unexpected' : 'bad_answer', error);
+};
+
+const readVerdict = (body: unknown, expected: Expected): Outcome => {
+  try {
+    const { secrets, bootId, attemptId } = expected;
+    return { kind: 'verdict', verdict: openVerdict(secrets, bootId, attemptId, body) };
+  } catch (cause) {
+    return fail('bad_answer', new AppError('bad_node_answer', { cause }));
+  }
+};
+
+/** Judges one answer. Never throws. */
+export const judge = (answer: Answer, expected: Expected): Outcome => {
+  switch (answer.kind) {
+    case 'answered':
+      return answer.status === 200
+        ? readVerdict(answer.body, expected)
+        : readError(answer.status, answer.body);
+    case 'malformed':
+      return fail('bad_answer', new AppError('bad_node_answer', { detail: answer.detail }));
+    case 'unreached':
+      return fail('unreached', new AppError('no_node', { detail: 'not reachable' }));
+    case 'died':
+      return fail('died', new AppError('bad_node_answer', { detail: 'connection lost' }));
+    case 'timeout':
+    case 'aborted':
+      return fail(answer.kind, new AppError('timeout', { detail: answer.kind }));
+  }
+};

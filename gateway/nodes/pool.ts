@@ -1,0 +1,103 @@
+/**
+ * The nodes as this edge knows them: one record per node and boot, with its place in the hash order,
+ * its load, its breaker and its connections. A new boot of the same node is a new record. Records
+ * that leave keep their connections until the last request on them has ended.
+ */
+import { callerProof } from '../../shared/protocol.js';
+import { createBreaker } from './breaker.js';
+import { createLine } from './forward.js';
+import { createLoad } from './load.js';
+import type { Rank } from './rank.js';
+import type { Member } from './registry.js';
+
+export type Node = ReturnType<typeof createNode>;
+export type Pool = ReturnType<typeof createPool>;
+
+const createNode = (options: {
+  member: Member;
+  rank: Rank;
+  secret: string;
+  start: 'slow' | 'full';
+  now: () => number;
+}) => {
+  const { member, rank, secret, start, now } = options;
+  const { id, boot_id: bootId } = member.entry;
+  const load = createLoad(member.entry.slots);
+  const line = createLine(member.socketPath);
+  let entry = member.entry;
+  let hasLeft = false;
+
+  const closeIfIdle = () => {
+    if (hasLeft && load.inflight() === 0) line.close();
+  };
+
+  return {
+    id,
+    bootId,
+    seed: rank.seed(id),
+    proof: callerProof(secret, bootId),
+    load,
+    line,
+    breaker: createBreaker({ start, now: now() }),
+    entry: () => entry,
+    isDraining: () => entry.draining,
+    update: (next: Member) => {
+      entry = next.entry;
+      load.setSlots(entry.slots);
+    },
+    /** A request to it has ended. */
+    ended: () => {
+      load.ended();
+      closeIfIdle();
+    },
+    leave: () => {
+      hasLeft = true;
+      closeIfIdle();
+    },
+    close: line.close,
+  };
+};
+
+export const createPool = (options: { rank: Rank; secret: string; now: () => number }) => {
+  const { rank, secret, now } = options;
+  const byId = new Map<string, Node>();
+  let nodes: readonly Node[] = [];
+  let isFirst = true;
+
+  const drop = (node: Node) => {
+    byId.delete(node.id);
+    node.leave();
+  };
+
+  /**
+   * Takes over the membership and returns the ids that are gone. The first one starts at full
+   * weight (see breaker).
+   */
+  const sync = (members: readonly Member[]): string[] => {
+    const ids = new Set(members.map((member) => member.entry.id));
+    const gone = nodes.filter((node) => !ids.has(node.id));
+    gone.forEach(drop);
+    for (const member of members) {
+      const known = byId.get(member.entry.id);
+      if (known?.bootId === member.entry.boot_id) {
+        known.update(member);
+        continue;
+      }
+      if (known !== undefined) drop(known);
+      const start = isFirst ? 'full' : 'slow';
+      byId.set(member.entry.id, createNode({ member, rank, secret, start, now }));
+    }
+    nodes = [...byId.values()];
+    if (nodes.length > 0) isFirst = false;
+    return gone.map((node) => node.id);
+  };
+
+  return {
+    sync,
+    nodes: () => nodes,
+    find: (id: string): Node | undefined => byId.get(id),
+    close: () => {
+      for (const node of nodes) node.close();
+    },
+  };
+};

@@ -1,0 +1,79 @@
+/**
+ * Weighted rendezvous hashing: every edge puts the nodes into the same order for an account, a node
+ * that leaves moves only its own keys, and the order is the fall-back order (Thaler and Ravishankar
+ * 1998). The key is hashed once, each node id once when it joins; the two are combined under a full
+ * finaliser per node, because hashes that do not avalanche their last bytes skew similar names badly.
+ * Seeds come from the cluster secret, so that nobody outside can aim accounts at one node.
+ */
+import { createHmac } from 'node:crypto';
+
+/** Two words of a node's id under the cluster secret. */
+export type Seed = { readonly a: number; readonly b: number };
+export type Ranked = { readonly id: string; readonly seed: Seed };
+
+export type Rank = ReturnType<typeof createRank>;
+
+/** Murmur3's finaliser over the words of key and node; 32 bits, every input bit reaches all. */
+const combine = (a: number, b: number, seed: Seed): number => {
+  let h = a ^ seed.a;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13) ^ b, 0xc2b2ae35);
+  h = Math.imul(h ^ (h >>> 16) ^ seed.b, 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+};
+
+/** −w ÷ ln(u) for u in (0, 1): the largest wins with probability w ÷ Σw. */
+const weigh = (hash: number, weight: number): number =>
+  -weight / Math.log((hash + 0.5) / 0x1_0000_0000);
+
+export const createRank = (secret: string) => {
+  const seedOf = (text: string): Seed => {
+    const digest = createHmac('sha256', secret).update(`floodgate rank v1\n${text}`).digest();
+    return { a: digest.readInt32LE(0), b: digest.readInt32LE(4) };
+  };
+  const keySeed = seedOf('key');
+
+  /** For a node id, once per join. */
+  const seed = (id: string): Seed => seedOf(`node\n${id}`);
+
+  /**
+   * The first `limit` of `nodes` for this key, best first; whatever order they come in, the answer
+   * is the same. `weightOf` is only needed where weights differ: without it there is no logarithm.
+   */
+  const order = <T extends Ranked>(
+    key: string,
+    nodes: readonly T[],
+    { limit = nodes.length, weightOf }: { limit?: number; weightOf?: (node: T) => number } = {},
+  ): T[] => {
+    let a = keySeed.a;
+    let b = keySeed.b;
+    for (let i = 0; i < key.length; i++) {
+      const code = key.charCodeAt(i);
+      a = Math.imul(a ^ code, 0x9e3779b1) ^ (a >>> 15);
+      b = Math.imul(b + code, 0x85ebca77) ^ (b >>> 13);
+    }
+    const best: T[] = [];
+    const scores: number[] = [];
+    for (const node of nodes) {
+      const hash = combine(a, b, node.seed);
+      const score = weightOf === undefined ? hash : weigh(hash, weightOf(node));
+      let at = best.length;
+      while (at > 0 && isBefore(node, score, best[at - 1], scores[at - 1])) at--;
+      if (at >= limit) continue;
+      best.splice(at, 0, node);
+      scores.splice(at, 0, score);
+      if (best.length > limit) {
+        best.pop();
+        scores.pop();
+      }
+    }
+    return best;
+  };
+
+  return { seed, order };
+};
+
+/** Equal scores are settled by id, or two edges could disagree. */
+const isBefore = (node: Ranked, score: number, other: Ranked | undefined, than = 0): boolean =>
+  other !== undefined && (score > than || (score === than && node.id < other.id));

@@ -1,0 +1,181 @@
+/**
+ * Which nodes exist, read from Redis twice a second: membership, drain flags and slots, nothing that
+ * changes per request. Entries count only when signed with the cluster secret and reachable from
+ * here (a unix socket in the very directory that this process sees); others are ignored and counted.
+ * Redis lost: the last membership stays, because a node that is really gone is the breaker's affair.
+ * Keys `{nodes}:seen` and `{nodes}:entries` are written by the nodes' heartbeats.
+ */
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { type NodeEntry, openEntry } from '../../shared/protocol.js';
+import { defineScript, type RedisClient } from '../../shared/redis.js';
+
+/** An entry that this edge can use, and the socket to reach it by. */
+export type Member = { readonly entry: NodeEntry; readonly socketPath: string };
+export type Registry = ReturnType<typeof createRegistry>;
+type RejectReason = 'unsigned' | 'unreachable';
+type Logs = { warn(fields: object, text: string): void; info(fields: object, text: string): void };
+
+const everyMs = 500;
+const ttlMs = 3000;
+
+/**
+ * The live entries. KEYS seen (sorted set id → server ms), entries (hash id → signed entry).
+ * ARGV lifetime in ms. Returns {id, entry, id, entry, …}.
+ */
+const readScript = {
+  name: 'fgReadNodes',
+  keys: 2,
+  lua: `
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local out = {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now - tonumber(ARGV[1]), '+inf')) do
+  local entry = redis.call('HGET', KEYS[2], id)
+  if entry then
+    out[#out + 1] = id
+    out[#out + 1] = entry
+  end
+end
+return out`,
+};
+
+const isTextArray = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((item) => typeof item === 'string');
+
+export const createRegistry = (options: {
+  redis: RedisClient;
+  secrets: readonly string[];
+  runtimeDir: string;
+  log: Logs;
+  onReject: (reason: RejectReason) => void;
+  now?: () => number;
+}) => {
+  const { redis, secrets, runtimeDir, log, onReject, now = () => performance.now() } = options;
+  const read = defineScript(redis, readScript);
+  const listeners: ((members: readonly Member[]) => void)[] = [];
+  let members = new Map<string, Member>();
+  let opened = new Map<string, NodeEntry>();
+  let dirId: string | undefined;
+  let rejected = new Map<string, RejectReason>();
+  let rejecting = new Map<string, RejectReason>();
+  let keepUntil = Number.NEGATIVE_INFINITY;
+  let wasEmpty = false;
+  let isFailing = false;
+  let isClosed = false;
+  let running: Promise<void> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let markReady = () => {};
+  const isReady = new Promise<void>((resolve) => {
+    markReady = resolve;
+  });
+
+  const learnDirId = async () => {
+    const text = await readFile(join(runtimeDir, 'dir_id'), 'utf8').catch(() => '');
+    dirId = text.trim() || undefined;
+  };
+
+  /** The text is signed, so an unchanged one need not be verified again. */
+  const open = (text: string): NodeEntry | undefined =>
+    opened.get(text) ?? openEntry(secrets, text);
+
+  const place = (entry: NodeEntry): Member | undefined => {
+    const endpoint = entry.endpoints.find((e) => dirId !== undefined && e.dir_id === dirId);
+    if (endpoint === undefined) return undefined;
+    // The same directory may be mounted elsewhere for the node.
+    return { entry, socketPath: join(runtimeDir, basename(endpoint.unix)) };
+  };
+
+  /** Counts and logs once for as long as the same text stays. */
+  const reject = (id: string, text: string, reason: RejectReason) => {
+    const wasKnown = rejected.get(text) === reason;
+    rejecting.set(text, reason);
+    if (wasKnown) return;
+    onReject(reason);
+    log.warn({ node: id.slice(0, 64), reason }, 'node entry ignored');
+  };
+
+  const resolve = async (found: readonly string[]): Promise<Map<string, Member>> => {
+    const next = new Map<string, Member>();
+    const verified = new Map<string, NodeEntry>();
+    rejecting = new Map();
+    await learnDirId();
+    for (let i = 0; i < found.length; i += 2) {
+      const [id = '', text = ''] = [found[i], found[i + 1]];
+      const entry = open(text);
+      if (entry === undefined || entry.id !== id) {
+        reject(id, text, 'unsigned');
+        continue;
+      }
+      verified.set(text, entry);
+      const member = place(entry);
+      if (member === undefined) reject(id, text, 'unreachable');
+      else next.set(id, member);
+    }
+    opened = verified;
+    rejected = rejecting;
+    return next;
+  };
+
+  /**
+   * A store that was away, or that lost every node in one moment, has forgotten more likely than
+   * the nodes have died: for one lifetime, whoever is missing stays.
+   */
+  const keepMissing = (next: Map<string, Member>) => {
+    const isEmpty = next.size === 0 && [...members.values()].some((m) => !m.entry.draining);
+    if (isFailing || (isEmpty && !wasEmpty)) keepUntil = now() + ttlMs;
+    wasEmpty = isEmpty;
+    if (now() >= keepUntil) return;
+    for (const [id, member] of members) if (!next.has(id)) next.set(id, member);
+  };
+
+  const hasChanged = (next: Map<string, Member>): boolean =>
+    next.size !== members.size ||
+    [...next].some(([id, { entry }]) => members.get(id)?.entry !== entry);
+
+  const refreshOnce = async () => {
+    try {
+      const found = await read(['{nodes}:seen', '{nodes}:entries'], [ttlMs]);
+      const next = await resolve(isTextArray(found) ? found : []);
+      keepMissing(next);
+      if (isFailing) log.info({ nodes: next.size }, 'node registry is back');
+      isFailing = false;
+      if (!isClosed && hasChanged(next)) {
+        members = next;
+        for (const listener of listeners) listener([...members.values()]);
+      }
+      markReady();
+    } catch (err) {
+      if (!isFailing)
+        log.warn({ err, nodes: members.size }, 'node registry lost, membership stays');
+      isFailing = true;
+    }
+  };
+
+  /** Reads now; calls that overlap share one read. Never throws. */
+  const refresh = (): Promise<void> => {
+    running ??= refreshOnce().finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+
+  const loop = async () => {
+    await refresh();
+    if (!isClosed) timer = setTimeout(loop, everyMs).unref();
+  };
+  void loop();
+
+  return {
+    members: (): readonly Member[] => [...members.values()],
+    /** Called with the whole membership after each change. */
+    onChange: (listener: (members: readonly Member[]) => void) => void listeners.push(listener),
+    /** After the first successful read, also an empty one. */
+    ready: (): Promise<void> => isReady,
+    refresh,
+    close: () => {
+      isClosed = true;
+      clearTimeout(timer);
+    },
+  };
+};

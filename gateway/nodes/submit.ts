@@ -1,0 +1,88 @@
+/**
+ * The nodes behind this gateway, as one part: which there are, which one an account belongs to,
+ * whether it may be used, and the way there and back. This file composes the folder; `dispatch` is
+ * the way of one job, and `shed` answers the same question before anything is spent.
+ */
+import type { Metrics } from '../../shared/metrics.js';
+import type { RedisClient } from '../../shared/redis.js';
+import { createAttempt } from './attempt.js';
+import { createCall } from './call.js';
+import { createChoose, isSuspect } from './choose.js';
+import { createDispatch } from './dispatch.js';
+import { createForward } from './forward.js';
+import { createMeters } from './meters.js';
+import { createPool, type Node } from './pool.js';
+import { createProbes } from './probe.js';
+import { createRank } from './rank.js';
+import { createRegistry } from './registry.js';
+import { createRetryBudget } from './retry.js';
+
+export type { Job } from './attempt.js';
+export type Nodes = ReturnType<typeof createNodes>;
+type Logs = { warn(fields: object, text: string): void; info(fields: object, text: string): void };
+
+const describeNode = (node: Node, now: number) => {
+  const { id, boot_id, version, zone, slots, draining } = node.entry();
+  const report = node.load.report();
+  return {
+    id,
+    boot_id,
+    version,
+    zone,
+    slots,
+    draining,
+    state: node.breaker.at(now).kind,
+    suspect: isSuspect(node, now),
+    weight: Number(node.breaker.factor(now).toFixed(2)),
+    inflight: node.load.inflight(),
+    full: node.load.isFull(now),
+    report: { inflight: report.inflight, service_ms: report.serviceMs },
+  };
+};
+
+/** `secrets`: NODE_SECRET, the current one first. Starts reading the registry at once. */
+export const createNodes = (options: {
+  redis: RedisClient;
+  secrets: readonly string[];
+  runtimeDir: string;
+  log: Logs;
+  metrics: Metrics;
+  now?: () => number;
+}) => {
+  const { redis, secrets, runtimeDir, log, metrics, now = () => performance.now() } = options;
+  const secret = secrets[0] ?? '';
+  const rank = createRank(secret);
+  const pool = createPool({ rank, secret, now });
+  const meters = createMeters({ metrics, nodes: pool.nodes, now });
+  const onReject = meters.rejected;
+  const registry = createRegistry({ redis, secrets, runtimeDir, log, onReject, now });
+  registry.onChange((members) => pool.sync(members).forEach(meters.left));
+
+  const forward = createForward();
+  const probes = createProbes({ forward, nodes: pool.nodes, now });
+  const { shed, submit } = createDispatch({
+    nodes: pool.nodes,
+    choose: createChoose(rank),
+    attempt: createAttempt({ forward, secrets, meters, now }),
+    budget: createRetryBudget(),
+    meters,
+    refresh: registry.refresh,
+    now,
+  });
+
+  return {
+    /** See dispatch: throws when submitting work for this account now would be in vain. */
+    shed,
+    submit,
+    /** An admin call to one node; resolves to the body of its 2xx answer. */
+    call: createCall({ forward, find: pool.find }),
+    snapshot: () => pool.nodes().map((node) => describeNode(node, now())),
+    /** After the first successful read of the registry. */
+    ready: registry.ready,
+    close: () => {
+      registry.close();
+      probes.close();
+      pool.close();
+    },
+  };
+};

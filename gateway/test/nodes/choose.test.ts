@@ -1,0 +1,164 @@
+import t from 'tap';
+import { createBreaker } from '../../nodes/breaker.js';
+import { createChoose } from '../../nodes/choose.js';
+import { createLoad } from '../../nodes/load.js';
+import { createRank } from '../../nodes/rank.js';
+
+const rank = createRank('test secret');
+const { choose, canChoose } = createChoose(rank);
+
+const createNode = (id: string, { slots = 2, draining = false } = {}) => ({
+  id,
+  seed: rank.seed(id),
+  load: createLoad(slots),
+  breaker: createBreaker({ start: 'full', now: 0 }),
+  isDraining: () => draining,
+});
+type Node = ReturnType<typeof createNode>;
+
+const fleet = (n: number) => Array.from({ length: n }, (_, i) => createNode(`n${i + 1}`));
+const chosen = (nodes: Node[], except?: Node): string => {
+  const choice = choose('alice', nodes, 0, except);
+  return choice.kind === 'node' ? choice.node.id : choice.kind;
+};
+/** The nodes in alice's order. */
+const inOrder = (nodes: Node[]) => rank.order('alice', nodes);
+const report = (inflight: number, serviceMs = 10) => ({
+  inflight,
+  queueMs: 0,
+  serviceMs,
+  slots: 2,
+});
+const open = (node: Node | undefined) => {
+  for (let i = 0; i < 5; i++) node?.breaker.failed(0);
+};
+
+t.test('the first choice, while it has less than twice its slots in flight', async (t) => {
+  const nodes = fleet(5);
+  const [first] = inOrder(nodes);
+  t.equal(chosen(nodes), first?.id);
+  for (let i = 0; i < 3; i++) first?.load.sent(0);
+  t.equal(chosen(nodes), first?.id);
+});
+
+t.test('then the least loaded of the first three', async (t) => {
+  const nodes = fleet(5);
+  const [first, second, third] = inOrder(nodes);
+  first?.load.heard(0, report(4));
+  second?.load.heard(0, report(3));
+  third?.load.heard(0, report(2));
+  t.equal(chosen(nodes), third?.id);
+  third?.load.heard(0, report(3));
+  t.equal(chosen(nodes), second?.id, 'equal load: the order decides');
+  second?.load.heard(0, report(4));
+  third?.load.heard(0, report(4));
+  t.equal(chosen(nodes), first?.id, 'no better off elsewhere');
+});
+
+t.test('draining, open, suspect and full nodes are passed over', async (t) => {
+  const spoilers: Record<string, (node: Node) => void> = {
+    draining: (node) => {
+      node.isDraining = () => true;
+    },
+    open,
+    suspect: (node) => node.load.lost(),
+    'full until': (node) => node.load.refused(0, 500),
+    'full by its queue': (node) => node.load.heard(0, report(100)),
+  };
+  for (const [name, spoil] of Object.entries(spoilers)) {
+    const nodes = fleet(4);
+    const [first, second] = inOrder(nodes);
+    if (first !== undefined) spoil(first);
+    t.equal(chosen(nodes), second?.id, name);
+  }
+});
+
+t.test('a second attempt goes to the next of the order', async (t) => {
+  const nodes = fleet(4);
+  const [first, second] = inOrder(nodes);
+  t.equal(chosen(nodes, first), second?.id);
+  t.equal(chosen([createNode('only')].slice(0, 0)), 'none');
+  const [only] = fleet(1);
+  t.equal(chosen(only ? [only] : [], only), 'none');
+});
+
+t.test('suspects are used when nothing better is left', async (t) => {
+  const nodes = fleet(2);
+  for (const node of nodes) node.load.lost();
+  t.equal(chosen(nodes), inOrder(nodes)[0]?.id);
+});
+
+t.test('a full node is not escaped through a suspect one', async (t) => {
+  const nodes = fleet(2);
+  nodes[0]?.load.lost();
+  nodes[1]?.load.refused(0, 500);
+  t.equal(chosen(nodes), 'full');
+});
+
+t.test('more than half of the nodes open: breakers are ignored, admission is not', async (t) => {
+  const nodes = fleet(4);
+  const [first, second, third, fourth] = inOrder(nodes);
+  open(first);
+  open(second);
+  t.equal(chosen(nodes), third?.id, 'half is no panic');
+  open(third);
+  t.equal(chosen(nodes), first?.id, 'panic');
+  for (const node of [first, second, third]) node?.load.refused(0, 500);
+  t.equal(chosen(nodes), fourth?.id);
+  fourth?.load.refused(0, 500);
+  t.equal(chosen(nodes), 'full');
+});
+
+t.test('in panic a node that cannot be reached still comes last', async (t) => {
+  const nodes = fleet(3);
+  const [first, second, third] = inOrder(nodes);
+  for (const node of [first, second, third]) open(node);
+  first?.load.lost();
+  t.equal(chosen(nodes), second?.id);
+});
+
+t.test('draining nodes do not count towards panic', async (t) => {
+  const nodes = [...fleet(2), createNode('d1', { draining: true })];
+  const [first, second] = inOrder(nodes.slice(0, 2));
+  open(first);
+  t.equal(chosen(nodes), second?.id);
+});
+
+t.test('nothing to choose from is told apart from everything full', async (t) => {
+  t.equal(canChoose([], 0), 'none');
+  t.equal(canChoose([createNode('d', { draining: true })], 0), 'none');
+  const nodes = fleet(2);
+  t.equal(canChoose(nodes, 0), 'node');
+  nodes[0]?.load.refused(0, 500);
+  t.equal(canChoose(nodes, 0), 'node');
+  nodes[1]?.load.refused(0, 500);
+  t.equal(canChoose(nodes, 0), 'full');
+  t.equal(canChoose(nodes, 600), 'node');
+});
+
+t.test('a node in slow start gets a tenth of its share, at first', async (t) => {
+  const nodes = fleet(2);
+  const [old, young] = nodes;
+  if (old === undefined || young === undefined) return;
+  const joined = { ...young, breaker: createBreaker({ start: 'slow', now: 0 }) };
+  const share = (now: number): number => {
+    const keys = Array.from({ length: 4000 }, (_, i) => `user${i}`);
+    const hits = keys.filter((key) => {
+      const choice = choose(key, [old, joined], now);
+      return choice.kind === 'node' && choice.node === joined;
+    });
+    return hits.length / keys.length;
+  };
+  t.ok(Math.abs(share(0) - 0.1 / 1.1) < 0.02);
+  t.ok(Math.abs(share(20_000) - 0.5) < 0.03);
+});
+
+t.test('a node with more slots gets more accounts', async (t) => {
+  const nodes = [createNode('small', { slots: 1 }), createNode('large', { slots: 3 })];
+  const keys = Array.from({ length: 4000 }, (_, i) => `user${i}`);
+  const hits = keys.filter((key) => {
+    const choice = choose(key, nodes, 0);
+    return choice.kind === 'node' && choice.node.id === 'large';
+  });
+  t.ok(Math.abs(hits.length / keys.length - 0.75) < 0.03);
+});

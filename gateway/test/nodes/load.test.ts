@@ -1,0 +1,104 @@
+import t from 'tap';
+import { createLoad } from '../../nodes/load.js';
+
+const report = (inflight: number, serviceMs = 10) => ({
+  inflight,
+  queueMs: 0,
+  serviceMs,
+  slots: 2,
+});
+
+t.test('a fresh report counts, and what this edge has sent since is added', async (t) => {
+  const load = createLoad(2);
+  load.sent(0);
+  load.ended();
+  load.heard(0, report(5));
+  t.equal(load.view(200), 5);
+  load.sent(200);
+  t.equal(load.view(200), 6);
+});
+
+t.test('an old report fades, but never below what this edge has in flight', async (t) => {
+  const load = createLoad(2);
+  load.heard(0, report(8));
+  t.equal(load.view(250), 8);
+  t.ok(Math.abs(load.view(500) - 8 / Math.E) < 0.01);
+  t.ok(load.view(5000) < 0.001);
+  for (let i = 0; i < 3; i++) load.sent(5000);
+  t.equal(load.view(5000), 3);
+});
+
+t.test('the wait is what exceeds the slots, in time', async (t) => {
+  const load = createLoad(2);
+  t.equal(load.waitMs(0), 0);
+  load.heard(0, report(2));
+  t.equal(load.waitMs(0), 0);
+  load.heard(0, report(12, 10));
+  t.equal(load.waitMs(0), 50);
+});
+
+t.test('a refusal makes a node full for what exceeds nine tenths of its budget', async (t) => {
+  const cases = [
+    { waitMs: 0, fullMs: 30 },
+    { waitMs: 150, fullMs: 60 },
+    { waitMs: 310, fullMs: 40 },
+    { waitMs: 5000, fullMs: 500 },
+  ];
+  for (const { waitMs, fullMs } of cases) {
+    const load = createLoad(2);
+    load.refused(1000, waitMs);
+    t.equal(load.isFull(1000 + fullMs - 1), true, `${waitMs} before`);
+    t.equal(load.isFull(1000 + fullMs), false, `${waitMs} after`);
+  }
+});
+
+t.test('a second refusal never shortens the first', async (t) => {
+  const load = createLoad(2);
+  load.refused(0, 5000);
+  load.refused(1, 0);
+  t.equal(load.isFull(499), true);
+});
+
+t.test('a node whose wait exceeds the burst budget is full without having said so', async (t) => {
+  const load = createLoad(2);
+  load.heard(0, report(62, 10));
+  t.equal(load.isFull(0), false);
+  load.heard(0, report(63, 10));
+  t.equal(load.isFull(0), true);
+  t.equal(load.isFull(1000), false, 'until the report has faded');
+});
+
+t.test('what this edge has in flight at one node is bounded', async (t) => {
+  const load = createLoad(1);
+  load.heard(0, report(0, 0.1));
+  for (let i = 0; i < 127; i++) load.sent(0);
+  t.equal(load.isFull(0), false);
+  load.sent(0);
+  t.equal(load.isFull(0), true);
+});
+
+t.test('silence is counted from the first request that got no answer', async (t) => {
+  const load = createLoad(2);
+  t.equal(load.silentMs(100), 0);
+  load.sent(100);
+  load.sent(300);
+  t.equal(load.silentMs(500), 400);
+  load.ended();
+  load.heard(500);
+  t.equal(load.silentMs(600), 100, 'one is still due');
+  load.ended();
+  t.equal(load.silentMs(900), 400, 'also when we gave up waiting');
+  load.heard(900);
+  t.equal(load.silentMs(5000), 0);
+});
+
+t.test('an attempt may take three times the slowest service of late, and the budget', async (t) => {
+  const load = createLoad(2);
+  t.equal(load.attemptMs(), 600);
+  load.heard(0, report(0, 400));
+  t.equal(load.attemptMs(), 1200 + 800);
+  load.heard(100, report(0, 10));
+  t.ok(load.attemptMs() > 1400, 'it fades slowly');
+  load.heard(100_000, report(0, 10));
+  t.equal(load.attemptMs(), 600);
+});
