@@ -1,0 +1,231 @@
+/**
+ * Sessions and their refresh tokens: one hash per session (`sess:{u}:<id>`) and one index per user
+ * (`idx:{u}`, by last use), all under the user's hash tag, so every step is one script. A session is
+ * also the refresh family: it stores the current generation, and a token is that number with a MAC, so
+ * nothing in Redis can be replayed and a repeat derives the same successor instead of a second branch.
+ * Whether the session's access tokens die at once is the caller's affair: it tells the revocation log.
+ */
+import { randomBytes } from 'node:crypto';
+import { AppError } from '../shared/errors.js';
+import { defineScript, type RedisClient } from '../shared/redis.js';
+
+/**
+ * Opens a session unless the account changed since its password was checked.
+ * KEYS: user, session, index. ARGV: id, gen, idle ms, max ms, per user, then field, value, … to store.
+ * Returns nil when gen or status changed, else the ids of the sessions that had to go.
+ */
+const createLua = `
+local user = redis.call('HMGET', KEYS[1], 'gen', 'status')
+if user[1] ~= ARGV[2] or user[2] ~= 'active' then return nil end
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local idle, max = tonumber(ARGV[3]), tonumber(ARGV[4])
+redis.call('HSET', KEYS[2], 'gen', ARGV[2], 'generation', 0, 'floor', 0, 'created_at', now,
+  'last_used_at', now, 'rotated_at', 0, 'ends_at', now + max, unpack(ARGV, 6))
+redis.call('PEXPIRE', KEYS[2], math.min(idle, max))
+redis.call('ZADD', KEYS[3], now, ARGV[1])
+redis.call('PEXPIRE', KEYS[3], max)
+local over = redis.call('ZCARD', KEYS[3]) - ARGV[5]
+if over <= 0 then return {} end
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - idle)
+over = redis.call('ZCARD', KEYS[3]) - ARGV[5]
+if over <= 0 then return {} end
+local gone = redis.call('ZRANGE', KEYS[3], 0, over - 1)
+local prefix = string.sub(KEYS[2], 1, -1 - #ARGV[1])
+for _, id in ipairs(gone) do redis.call('UNLINK', prefix .. id) end
+redis.call('ZREMRANGEBYRANK', KEYS[3], 0, over - 1)
+return gone`;
+
+/**
+ * Uses a refresh token, whose MAC was checked before.
+ * KEYS: user, session, index. ARGV: id, generation, grace ms, idle ms.
+ * Returns { outcome, user_id, gen, scope, client_id, generation of the successor };
+ * outcomes: rotated, repeated (same successor, inside the grace), reuse (family killed),
+ * stale (the account changed since), ended.
+ */
+const rotateLua = `
+local s = redis.call('HMGET', KEYS[2], 'user_id', 'gen', 'scope', 'client_id', 'generation', 'floor',
+  'last_used_at', 'ends_at', 'rotated_at')
+if not s[1] then return { 'ended' } end
+local user = redis.call('HMGET', KEYS[1], 'gen', 'status')
+local presented, current = tonumber(ARGV[2]), tonumber(s[5])
+if user[1] ~= s[2] or user[2] ~= 'active' or presented < tonumber(s[6]) then return { 'stale' } end
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local idle, left = tonumber(ARGV[4]), s[8] - now
+local outcome = 'rotated'
+if left <= 0 or now - s[7] >= idle then outcome = 'ended'
+elseif presented == current - 1 and now - s[9] < tonumber(ARGV[3]) then outcome = 'repeated'
+elseif presented < current then outcome = 'reuse' end
+if outcome == 'ended' or outcome == 'reuse' then
+  redis.call('UNLINK', KEYS[2])
+  redis.call('ZREM', KEYS[3], ARGV[1])
+  return { outcome, s[1] }
+end
+if outcome == 'rotated' then
+  current = presented + 1
+  redis.call('HSET', KEYS[2], 'generation', current, 'last_used_at', now, 'rotated_at', now)
+  redis.call('PEXPIRE', KEYS[2], math.min(idle, left))
+  redis.call('ZADD', KEYS[3], 'XX', now, ARGV[1])
+end
+return { outcome, s[1], s[2], s[3], s[4], current }`;
+
+/**
+ * After a password change: this session goes over to the new gen, all others of the user end.
+ * KEYS: user, session, index. ARGV: id, gen. Returns the generation of its refresh token, or nil when
+ * the session is gone or gen is not (or no longer) the user's. A repeat changes nothing.
+ */
+const rebaseLua = `
+local user = redis.call('HMGET', KEYS[1], 'gen', 'status')
+if user[1] ~= ARGV[2] or user[2] ~= 'active' then return nil end
+local s = redis.call('HMGET', KEYS[2], 'gen', 'generation')
+if not s[1] then return nil end
+local prefix = string.sub(KEYS[2], 1, -1 - #ARGV[1])
+for _, id in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+  if id ~= ARGV[1] and redis.call('HGET', prefix .. id, 'gen') ~= ARGV[2] then
+    redis.call('UNLINK', prefix .. id)
+    redis.call('ZREM', KEYS[3], id)
+  end
+end
+local generation = tonumber(s[2])
+if s[1] ~= ARGV[2] then
+  generation = generation + 1
+  redis.call('HSET', KEYS[2], 'gen', ARGV[2], 'generation', generation, 'floor', generation)
+end
+return generation`;
+
+/**
+ * KEYS: session, index. ARGV: id. Returns nothing. Repeatable.
+ */
+const endLua = `
+redis.call('UNLINK', KEYS[1])
+redis.call('ZREM', KEYS[2], ARGV[1])`;
+
+type Grant = { u: string; userId: string; gen: number; scope: string; clientId: string };
+type RefreshToken = { u: string; id: string; sessionId: string; generation: number };
+
+export type Rotation =
+  /** `repeated`: the answer of the first use was lost, this is the same successor again. */
+  | (Grant & { outcome: 'rotated' | 'repeated'; sessionId: string; refreshToken: string })
+  /**
+   * `reuse`: an old token, so somebody has a copy; the family is dead now. `ended`: it was before.
+   * Publish the session's revocation (again: a first try may have failed), then refuse.
+   */
+  | { outcome: 'reuse' | 'ended'; u: string; sessionId: string };
+
+export type Sessions = ReturnType<typeof createSessions>;
+
+const refreshToken = /^([\w-]{22})\.([\w-]{22})\.(0|[1-9]\d{0,14})\.([\w-]{1,16})\.([\w-]{43})$/;
+const maxUserAgent = 256;
+
+const splitId = (sessionId: string): { u: string; id: string } => {
+  const [u = '', id = ''] = sessionId.split('.');
+  return { u, id };
+};
+
+const keysOf = (u: string, id: string): [string, string, string] => [
+  `user:{${u}}`,
+  `sess:{${u}}:${id}`,
+  `idx:{${u}}`,
+];
+
+const texts = (reply: unknown): string[] => (Array.isArray(reply) ? reply.map(String) : []);
+
+export const createSessions = ({
+  redis,
+  refreshMac,
+  checkRefreshMac,
+  idleMs,
+  maxMs,
+  perUser = 100,
+  graceMs = 10_000,
+}: {
+  redis: RedisClient;
+  refreshMac: (text: string) => { keyId: string; mac: string };
+  checkRefreshMac: (keyId: string, text: string, mac: string) => boolean;
+  idleMs: number;
+  maxMs: number;
+  perUser?: number;
+  /** How long the token before the current one is answered with the current one; 0 = never. */
+  graceMs?: number;
+}) => {
+  const createScript = defineScript(redis, { name: 'sessionCreate', keys: 3, lua: createLua });
+  const rotateScript = defineScript(redis, { name: 'sessionRotate', keys: 3, lua: rotateLua });
+  const rebaseScript = defineScript(redis, { name: 'sessionRebase', keys: 3, lua: rebaseLua });
+  const endScript = defineScript(redis, { name: 'sessionEnd', keys: 2, lua: endLua });
+
+  const issue = (sessionId: string, generation: number): string => {
+    const text = `${sessionId}.${generation}`;
+    const { keyId, mac } = refreshMac(text);
+    return `${text}.${keyId}.${mac}`;
+  };
+
+  /** Throws token_invalid for everything that we did not issue, without asking the store. */
+  const parse = (token: string): RefreshToken => {
+    const [, u, id, generation, keyId, mac] = refreshToken.exec(token) ?? [];
+    if (!u || !id || !generation || !keyId || !mac) throw new AppError('token_invalid');
+    const sessionId = `${u}.${id}`;
+    if (!checkRefreshMac(keyId, `${sessionId}.${generation}`, mac))
+      throw new AppError('token_invalid');
+    return { u, id, sessionId, generation: Number(generation) };
+  };
+
+  return {
+    /**
+     * A new session with its first refresh token; atomic. `ended` names sessions that had to go because
+     * the user has too many: publish their revocation. `gen_changed`: the password or the status of the
+     * account changed since the verdict, so the verdict is void. Throws store_unavailable.
+     */
+    create: async (
+      session: Grant & { address: string; userAgent: string },
+    ): Promise<{ sessionId: string; refreshToken: string; ended: string[] } | 'gen_changed'> => {
+      const { u, gen } = session;
+      const id = randomBytes(16).toString('base64url');
+      const reply = await createScript(keysOf(u, id), [
+        ...[id, gen, idleMs, maxMs, perUser],
+        ...['user_id', session.userId, 'scope', session.scope, 'client_id', session.clientId],
+        ...['address', session.address, 'user_agent', session.userAgent.slice(0, maxUserAgent)],
+      ]);
+      if (!Array.isArray(reply)) return 'gen_changed';
+      const sessionId = `${u}.${id}`;
+      const ended = reply.map((old) => `${u}.${String(old)}`);
+      return { sessionId, refreshToken: issue(sessionId, 0), ended };
+    },
+
+    /**
+     * One use of a refresh token; atomic, and repeatable inside the grace. Throws token_invalid for what
+     * we did not issue, session_ended for a token from before a password change or of a disabled
+     * account (its session may live on, so there is nothing to publish), and store_unavailable.
+     */
+    rotate: async (token: string): Promise<Rotation> => {
+      const { u, id, sessionId, generation } = parse(token);
+      const args = [id, generation, graceMs, idleMs];
+      const reply = texts(await rotateScript(keysOf(u, id), args));
+      const [outcome, userId = '', gen, scope = '', clientId = '', next] = reply;
+      if (outcome === 'reuse' || outcome === 'ended') return { outcome, u, sessionId };
+      if (outcome === 'stale') throw new AppError('session_ended');
+      if (outcome !== 'rotated' && outcome !== 'repeated') throw new AppError('internal');
+      const grant = { u, userId, gen: Number(gen), scope, clientId };
+      return { ...grant, outcome, sessionId, refreshToken: issue(sessionId, Number(next)) };
+    },
+
+    /** Deletes the session; repeatable. Throws store_unavailable. */
+    end: async (sessionId: string): Promise<void> => {
+      const { u, id } = splitId(sessionId);
+      const [, session, index] = keysOf(u, id);
+      await endScript([session, index], [id]);
+    },
+
+    /**
+     * After a password change to `gen`: keeps this session with a fresh refresh token, ends the user's
+     * others; all its older refresh tokens are dead. Atomic and repeatable. Throws session_ended when the
+     * session is gone or another change came in between, and store_unavailable.
+     */
+    rebase: async ({ sessionId, gen }: { sessionId: string; gen: number }): Promise<string> => {
+      const { u, id } = splitId(sessionId);
+      const generation = await rebaseScript(keysOf(u, id), [id, gen]);
+      if (typeof generation !== 'number') throw new AppError('session_ended');
+      return issue(sessionId, generation);
+    },
+  };
+};

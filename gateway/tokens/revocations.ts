@@ -1,0 +1,175 @@
+/**
+ * What may no longer be used, known to every edge within milliseconds. The session record is the
+ * authority; this log (Redis stream `revocations`) is the fast messenger: `publish` appends an entry
+ * before the caller is answered, and each edge follows the stream on a connection of its own and
+ * keeps what matters in memory, so that a check costs no round trip. `revocation-reader.ts` does the following;
+ * here are the entries, the state they add up to, and what a check may still say when the log is lost.
+ */
+import type { Log } from '../../shared/log.js';
+import { defineScript, type RedisClient } from '../../shared/redis.js';
+import { followLog } from './revocation-reader.js';
+
+export const revocationsKey = 'revocations';
+
+/** The longest life of an access token plus a margin for clocks: older entries concern nobody. */
+const retainedMs = 15 * 60_000 + 60_000;
+
+/**
+ * Appends one entry and lets go of what nobody needs any more, at last of the whole stream.
+ * KEYS: the stream. ARGV: milliseconds to retain, then field, value, … of the entry. Returns nothing.
+ */
+const publishLua = `
+local t = redis.call('TIME')
+local from = t[1] * 1000 + math.floor(t[2] / 1000) - ARGV[1]
+redis.call('XADD', KEYS[1], 'MINID', '~', string.format('%.0f', from), '*', unpack(ARGV, 2))
+redis.call('PEXPIRE', KEYS[1], ARGV[1])`;
+
+export type Revocation =
+  /** One session: logout, refresh token reuse, eviction. */
+  | { kind: 'session'; id: string }
+  /** Everything of account `id` (its `u`) from before `gen`: password change, disabling. */
+  | { kind: 'user'; id: string; gen: number }
+  /** One access token, or one signing key by its key id. */
+  | { kind: 'jti' | 'key'; id: string };
+
+type Checked = { sid: string; u: string; gen: number; jti: string; kid: string };
+/** `life` counts the gaps: an entry of an earlier life may be missing from the store. */
+type Known = { until: number; life: number; gen: number };
+
+export type Revocations = ReturnType<typeof createRevocations>;
+
+const kinds = ['session', 'user', 'jti', 'key'] as const;
+
+/** An entry from the store; undefined when a later version wrote something we do not know. */
+const readEntry = (fields: ReadonlyMap<string, string>): Revocation | undefined => {
+  const id = fields.get('id');
+  const kind = kinds.find((name) => name === fields.get('kind'));
+  if (id === undefined || kind === undefined) return undefined;
+  if (kind !== 'user') return { kind, id };
+  const gen = Number(fields.get('gen'));
+  return Number.isSafeInteger(gen) ? { kind, id, gen } : undefined;
+};
+
+/** The entries in memory, by kind. Nothing is forgotten before every token it concerns is dead. */
+const createState = (now: () => number) => {
+  const known: Record<Revocation['kind'], Map<string, Known>> = {
+    session: new Map(),
+    user: new Map(),
+    jti: new Map(),
+    key: new Map(),
+  };
+  let life = 0;
+
+  const add = (entry: Revocation): void => {
+    const map = known[entry.kind];
+    const gen = entry.kind === 'user' ? Math.max(entry.gen, map.get(entry.id)?.gen ?? 0) : 0;
+    // Moved to the end: a map is then in order of expiry, and pruning stops at the first live one.
+    map.delete(entry.id);
+    map.set(entry.id, { until: now() + retainedMs, life, gen });
+  };
+
+  return {
+    add,
+    /** True when the store has this entry already, as far as we have read. */
+    has: (entry: Revocation): boolean => {
+      const found = known[entry.kind].get(entry.id);
+      return found?.life === life && (entry.kind !== 'user' || found.gen >= entry.gen);
+    },
+    nextLife: () => {
+      life++;
+    },
+    prune: () => {
+      for (const map of Object.values(known))
+        for (const [id, { until }] of map) {
+          if (until > now()) break;
+          map.delete(id);
+        }
+    },
+    ends: ({ sid, u, gen, jti, kid }: Checked): boolean =>
+      known.session.has(sid) ||
+      (known.user.get(u)?.gen ?? 0) > gen ||
+      known.jti.has(jti) ||
+      known.key.has(kid),
+    size: () => Object.values(known).reduce((sum, map) => sum + map.size, 0),
+  };
+};
+
+/**
+ * Follows the log until closed. `staleMs`: for how long a check still answers after the log was last
+ * heard (`allow:30s`: 30,000; `deny`: 1,000). `connect` makes the blocking connection.
+ */
+export const createRevocations = ({
+  redis,
+  connect,
+  staleMs = 30_000,
+  log,
+  now = () => performance.now(),
+}: {
+  redis: RedisClient;
+  connect: () => RedisClient;
+  staleMs?: number;
+  log: Pick<Log, 'info' | 'warn'>;
+  /** Monotonic milliseconds. */
+  now?: () => number;
+}) => {
+  const append = defineScript(redis, { name: 'publishRevocation', keys: 1, lua: publishLua });
+  const state = createState(now);
+  const gapListeners: (() => void)[] = [];
+  let heardAt = Number.NEGATIVE_INFINITY;
+  let markReady = () => {};
+  const ready = new Promise<void>((resolve) => {
+    markReady = resolve;
+  });
+
+  const reader = followLog({
+    connect,
+    key: revocationsKey,
+    log,
+    now,
+    onEntry: (fields) => {
+      const entry = readEntry(fields);
+      if (entry === undefined) log.warn({}, 'unknown entry in the revocation log');
+      else state.add(entry);
+    },
+    onGap: (reason) => {
+      log.info({ reason }, 'reading the whole revocation log');
+      state.nextLife();
+      for (const listener of gapListeners) listener();
+    },
+    onCaughtUp: (asOf) => {
+      heardAt = asOf;
+      state.prune();
+      markReady();
+    },
+  });
+
+  return {
+    /**
+     * Durable in the log, and in force at this edge, when it resolves. Idempotent; what the log is
+     * known to hold is not written again, so repeating a logout costs nothing. Throws store_unavailable.
+     */
+    publish: async (entry: Revocation): Promise<void> => {
+      if (state.has(entry)) return;
+      const gen = entry.kind === 'user' ? ['gen', entry.gen] : [];
+      await append([revocationsKey], [retainedMs, 'kind', entry.kind, 'id', entry.id, ...gen]);
+      state.add(entry);
+    },
+
+    /** Local and synchronous. `unknown`: the log was not heard for too long, so nobody can say. */
+    check: (claims: Checked): 'ok' | 'ended' | 'unknown' => {
+      if (state.ends(claims)) return 'ended';
+      return now() - heardAt <= staleMs ? 'ok' : 'unknown';
+    },
+
+    /** `listener` runs whenever the log had a gap, before it is read again from its beginning. */
+    onGap: (listener: () => void): void => {
+      gapListeners.push(listener);
+    },
+
+    /** Resolves when the whole log has been read for the first time. */
+    ready: (): Promise<void> => ready,
+    /** Live entries in memory, and milliseconds since the log was heard; for metrics. */
+    stats: () => ({ entries: state.size(), staleMs: now() - heardAt }),
+    close: (): Promise<void> => reader.close(),
+  };
+};
