@@ -1,0 +1,168 @@
+import { existsSync, readFileSync } from 'node:fs';
+import argon2Package from 'argon2';
+import t from 'tap';
+import { argon2 } from '../passwords/formats/argon2.js';
+import { formats, isUsable, readHash } from '../passwords/formats/formats.js';
+import { runWork } from '../passwords/task.js';
+
+const target = { memoryKiB: 19_456, passes: 2, lanes: 1 };
+
+/** The whole way of a stored string, with the thread's code called here. */
+const judge = (stored: string, password: string | Buffer): string => {
+  const hash = readHash(stored);
+  if (!isUsable(hash)) return hash;
+  const work = hash.verify(password.toString());
+  const bytes = typeof password === 'string' ? Buffer.from(password) : password;
+  const exact = work[0] === 'bcrypt' ? (['bcrypt', work[1], bytes] as const) : work;
+  return runWork(exact) === true ? 'match' : 'mismatch';
+};
+
+type Vector = {
+  id: string;
+  format: string;
+  encoded: string;
+  password: string | { hex: string };
+  expect: boolean;
+  outcome: string;
+  tier: string;
+  slow?: boolean;
+};
+
+t.test('public vectors of the formats read here', async (t) => {
+  const file = new URL('../../../shared/vectors/legacy-hashes.json', import.meta.url);
+  if (!existsSync(file) && !process.env.CI) {
+    t.pass('skipped: the vectors are not on this machine');
+    return;
+  }
+  const ours = ['bcrypt', 'argon2', 'argon2-django', 'pbkdf2-passlib', 'pbkdf2-django'];
+  const vectors: Vector[] = JSON.parse(readFileSync(file, 'utf8'));
+  let graded = 0;
+  for (const { id, encoded, password, ...v } of vectors) {
+    // `extended` is $2x$ (not claimed); `contested` are inputs on which bcrypt libraries disagree.
+    if (!ours.includes(v.format) || v.tier !== 'core' || v.slow) continue;
+    graded++;
+    const bytes = typeof password === 'string' ? password : Buffer.from(password.hex, 'hex');
+    const got = judge(encoded, bytes);
+    const wanted =
+      v.outcome === 'malformed' ? /^hash_(malformed|unknown)$/ : RegExp(`^${v.outcome}$`);
+    t.match(got, wanted, `${id} ${encoded.slice(0, 40)}`);
+  }
+  t.ok(graded > 100, `${graded} vectors graded`);
+});
+
+const salt = 'c29tZXNhbHRzb21lc2FsdA';
+const tag = 'gwQOXSNhxiOxPOA0+PY10P9QFO4NAYysnqRt1GSQLE4';
+const bcryptTail = 'abcdefghijklmnopqrstuu8.veTXNDPV2eEsdpKNczMw2otgh5LnK';
+const digest32 = 'bO5LsjmnnPle2Xm9RE6W1PMWdJTy1TnEia1TLzynuIQ';
+
+t.test('one format at most claims a string', async (t) => {
+  for (const stored of [
+    `$argon2id$v=19$m=64,t=1,p=1$${salt}$${tag}`,
+    `argon2$argon2id$v=19$m=64,t=1,p=1$${salt}$${tag}`,
+    `$2b$05$${bcryptTail}`,
+    `$pbkdf2-sha256$100000$aoWHXwyz0im1Hqg93.N.tA$${digest32}`,
+    'pbkdf2_sha256$390000$seasalt$8xBlGd3jVgvJ+92hWPxi5ww0uuAuAnKgC45eudxro7c=',
+  ])
+    t.equal(formats.filter((f) => f.identify(stored)).length, 1, stored.slice(0, 24));
+});
+
+t.test('strings that are refused, and why', async (t) => {
+  const a = (params: string) => `$argon2id$v=19$${params}$${salt}$${tag}`;
+  const cases: [string, string][] = [
+    ['', 'hash_unknown'],
+    ['hunter2', 'hash_unknown'],
+    [`$2$05$${bcryptTail}`, 'hash_unknown'],
+    [`$2x$05$${bcryptTail}`, 'hash_unknown'],
+    ['$scrypt$ln=14,r=8,p=1$c2FsdA$aGFzaA', 'hash_unknown'],
+    [`$2b$16$${bcryptTail}`, 'hash_limit'],
+    [`$2b$31$${bcryptTail}`, 'hash_limit'],
+    [`$2b$03$${bcryptTail}`, 'hash_malformed'],
+    [`$2b$05$${bcryptTail}\n`, 'hash_malformed'],
+    [a('m=262145,t=1,p=1'), 'hash_limit'],
+    [a('m=262144,t=5,p=1'), 'hash_limit'],
+    [a('m=64,t=11,p=1'), 'hash_limit'],
+    [a('m=1024,t=1,p=17'), 'hash_limit'],
+    [a('m=64,t=0,p=1'), 'hash_limit'],
+    [a('m=4294967552,t=1,p=1'), 'hash_limit'],
+    [a('m=99999999999,t=1,p=1'), 'hash_malformed'],
+    [a('m=0x100,t=1,p=1'), 'hash_malformed'],
+    [a('m=2.56e2,t=1,p=1'), 'hash_malformed'],
+    [a('m=064,t=1,p=1'), 'hash_malformed'],
+    [a('m=64,t=2.9,p=1'), 'hash_malformed'],
+    [a('m=64,t=1,p=0'), 'hash_malformed'],
+    [a('m=15,t=1,p=2'), 'hash_malformed'],
+    [a('t=1,m=64,p=1'), 'hash_malformed'],
+    [a('m=64,t=1,p=1,keyid=Zm9v'), 'hash_malformed'],
+    [a('m=64,t=1,p=1,data=Zm9v'), 'hash_malformed'],
+    [`$argon2id$v=18$m=64,t=1,p=1$${salt}$${tag}`, 'hash_malformed'],
+    [`$argon2id$v=19$m=64,t=1,p=1$${salt}$${tag}=`, 'hash_malformed'],
+    [`$argon2id$v=19$m=64,t=1,p=1$${salt}$${tag.slice(0, -1)}5`, 'hash_malformed'],
+    [`$argon2id$v=19$m=64,t=1,p=1$c2FsdA$${tag}`, 'hash_malformed'],
+    [`$pbkdf2-sha256$10000001$aoWHXwyz0im1Hqg93.N.tA$${digest32}`, 'hash_limit'],
+    [`$pbkdf2-sha256$5000001$aoWHXwyz0im1Hqg93.N.tA$${digest32}`, 'hash_limit'],
+    [`$pbkdf2-sha256$0$aoWHXwyz0im1Hqg93.N.tA$${digest32}`, 'hash_malformed'],
+    [`$pbkdf2-sha256$1e3$aoWHXwyz0im1Hqg93.N.tA$${digest32}`, 'hash_malformed'],
+    ['$pbkdf2-sha256$1000$aoWHXwyz0im1Hqg93.N.tA$bO5L', 'hash_malformed'],
+    [`$pbkdf2-sha512$1000$aoWHXwyz0im1Hqg93.N.tA$${digest32}`, 'hash_malformed'],
+    ['pbkdf2_sha256$390000$seasalt$8xBlGd3j', 'hash_malformed'],
+    ['pbkdf2_sha1$10000001$seasalt$aDapRanzW8aHTz97v2TcfHzWD+I=', 'hash_limit'],
+    [`$2b$05$${bcryptTail}${'x'.repeat(1024)}`, 'hash_malformed'],
+  ];
+  for (const [stored, wanted] of cases) t.equal(readHash(stored), wanted, stored.slice(0, 60));
+});
+
+t.test('the first 72 bytes decide in bcrypt, and $2y$ is $2b$', async (t) => {
+  const long = '0123456789'.repeat(8);
+  const stored = '$2b$05$CCCCCCCCCCCCCCCCCCCCC.XxrQqgBi/5Sxuq9soXzDtjIZ7w5pMfK';
+  t.equal(judge(stored, long), 'match');
+  t.equal(judge(stored.replace('$2b$', '$2y$'), `${long}!`), 'match');
+  t.equal(judge(stored, long.slice(0, 71)), 'mismatch');
+});
+
+t.test('both parameter orders of argon2 mean the same record', async (t) => {
+  const stored = await argon2Package.hash('pw', { memoryCost: 64, timeCost: 2, parallelism: 2 });
+  t.match(stored, 'm=64,t=2,p=2');
+  t.equal(judge(stored.replace('t=2,p=2', 'p=2,t=2'), 'pw'), 'match');
+  t.equal(judge(stored.replace('t=2,p=2', 'p=2,t=2'), 'pW'), 'mismatch');
+  t.equal(judge(`argon2${stored}`, 'pw'), 'match', 'and so does the spelling of Django');
+});
+
+t.test('every hash we write is verified by another implementation', async (t) => {
+  for (const password of ['correct horse', 'pässwörd ☃', 'x'.repeat(4096), 'a\0b']) {
+    const stored = runWork(['hash', password, 64, 1, 1]);
+    if (typeof stored !== 'string') throw new Error('no hash was made');
+    t.match(stored, /^\$argon2id\$v=19\$m=64,t=1,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
+    t.ok(await argon2Package.verify(stored, password));
+    t.notOk(await argon2Package.verify(stored, `${password}.`));
+    t.equal(judge(stored, password), 'match');
+  }
+});
+
+t.test('a rehash is due when the record is weaker, never when it is only different', async (t) => {
+  const due = (stored: string) => {
+    const hash = argon2.read(stored);
+    return isUsable(hash) ? hash.needsRehash(target) : hash;
+  };
+  const with16 = (params: string) => `$argon2id$v=19$${params}$${salt}$${tag}`;
+  t.equal(due(with16('m=19456,t=2,p=1')), false, 'as the policy says');
+  t.equal(due(with16('m=65536,t=3,p=4')), false, 'stronger');
+  t.equal(due(with16('m=19456,t=2,p=2')), false, 'lanes are not compared');
+  t.equal(due(with16('m=19455,t=2,p=1')), true, 'less memory');
+  t.equal(due(with16('m=65536,t=1,p=1')), true, 'fewer passes');
+  t.equal(due(with16('m=19456,t=2,p=1').replace('argon2id', 'argon2i')), true, 'another variant');
+  t.equal(due(with16('m=19456,t=2,p=1').replace('$v=19', '')), true, 'version 16');
+  t.equal(due(`$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$${tag}`), true, 'short salt');
+  t.equal(due(`$argon2id$v=19$m=19456,t=2,p=1$${salt}$${salt}`), true, 'short tag');
+  const bcrypt = readHash(`$2b$12$${bcryptTail}`);
+  t.ok(isUsable(bcrypt) && bcrypt.needsRehash(target), 'bcrypt always');
+});
+
+t.test('costs order the formats as measured', async (t) => {
+  const cost = (stored: string) => {
+    const hash = readHash(stored);
+    return isUsable(hash) ? hash.cost.relative : Number.NaN;
+  };
+  t.equal(cost(`$argon2id$v=19$m=19456,t=2,p=1$${salt}$${tag}`), 1);
+  const bcrypt12 = cost(`$2b$12$${bcryptTail}`);
+  t.ok(bcrypt12 > 10 && bcrypt12 < 40, `bcrypt 12 costs ${bcrypt12}`);
+});
