@@ -25,7 +25,7 @@ export const createRefresh = ({
     const { refresh_token } = readFields(body, { refresh_token: true });
     const rotated = await sessions.rotate(refresh_token);
     ctx.facts = { session_id: rotated.sessionId, refresh: rotated.outcome };
-    if (rotated.outcome === 'reuse' || rotated.outcome === 'ended') {
+    if (!('refreshToken' in rotated)) {
       // Again for one that had ended before: the first try to tell the edges may have failed.
       await revocations.publish({ kind: 'session', id: rotated.sessionId });
       throw new AppError('session_ended');
