@@ -5,6 +5,7 @@
  * would then stand for everybody, so address limits go off, loudly.
  */
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import type { Log } from '../shared/log.js';
 import type { Metrics } from '../shared/metrics.js';
@@ -24,10 +25,12 @@ const nobody: Caller = { address: '', client: undefined, network: undefined };
 
 const parse = (text: string): Address | undefined => {
   const bare = text.trim();
-  return ipaddr.isValid(bare) ? ipaddr.process(bare) : undefined;
+  // node:net is strict where ipaddr.js reads "10.1" and octal as addresses.
+  return isIP(bare) === 0 ? undefined : ipaddr.process(bare);
 };
 
 export const parseRange = (text: string): Range | undefined => {
+  if (isIP(text.split('/')[0] ?? '') === 0) return undefined;
   try {
     if (text.includes('/')) return ipaddr.parseCIDR(text);
     const address = ipaddr.process(text);

@@ -1,0 +1,73 @@
+import type { IncomingMessage } from 'node:http';
+import t from 'tap';
+import { createLog } from '../../shared/log.js';
+import { createMetrics } from '../../shared/metrics.js';
+import { createAddresses, parseRange } from '../address.js';
+
+const lines: string[] = [];
+const log = createLog({
+  level: 'info',
+  role: 'test',
+  stream: { write: (s) => void lines.push(s) },
+});
+
+const from = (remoteAddress: string, headers: Record<string, string> = {}): IncomingMessage =>
+  ({ socket: { remoteAddress }, headers }) as unknown as IncomingMessage;
+
+const create = (...trustedProxies: string[]) =>
+  createAddresses({ trustedProxies, log, metrics: createMetrics({ defaults: false }) });
+
+t.test('keys: v4 /32 and /24, v6 /64 and /48, mapped v4 is v4', async (t) => {
+  const { callerOf } = create();
+  const cases: [string, string, string, string][] = [
+    ['203.0.113.7', '203.0.113.7', 'cb007107', 'cb0071'],
+    ['::ffff:203.0.113.7', '203.0.113.7', 'cb007107', 'cb0071'],
+    ['2001:db8:1:2:3::4', '2001:db8:1:2:3::4', '20010db800010002', '20010db80001'],
+  ];
+  for (const [peer, address, client, network] of cases)
+    t.same(callerOf(from(peer)), { address, client, network }, peer);
+  t.same(callerOf(from('')), { address: '', client: undefined, network: undefined });
+});
+
+t.test('X-Forwarded-For is believed from trusted proxies only, from the right', async (t) => {
+  const { callerOf, isTrusted } = create('10.0.0.0/8', '2001:db8::1');
+  const of = (peer: string, xff: string) =>
+    callerOf(from(peer, { 'x-forwarded-for': xff })).address;
+  t.equal(of('10.1.1.1', '198.51.100.1'), '198.51.100.1');
+  t.equal(of('10.1.1.1', 'lie, 198.51.100.1, 10.2.2.2'), '198.51.100.1', 'our proxies skipped');
+  t.equal(of('10.1.1.1', '198.51.100.1, nonsense'), '10.1.1.1', 'unreadable: the peer');
+  t.equal(of('2001:db8::1', '198.51.100.1'), '198.51.100.1');
+  t.equal(of('203.0.113.7', '198.51.100.1'), '203.0.113.7', 'a stranger lies');
+  t.equal(of('192.168.1.1', '198.51.100.1'), '192.168.1.1', 'private, but not ours');
+  t.ok(isTrusted('::ffff:10.9.9.9'));
+  t.notOk(isTrusted('11.0.0.1'));
+});
+
+t.test(
+  'an unconfigured private proxy turns address limits off, loudly, once a minute',
+  async (t) => {
+    lines.length = 0;
+    const { callerOf } = create();
+    for (let i = 0; i < 3; i++)
+      t.match(callerOf(from('127.0.0.1', { 'x-forwarded-for': '198.51.100.1' })), {
+        client: undefined,
+        network: undefined,
+      });
+    t.equal(lines.filter((line) => line.includes('TRUSTED_PROXIES')).length, 1);
+    t.equal(callerOf(from('8.8.8.8', { 'x-forwarded-for': '1.1.1.1' })).client, '08080808');
+  },
+);
+
+t.test('request ids come from trusted proxies only, and only harmless ones', async (t) => {
+  const { requestIdOf } = create('10.0.0.0/8');
+  t.equal(requestIdOf(from('10.0.0.1', { 'x-request-id': 'abc-1' })), 'abc-1');
+  t.equal(requestIdOf(from('10.0.0.1', { 'x-request-id': '"},{"' })), undefined);
+  t.equal(requestIdOf(from('10.0.0.1', { 'x-request-id': 'x'.repeat(65) })), undefined);
+  t.equal(requestIdOf(from('11.0.0.1', { 'x-request-id': 'abc-1' })), undefined);
+});
+
+t.test('ranges', async (t) => {
+  for (const good of ['10.0.0.0/8', '10.1.2.3', '::1', 'fd00::/8']) t.ok(parseRange(good), good);
+  for (const bad of ['', '10.0.0.0/33', 'localhost', '10.0.0', '1/2/3'])
+    t.notOk(parseRange(bad), bad);
+});

@@ -1,0 +1,115 @@
+/** Sharing identical attempts, and what becomes of the reservation; limits and nodes are stand-ins
+ *  with the product's interface, because only the order of calls is the subject here. */
+import { EventEmitter } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { AppError } from '../../shared/errors.js';
+import type { Ctx } from '../../shared/http.js';
+import type { Verdict } from '../../shared/protocol.js';
+import { createAttempts, createFloor, type Work } from '../attempts.js';
+
+const caller = { address: '', client: undefined, network: undefined };
+const newCtx = () => {
+  const res = Object.assign(new EventEmitter(), { writableFinished: false });
+  return { res, ctx: { res, requestId: 'r', arrivedAt: performance.now() } as unknown as Ctx };
+};
+const work = (u: string): Work => ({ kind: 'login', u, class: 'login', body: {} });
+
+const create = (answer: () => Promise<Verdict['outcome']>) => {
+  const calls: string[] = [];
+  const attempts = createAttempts({
+    limits: {
+      reserve: async () => {
+        calls.push('reserve');
+        return {
+          suspect: false,
+          release: async () => void calls.push('release'),
+          fail: async () => void calls.push('fail'),
+        };
+      },
+    },
+    nodes: {
+      shed: () => void calls.push('shed'),
+      submit: async ({ attemptId, signal }) => {
+        calls.push('submit');
+        signal.onAbort(() => calls.push('abort'));
+        const outcome = await answer();
+        return { attempt_id: attemptId, outcome, user_id: 'u', gen: 1, scopes: '' };
+      },
+    },
+  });
+  return { attempts, calls };
+};
+
+const settle = async () => {
+  await sleep(20);
+  return 'ok' as const;
+};
+
+t.test('identical logins share one reservation and one forward', async (t) => {
+  const { attempts, calls } = create(settle);
+  const all = await Promise.all(
+    Array.from({ length: 5 }, () => attempts.join(newCtx().ctx, work('a'), caller, 'pw')),
+  );
+  t.same(calls, ['shed', 'reserve', 'submit']);
+  for (const { verdict } of all) t.equal(verdict.outcome, 'ok');
+  await Promise.all(all.map(({ release }) => release()));
+  t.same(calls.filter((call) => call === 'release').length, 1, 'one of them ends the reservation');
+  t.equal(attempts.size(), 0, 'nothing is kept');
+});
+
+t.test('another password or another account is another attempt', async (t) => {
+  const { attempts, calls } = create(settle);
+  await Promise.all([
+    attempts.join(newCtx().ctx, work('a'), caller, 'pw'),
+    attempts.join(newCtx().ctx, work('a'), caller, 'pw2'),
+    attempts.join(newCtx().ctx, work('b'), caller, 'pw'),
+  ]);
+  t.equal(calls.filter((call) => call === 'submit').length, 3);
+});
+
+t.test('wrong: the lease becomes a failure before anybody is told', async (t) => {
+  const { attempts, calls } = create(async () => 'denied');
+  const { verdict, release } = await attempts.join(newCtx().ctx, work('a'), caller, 'pw');
+  t.equal(verdict.outcome, 'denied');
+  await release();
+  t.same(calls, ['shed', 'reserve', 'submit', 'fail']);
+});
+
+t.test('refused or lost: the reservation goes, every waiter gets the error', async (t) => {
+  const { attempts, calls } = create(async () => {
+    await sleep(10);
+    throw new AppError('overloaded');
+  });
+  const all = await Promise.allSettled(
+    [1, 2, 3].map(() => attempts.join(newCtx().ctx, work('a'), caller, 'pw')),
+  );
+  for (const one of all) t.match(one, { status: 'rejected', reason: { code: 'overloaded' } });
+  t.same(calls, ['shed', 'reserve', 'submit', 'release']);
+});
+
+t.test('the work is dropped when the last waiter has left, not before', async (t) => {
+  const { attempts, calls } = create(async () => {
+    await sleep(50);
+    return 'ok';
+  });
+  const [first, second] = [newCtx(), newCtx()];
+  const running = [first, second].map(({ ctx }) => attempts.join(ctx, work('a'), caller, 'pw'));
+  await sleep(5);
+  first.res.emit('close');
+  t.notOk(calls.includes('abort'));
+  second.res.emit('close');
+  t.ok(calls.includes('abort'));
+  await Promise.all(running);
+});
+
+t.test('the floor: never before it, always at a multiple of it', async (t) => {
+  const floor = createFloor(40);
+  for (const elapsed of [0, 30, 50]) {
+    const { ctx } = newCtx();
+    ctx.arrivedAt = performance.now() - elapsed;
+    await t.rejects(floor(ctx), { code: 'bad_credentials' });
+    const total = performance.now() - ctx.arrivedAt;
+    t.ok(total >= Math.ceil((elapsed + 1) / 40) * 40 - 1, `${elapsed} → ${total}`);
+  }
+});

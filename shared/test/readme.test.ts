@@ -1,0 +1,46 @@
+/** The README's promises about itself: its settings table is the code's, its links lead somewhere. */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+const text = (path: string): string => readFileSync(join(root, path), 'utf8');
+const readme = text('README.md');
+
+/** Names that the programs ask their environment for. */
+const asked = (path: string): string[] => {
+  const source = text(path);
+  const plain = source.matchAll(
+    /env\.(?:string|optional|int|durationMs|list|oneOf|flag)\(\s*'([A-Z0-9_]+)'/g,
+  );
+  const secret = source.matchAll(/env\.(?:secret|requiredSecret)\(\s*'([A-Z0-9_]+)'/g);
+  return [...plain, ...secret].map((match) => match[1] ?? '');
+};
+
+const documented = [...readme.matchAll(/^\| `([A-Z0-9_]+)`/gm)].map((match) => match[1] ?? '');
+const ofLauncher = ['NODES', 'PORT', 'DATA_DIR'];
+
+t.test('every setting of the code is in the README, and no other', async (t) => {
+  const inCode = new Set([
+    ...asked('gateway/config.ts'),
+    ...asked('worker/config.ts'),
+    ...ofLauncher,
+  ]);
+  for (const name of inCode) t.ok(documented.includes(name), `${name} is in the settings table`);
+  for (const name of new Set(documented)) {
+    const isElsewhere = /^(NODE_SECRET|KEY_ENCRYPTION_KEY|ADMIN_TOKEN|METRICS_TOKEN)$/.test(name);
+    t.ok(inCode.has(name) || isElsewhere, `${name} is a setting of the code`);
+  }
+});
+
+t.test('every runtime dependency has its line and its one importer', async (t) => {
+  const { dependencies } = JSON.parse(text('package.json'));
+  for (const [name, version] of Object.entries(dependencies)) {
+    t.match(readme, new RegExp(`^\\| \`${name}\``, 'm'), `${name} is explained`);
+    t.match(String(version), /^(npm:[\w-]+@)?\d+\.\d+\.\d+$/, `${name} is pinned`);
+  }
+  const doors = [...readme.matchAll(/^\| `[^`]+`[^|]*\| `([a-z/-]+(?:\.ts|\/))` \|/gm)];
+  t.ok(doors.length >= 10);
+  for (const [, door] of doors) t.ok(existsSync(join(root, door ?? '')), `${door} exists`);
+});
