@@ -5,7 +5,6 @@
  * second and a half) and gets until the job's deadline.
  */
 import { headers as names, type WorkClass } from '../../shared/protocol.js';
-import { isSuspect } from './choose.js';
 import type { Answer, Forward } from './forward.js';
 import type { Meters } from './meters.js';
 import { judge, type Outcome, rows } from './outcome.js';
@@ -25,7 +24,9 @@ export type Job = {
 };
 
 /** While a late node gives signs of life, time is extended in steps of this. */
-const extensionMs = 200;
+const extensionMs = 100;
+/** What a silent node gets on top of the silence that makes it suspect, to answer the probe. */
+const probeGraceMs = 200;
 
 export const createAttempt = (options: {
   forward: Forward;
@@ -41,6 +42,9 @@ export const createAttempt = (options: {
     else if (answer.kind === 'malformed') node.load.heard(now());
     else if (answer.kind === 'unreached' || answer.kind === 'died') node.load.lost();
   };
+
+  const isAlive = (node: Node, at: number): boolean =>
+    !node.breaker.isSuspect(node.load.silentMs(at) - probeGraceMs, node.load.serviceMs());
 
   const learn = (node: Node, outcome: Outcome) => {
     if (outcome.kind === 'verdict') return node.breaker.succeeded(now());
@@ -80,7 +84,7 @@ export const createAttempt = (options: {
           body,
           timeoutMs: Math.min(node.load.attemptMs(), remainingMs),
           extendMs: () =>
-            isSuspect(node, now()) ? 0 : Math.min(extensionMs, job.deadlineAt - now()),
+            isAlive(node, now()) ? Math.min(extensionMs, job.deadlineAt - now()) : 0,
         },
         (answer) => resolve(settle(node, job, answer)),
       );

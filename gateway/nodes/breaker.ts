@@ -137,7 +137,11 @@ export const createBreaker = (options: {
     if (issued !== ticket) return;
     isProbing = false;
     const current = at(now);
-    if (current.kind === 'closed' && !isAlive) failed(now);
+    if (current.kind === 'closed') {
+      // A silent node that lives may be silent again soon, and is asked again as soon as it is.
+      if (isAlive) nextProbeAt = now;
+      else failed(now);
+    }
     if (current.kind !== 'half-open') return;
     const passed = isAlive ? current.passed + 1 : 0;
     if (passed >= probesToClose) close(now);

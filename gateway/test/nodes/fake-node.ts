@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTcp, type Socket } from 'node:net';
-import { headers, signVerdict, type Verdict } from '../../../shared/protocol.js';
+import { createCallerCheck, headers, signVerdict, type Verdict } from '../../../shared/protocol.js';
 
 type Test = { teardown(fn: () => unknown): void };
 export type Seen = { path: string; headers: IncomingMessage['headers']; body: string };
@@ -40,13 +40,14 @@ const readAll = async (req: IncomingMessage): Promise<string> => {
 /** Serves `handler` for password work, and a self-test that can be switched off. */
 export const startNode = async (
   t: Test,
-  options: { path: string; bootId?: string; handler?: Handler },
+  options: { path: string; bootId?: string; handler?: Handler; strict?: boolean },
 ) => {
   const { path, bootId = 'boot-1' } = options;
   const answerWell: Handler = (res, seen) => reply(res, 200, verdictFor(seen, bootId));
   const state = { handler: options.handler ?? answerWell, isWell: true, probes: 0 };
   const seen: Seen[] = [];
   const sockets = new Set<Socket>();
+  const isCaller = createCallerCheck([secret], bootId);
   const server = createServer(async (req, res) => {
     try {
       const request = { path: req.url ?? '', headers: req.headers, body: await readAll(req) };
@@ -56,6 +57,8 @@ export const startNode = async (
         return;
       }
       seen.push(request);
+      if (options.strict && !isCaller(req.headers[headers.caller]))
+        return reply(res, 401, { error: 'not_authenticated' });
       state.handler(res, request);
     } catch {
       // The edge has gone.

@@ -1,0 +1,209 @@
+import t from 'tap';
+import { AppError, codeOf, isAppError } from '../../../shared/errors.js';
+import { createMetrics } from '../../../shared/metrics.js';
+import type { Verdict } from '../../../shared/protocol.js';
+import type { Job } from '../../nodes/attempt.js';
+import { createChoose } from '../../nodes/choose.js';
+import { createDispatch } from '../../nodes/dispatch.js';
+import { createMeters } from '../../nodes/meters.js';
+import type { Failure, Outcome } from '../../nodes/outcome.js';
+import { createPool, type Node } from '../../nodes/pool.js';
+import { createRank } from '../../nodes/rank.js';
+import { createRetryBudget } from '../../nodes/retry.js';
+
+const verdict: Verdict = { attempt_id: 'a', outcome: 'ok', user_id: 'u', gen: 1, scopes: '' };
+const good: Outcome = { kind: 'verdict', verdict };
+const failure = (label: Failure['label'], error = new AppError('bad_node_answer')): Outcome => ({
+  kind: 'error',
+  label,
+  error,
+});
+const job = (changes: Partial<Job> = {}): Job => ({
+  route: '/login',
+  u: 'alice',
+  attemptId: 'a',
+  class: 'login',
+  body: {},
+  deadlineAt: 2500,
+  requestId: 'r',
+  ...changes,
+});
+
+/** A dispatch over n nodes whose attempts end as `script` says. */
+const setUp = (n: number, script: (node: Node, times: number) => Outcome | Promise<Outcome>) => {
+  let clock = 0;
+  const now = () => clock;
+  const rank = createRank('s');
+  const pool = createPool({ rank, secret: 's', now });
+  const entry = { boot_id: 'b', endpoints: [], slots: 2, version: '', zone: '', draining: false };
+  const ids = Array.from({ length: n }, (_, i) => `n${i + 1}`);
+  pool.sync(ids.map((id) => ({ entry: { ...entry, id }, socketPath: '/nowhere' })));
+  const budget = createRetryBudget();
+  const sent: string[] = [];
+  let refreshes = 0;
+  const dispatch = createDispatch({
+    nodes: pool.nodes,
+    choose: createChoose(rank),
+    attempt: async (node) => {
+      sent.push(node.id);
+      return script(node, sent.length);
+    },
+    budget,
+    meters: createMeters({ metrics: createMetrics({ defaults: false }), nodes: pool.nodes, now }),
+    refresh: async () => {
+      refreshes++;
+    },
+    now,
+    random: () => 0.5,
+  });
+  return {
+    ...dispatch,
+    pool,
+    budget,
+    sent,
+    refreshes: () => refreshes,
+    pass: (ms: number) => {
+      clock += ms;
+    },
+  };
+};
+
+const code = async (promise: Promise<unknown>): Promise<string> => {
+  try {
+    await promise;
+    return 'ok';
+  } catch (error) {
+    return codeOf(error);
+  }
+};
+
+t.test('the verdict of the first attempt, when there is one', async (t) => {
+  const { submit, sent } = setUp(3, () => good);
+  t.equal(await submit(job()), verdict);
+  t.equal(sent.length, 1);
+});
+
+t.test('a second attempt goes to another node, and there is no third', async (t) => {
+  for (const label of ['unreached', 'refused', 'died', 'timeout', 'stale_boot'] as const) {
+    const { submit, sent } = setUp(3, (_, times) => (times === 1 ? failure(label) : good));
+    t.equal(await submit(job()), verdict, label);
+    t.equal(new Set(sent).size, 2);
+    const twice = setUp(5, () => failure(label));
+    t.not(await code(twice.submit(job())), 'ok');
+    t.equal(twice.sent.length, 2, `${label}, twice`);
+  }
+});
+
+t.test('what would not help is not repeated', async (t) => {
+  for (const label of ['rejected', 'bad_answer', 'unexpected', 'store_lost', 'aborted'] as const) {
+    const { submit, sent } = setUp(3, () => failure(label));
+    await t.rejects(submit(job()), { code: 'bad_node_answer' });
+    t.equal(sent.length, 1, label);
+  }
+});
+
+t.test('repeats that cost work are limited by the bucket, the others are free', async (t) => {
+  const { submit, sent, budget } = setUp(3, () => failure('died'));
+  for (let i = 0; i < 100; i++) await code(submit(job()));
+  // 20 tokens, and a tenth of one for each request but the first, which finds the bucket full.
+  t.equal(sent.length - 100, 29);
+  t.ok(budget.tokens() < 1);
+  const free = setUp(3, () => failure('refused'));
+  for (let i = 0; i < 100; i++) await code(free.submit(job()));
+  t.equal(free.sent.length, 200);
+  t.equal(free.budget.tokens(), 20);
+});
+
+t.test('the bucket fills by a tenth per request, up to 20', async (t) => {
+  const budget = createRetryBudget();
+  for (let i = 0; i < 20; i++) t.equal(budget.spend(), true);
+  t.equal(budget.spend(), false);
+  for (let i = 0; i < 9; i++) budget.earn();
+  t.equal(budget.spend(), false);
+  budget.earn();
+  t.equal(budget.spend(), true);
+  for (let i = 0; i < 1000; i++) budget.earn();
+  t.equal(budget.tokens(), 20);
+});
+
+t.test('after the deadline nothing is sent or repeated', async (t) => {
+  const { submit, sent, pass } = setUp(3, () => {
+    pass(3000);
+    return failure('timeout', new AppError('timeout'));
+  });
+  t.equal(await code(submit(job())), 'timeout');
+  t.equal(sent.length, 1);
+  t.equal(await code(submit(job())), 'timeout');
+  t.equal(sent.length, 1);
+});
+
+t.test('nobody waits any more: nothing is sent or repeated', async (t) => {
+  const signal = { aborted: false, onAbort: () => {} };
+  const { submit, sent } = setUp(3, () => {
+    signal.aborted = true;
+    return failure('died');
+  });
+  await code(submit(job({ signal })));
+  await code(submit(job({ signal })));
+  t.equal(sent.length, 1);
+});
+
+t.test('when no other node has room there is no second attempt', async (t) => {
+  const { submit, sent, pool } = setUp(2, (node) => {
+    for (const other of pool.nodes()) if (other !== node) other.load.refused(0, 500);
+    return failure('died');
+  });
+  t.equal(await code(submit(job())), 'bad_node_answer');
+  t.equal(sent.length, 1);
+});
+
+t.test('refused everywhere is overloaded, with a jittered time to come back', async (t) => {
+  const { submit } = setUp(2, (node) => {
+    node.load.refused(0, 500);
+    return failure('refused');
+  });
+  await t.rejects(submit(job()), { code: 'overloaded', retryAfterMs: 2000 });
+});
+
+t.test('all full: refused before anything is sent, until it is over', async (t) => {
+  const { submit, shed, sent, pool, pass } = setUp(2, () => good);
+  shed('alice');
+  for (const node of pool.nodes()) node.load.refused(0, 500);
+  t.throws(() => shed('alice'), { code: 'overloaded', retryAfterMs: 2000 });
+  t.equal(await code(submit(job())), 'overloaded');
+  t.equal(sent.length, 0);
+  pass(500);
+  shed('alice');
+});
+
+t.test('without nodes: no_node', async (t) => {
+  const { submit, shed } = setUp(0, () => good);
+  t.throws(() => shed('alice'), { code: 'no_node' });
+  t.equal(await code(submit(job())), 'no_node');
+});
+
+t.test('another boot at the address: the membership is read before the next try', async (t) => {
+  const { submit, refreshes } = setUp(2, (_, n) => (n === 1 ? failure('stale_boot') : good));
+  await submit(job());
+  t.equal(refreshes(), 1);
+});
+
+t.test('an account has at most two attempts in flight', async (t) => {
+  const waiting: ((outcome: Outcome) => void)[] = [];
+  const { submit, shed } = setUp(3, () => new Promise((resolve) => waiting.push(resolve)));
+  const running = [submit(job()), submit(job())];
+  t.throws(() => shed('alice'), { code: 'too_many_attempts', retryAfterMs: 1000 });
+  t.equal(await code(submit(job())), 'too_many_attempts');
+  shed('bob');
+  for (const finish of waiting) finish(good);
+  await Promise.all(running);
+  shed('alice');
+});
+
+t.test('an attempt that fails gives its place back', async (t) => {
+  const { submit } = setUp(1, () => failure('bad_answer'));
+  for (let i = 0; i < 5; i++) {
+    const error = await submit(job()).catch((e: unknown) => e);
+    t.equal(isAppError(error) && error.code, 'bad_node_answer');
+  }
+});
