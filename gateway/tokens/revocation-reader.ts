@@ -41,7 +41,7 @@ const isAfter = (a: string, b: string): boolean => {
  * Whether we may have missed something, from the ends of the stream. Ordinary trimming or expiry after
  * a long silence can look like a gap too; reading once more is harmless.
  */
-const findGap = (position: string, first: Entry[], last: Entry[]): string | undefined => {
+export const findGap = (position: string, first: Entry[], last: Entry[]): string | undefined => {
   if (position === origin) return undefined;
   const [from] = first[0] ?? [];
   const [to] = last[0] ?? [];

@@ -1,0 +1,73 @@
+/** A keyring without a store, and tokens that its keys sign but that createSign would never issue. */
+import { createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import type { SigningAlg, VerifyingKey } from '../../tokens/keys.js';
+
+export const issuer = 'https://login.example';
+export const audience = 'https://api.example';
+export const nowMs = 1_800_000_000_000;
+export const nowSeconds = nowMs / 1000;
+
+const pairs: Record<SigningAlg, () => { publicKey: KeyObject; privateKey: KeyObject }> = {
+  EdDSA: () => generateKeyPairSync('ed25519'),
+  ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+  RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
+};
+
+export const createFakeKeys = (alg: SigningAlg = 'EdDSA', kid = `kid-${alg}`) => {
+  const { publicKey, privateKey } = pairs[alg]();
+  const verifying = new Map<string, VerifyingKey>([[kid, { alg, key: publicKey }]]);
+  const calls = { reload: 0 };
+  return {
+    signing: { kid, alg, privateKey },
+    verifying,
+    publicKey,
+    calls,
+    reload: async () => {
+      calls.reload++;
+    },
+  };
+};
+export type FakeKeys = ReturnType<typeof createFakeKeys>;
+
+export const sessionId = `${'u'.repeat(22)}.${'s'.repeat(22)}`;
+export const grant = { userId: 'u_1', sessionId, gen: 3, scope: 'account', clientId: 'c_1' };
+
+export const goodClaims = {
+  iss: issuer,
+  aud: audience,
+  sub: 'u_1',
+  iat: nowSeconds,
+  exp: nowSeconds + 600,
+  jti: 'j1',
+  client_id: 'c_1',
+  sid: sessionId,
+  gen: 3,
+  scope: 'account',
+};
+
+export const encode = (value: unknown): string =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+
+type Forged = { header?: object; claims?: object; payload?: string };
+
+const signInput = ({ alg, privateKey }: FakeKeys['signing'], input: string): Buffer => {
+  if (alg === 'EdDSA') return sign(null, Buffer.from(input), privateKey);
+  const key = { key: privateKey, dsaEncoding: 'ieee-p1363' } as const;
+  return sign('sha256', Buffer.from(input), alg === 'ES256' ? key : privateKey);
+};
+
+/** Correctly signed, whatever it says. */
+export const forge = (keys: FakeKeys, { header, claims, payload }: Forged = {}): string => {
+  const { kid, alg } = keys.signing;
+  const head = encode({ alg, typ: 'at+jwt', kid, ...header });
+  const input = `${head}.${encode(payload ?? { ...goodClaims, ...claims })}`;
+  return `${input}.${signInput(keys.signing, input).toString('base64url')}`;
+};
+
+/** The classic: an HMAC with the public key, which everybody knows, as its secret. */
+export const forgeWithPublicKey = (keys: FakeKeys): string => {
+  const pem = keys.publicKey.export({ type: 'spki', format: 'pem' });
+  const head = encode({ alg: 'HS256', typ: 'at+jwt', kid: keys.signing.kid });
+  const input = `${head}.${encode(goodClaims)}`;
+  return `${input}.${createHmac('sha256', pem).update(input).digest('base64url')}`;
+};
