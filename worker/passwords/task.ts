@@ -58,7 +58,7 @@ const answer = (work: Work): Answer => {
  * Piscina runs this once per thread. It lasts until the main thread sends `null`: a Piscina task per
  * hash costs the main thread 0.3 ms beside argon2 (cold caches), a message on a port of our own 0.13.
  */
-export default ({ port }: { port: MessagePort }): Promise<void> =>
+export default (port: MessagePort): Promise<void> =>
   new Promise((resolve) => {
     port.on('message', (work: Work | null) => {
       if (work !== null) return port.postMessage(answer(work));

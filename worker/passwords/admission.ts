@@ -1,0 +1,258 @@
+/**
+ * Who gets a hash thread, and when: one queue in front of the threads, measured in milliseconds of
+ * work (design § 4.8). A request is let in, before its record is looked up, only if a hash at the
+ * default cost could start within its budget and end before its deadline; what is refused here has
+ * not been started and says how long the wait would have been.
+ *
+ *   enter ──▶ [ticket: the record is being looked up] ── run ──▶ queue ──▶ slot: ahead ──▶ running
+ *     └─ refused                    └─ leave                       └─ late, or the client has left
+ *
+ * A dearer stored hash is charged to those who arrive later, waits for memory, and is not refused:
+ * a refusal would tell who has not been migrated. Pure apart from `send`; the clock is an argument.
+ */
+import { AppError } from '../../shared/errors.js';
+import type { Load, WorkClass } from '../../shared/protocol.js';
+import type { Cost } from './formats/format.js';
+import type { Work } from './task.js';
+import type { Done } from './threads.js';
+
+export type Admission = ReturnType<typeof createAdmission>;
+export type AdmissionClass = WorkClass | 'migration';
+export type Decision = 'admitted' | 'full' | 'late' | 'late_queued' | 'client_left';
+
+/** Place in the node of one request, from `enter` until its hash is done or it leaves. */
+export type Ticket = {
+  readonly class: AdmissionClass;
+  readonly deadlineAt: number;
+  readonly isGone: () => boolean;
+  isReserved: boolean;
+};
+
+type Job = {
+  ticket: Ticket;
+  work: Work;
+  cost: Cost;
+  estimateMs: number;
+  queuedAt: number;
+  resolve: (result: boolean | string) => void;
+  reject: (error: AppError) => void;
+};
+type Slot = { index: number; running: Job | undefined; ahead: Job | undefined; startedAt: number };
+
+/** What the rest of the node wants to hear; bound to metrics by the composition root. */
+export type Watch = {
+  decided: (cls: AdmissionClass, decision: Decision, waitMs: number) => void;
+  served: (kind: string, tookMs: number, queuedMs: number) => void;
+};
+
+/** Share of the budget that a class may use: the lower, the sooner it is refused. */
+const shares: Record<AdmissionClass, number> = {
+  device: 1,
+  login: 0.9,
+  register: 0.5,
+  password: 0.5,
+  suspect: 0.2,
+  migration: 0.2,
+};
+const burstBudgetMs = 300;
+const sustainedBudgetMs = 100;
+const burstMemoryMs = 500;
+const alpha = 0.1;
+/** One step in the queue must not wait behind a hash dearer than this many default ones. */
+const maxRelativeAhead = 4;
+/** Keys come from stored records; the default and the common ones are seen first. */
+const maxKnownCosts = 256;
+
+export const createAdmission = (options: {
+  slots: number;
+  /** All hashes running at once may use this much; one alone is never held back. */
+  memoryBytes: number;
+  defaultCost: Cost;
+  /** First guess for a default hash, until one was measured. */
+  initialMs?: number;
+  send: (slot: number, work: Work, done: Done) => void;
+  now?: () => number;
+  watch?: Watch;
+}) => {
+  const { defaultCost, memoryBytes, send, watch } = options;
+  const now = options.now ?? performance.now.bind(performance);
+  const slots: Slot[] = Array.from({ length: options.slots }, (_, index) => ({
+    index,
+    running: undefined,
+    ahead: undefined,
+    startedAt: 0,
+  }));
+  const queue: Job[] = [];
+  const measured = new Map<string, number>();
+  const idleWaiters: (() => void)[] = [];
+  let reserved = 0;
+  let inSlots = 0;
+  let lastEmptyAt = Number.NEGATIVE_INFINITY;
+
+  const serviceMs = (): number => measured.get(defaultCost.key) ?? options.initialMs ?? 10;
+
+  const estimate = (cost: Cost): number =>
+    measured.get(cost.key) ?? (cost.relative / defaultCost.relative) * serviceMs();
+
+  const learn = (cost: Cost, tookMs: number) => {
+    const known = measured.get(cost.key);
+    if (known !== undefined) measured.set(cost.key, known + alpha * (tookMs - known));
+    else if (measured.size < maxKnownCosts) measured.set(cost.key, tookMs);
+  };
+
+  const leftMs = (slot: Slot, at: number): number =>
+    slot.running === undefined
+      ? 0
+      : Math.max(0, slot.startedAt + slot.running.estimateMs - at) + (slot.ahead?.estimateMs ?? 0);
+
+  const inflight = (): number => reserved + queue.length + inSlots;
+
+  /** How long a hash that arrives now would wait for a thread. */
+  const waitMs = (at: number): number => {
+    if (inflight() < slots.length) return 0;
+    let work = reserved * serviceMs();
+    for (const slot of slots) work += leftMs(slot, at);
+    for (const job of queue) work += job.estimateMs;
+    return work / slots.length;
+  };
+
+  const noteEmpty = (at: number) => {
+    if (inflight() <= slots.length) lastEmptyAt = at;
+    if (idleWaiters.length > 0 && inflight() === 0) for (const fn of idleWaiters.splice(0)) fn();
+  };
+
+  const refuse = (cls: AdmissionClass, decision: Decision, wait: number): AppError => {
+    watch?.decided(cls, decision, wait);
+    return new AppError('overloaded', { retryAfterMs: wait, detail: decision });
+  };
+
+  /**
+   * A ticket, or AppError overloaded with the predicted wait: nothing has been started.
+   * The holder must end with `run` or `leave`.
+   */
+  const enter = (cls: AdmissionClass, deadlineAt: number, isGone: () => boolean): Ticket => {
+    const at = now();
+    noteEmpty(at);
+    const wait = waitMs(at);
+    const service = serviceMs();
+    const isBurst = at - lastEmptyAt <= burstMemoryMs;
+    const budget = isBurst
+      ? Math.max(burstBudgetMs, 2 * service)
+      : Math.max(sustainedBudgetMs, service);
+    if (wait > budget * shares[cls]) throw refuse(cls, 'full', wait);
+    if (at + wait + service > deadlineAt) throw refuse(cls, 'late', wait);
+    watch?.decided(cls, 'admitted', wait);
+    reserved++;
+    return { class: cls, deadlineAt, isGone, isReserved: true };
+  };
+
+  const release = (ticket: Ticket) => {
+    if (ticket.isReserved) reserved--;
+    ticket.isReserved = false;
+  };
+
+  /** Gives the place back without a hash. Harmless after `run`. */
+  const leave = (ticket: Ticket): void => {
+    release(ticket);
+    noteEmpty(now());
+  };
+
+  /** A free thread, else one without a job ahead that ends soonest; undefined when all are full. */
+  const pickSlot = (at: number): Slot | undefined => {
+    let best: Slot | undefined;
+    for (const slot of slots) {
+      if (slot.running === undefined) return slot;
+      if (slot.ahead !== undefined) continue;
+      if (slot.running.cost.relative > maxRelativeAhead * defaultCost.relative) continue;
+      if (best === undefined || leftMs(slot, at) < leftMs(best, at)) best = slot;
+    }
+    return best;
+  };
+
+  const bytesOf = (slot: Slot): number =>
+    Math.max(slot.running?.cost.bytes ?? 0, slot.ahead?.cost.bytes ?? 0);
+
+  const hasMemory = (chosen: Slot, job: Job): boolean => {
+    if (inSlots === 0) return true;
+    let bytes = Math.max(bytesOf(chosen), job.cost.bytes);
+    for (const slot of slots) if (slot !== chosen) bytes += bytesOf(slot);
+    return bytes <= memoryBytes;
+  };
+
+  /** Why a job at the head of the queue must not start any more. */
+  const reasonToDrop = (job: Job, slot: Slot, at: number): Decision | undefined => {
+    if (job.ticket.isGone()) return 'client_left';
+    // At most the default cost: a deadline that only dear hashes miss would tell who has one.
+    const takesMs = Math.min(job.estimateMs, serviceMs());
+    return at + leftMs(slot, at) + takesMs > job.ticket.deadlineAt ? 'late_queued' : undefined;
+  };
+
+  const handOver = (slot: Slot, job: Job, at: number) => {
+    inSlots++;
+    if (slot.running === undefined) {
+      slot.running = job;
+      slot.startedAt = at;
+    } else slot.ahead = job;
+    send(slot.index, job.work, (error, result) => finish(slot, job, error, result));
+  };
+
+  const pump = (at: number) => {
+    for (let job = queue[0]; job !== undefined; job = queue[0]) {
+      const slot = pickSlot(at);
+      if (slot === undefined) return;
+      const reason = reasonToDrop(job, slot, at);
+      if (reason === undefined && !hasMemory(slot, job)) return;
+      queue.shift();
+      if (reason === undefined) handOver(slot, job, at);
+      else job.reject(refuse(job.ticket.class, reason, leftMs(slot, at)));
+    }
+  };
+
+  /** A thread answers in order, so what it answers is what runs in its slot. */
+  const finish = (slot: Slot, job: Job, error?: AppError, result?: boolean | string) => {
+    const at = now();
+    const { startedAt } = slot;
+    inSlots--;
+    slot.running = slot.ahead;
+    slot.ahead = undefined;
+    slot.startedAt = at;
+    if (error !== undefined || result === undefined)
+      job.reject(error ?? new AppError('internal', { detail: 'a thread gave no answer' }));
+    else {
+      learn(job.cost, at - startedAt);
+      watch?.served(job.work[0], at - startedAt, startedAt - job.queuedAt);
+      job.resolve(result);
+    }
+    pump(at);
+    noteEmpty(at);
+  };
+
+  /**
+   * The thread's answer. AppError overloaded when the deadline or the client was gone before the
+   * hash began, or the thread died; nothing was written. A request may run several hashes.
+   */
+  const run = (ticket: Ticket, work: Work, cost: Cost): Promise<boolean | string> =>
+    new Promise((resolve, reject) => {
+      const queuedAt = now();
+      release(ticket);
+      const estimateMs = estimate(cost);
+      queue.push({ ticket, work, cost, estimateMs, queuedAt, resolve, reject });
+      pump(queuedAt);
+    });
+
+  const load = (): Load => ({
+    inflight: inflight(),
+    queueMs: waitMs(now()),
+    serviceMs: serviceMs(),
+    slots: slots.length,
+  });
+
+  /** Would a hash that nobody waits for be welcome? */
+  const hasRoom = (): boolean => waitMs(now()) <= sustainedBudgetMs * shares.migration;
+
+  /** Resolves when nothing is admitted any more. */
+  const idle = (): Promise<void> =>
+    inflight() === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve));
+
+  return { enter, run, leave, load, hasRoom, idle };
+};

@@ -1,0 +1,309 @@
+import t from 'tap';
+import { codeOf, isAppError } from '../../shared/errors.js';
+import {
+  type AdmissionClass,
+  createAdmission,
+  type Decision,
+  type Ticket,
+} from '../passwords/admission.js';
+import type { Cost } from '../passwords/formats/format.js';
+import type { Work } from '../passwords/task.js';
+import type { Done } from '../passwords/threads.js';
+
+const mib = 1024 * 1024;
+const cheap: Cost = { key: 'default', relative: 1, bytes: 19 * mib };
+const dear: Cost = { key: 'dear', relative: 20, bytes: 200 * mib };
+const stays = () => false;
+const forever = Number.POSITIVE_INFINITY;
+
+/** Threads in virtual time: each takes its work in order and needs what `costOf` says. */
+const createWorld = (options: { slots: number; memoryBytes?: number; hashMs?: number }) => {
+  const { slots, memoryBytes = 1024 * mib, hashMs = 10 } = options;
+  let clock = 1000;
+  const freeAt = new Array<number>(slots).fill(0);
+  const events: { at: number; slot: number; run: () => void }[] = [];
+  const decisions: [AdmissionClass, Decision, number][] = [];
+  const depth = new Array<number>(slots).fill(0);
+  let deepest = 0;
+
+  const send = (slot: number, work: Work, done: Done) => {
+    const startAt = Math.max(clock, freeAt[slot] ?? 0);
+    freeAt[slot] = startAt + Number(work[1]);
+    depth[slot] = (depth[slot] ?? 0) + 1;
+    deepest = Math.max(deepest, depth[slot] ?? 0);
+    const run = () => {
+      depth[slot] = (depth[slot] ?? 0) - 1;
+      done(undefined, true);
+    };
+    events.push({ at: freeAt[slot] ?? 0, slot, run });
+  };
+  const admission = createAdmission({
+    slots,
+    memoryBytes,
+    defaultCost: cheap,
+    initialMs: hashMs,
+    send,
+    now: () => clock,
+    watch: { decided: (...d) => decisions.push(d), served: () => {} },
+  });
+
+  /** Moves the clock, letting threads finish on the way and the promises they settle run. */
+  const pass = async (ms: number) => {
+    const end = clock + ms;
+    for (;;) {
+      events.sort((a, b) => a.at - b.at);
+      const next = events[0];
+      if (next === undefined || next.at > end) break;
+      events.shift();
+      clock = next.at;
+      next.run();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    clock = end;
+  };
+
+  /** `takesMs` is what the thread will need; what admission expects is up to `cost`. */
+  const submit = (
+    cls: AdmissionClass = 'login',
+    cost = cheap,
+    deadline = forever,
+    takesMs = cost === dear ? 200 : hashMs,
+  ) => {
+    const ticket = admission.enter(cls, deadline, stays);
+    return admission.run(ticket, ['bcrypt', String(takesMs), ''], cost);
+  };
+  const refusal = (cls: AdmissionClass = 'login', deadline = forever): number | undefined => {
+    try {
+      admission.leave(admission.enter(cls, deadline, stays));
+      return undefined;
+    } catch (error) {
+      if (!isAppError(error) || error.code !== 'overloaded') throw error;
+      return error.retryAfterMs;
+    }
+  };
+  return {
+    admission,
+    decisions,
+    pass,
+    submit,
+    refusal,
+    now: () => clock,
+    deepest: () => deepest,
+  };
+};
+
+/** Fills a world until it refuses, returning how many got in. */
+const fill = (world: ReturnType<typeof createWorld>, cls: AdmissionClass = 'login') => {
+  let count = 0;
+  for (; world.refusal(cls) === undefined && count < 10_000; count++)
+    world.submit(cls).catch(() => {});
+  return count;
+};
+
+t.test('nobody waits while a slot is free', async (t) => {
+  const { admission, submit } = createWorld({ slots: 3 });
+  t.equal(admission.load().queueMs, 0);
+  submit();
+  submit();
+  t.equal(admission.load().queueMs, 0);
+  submit();
+  t.equal(admission.load().queueMs, 10, 'three slots with 10 ms each');
+});
+
+t.test('the predicted wait is the work left and queued, shared by the slots', async (t) => {
+  const { admission, submit, pass } = createWorld({ slots: 2 });
+  for (let i = 0; i < 6; i++) submit();
+  t.equal(admission.load().queueMs, 30);
+  t.equal(admission.load().inflight, 6);
+  await pass(5);
+  t.equal(admission.load().queueMs, 25);
+});
+
+t.test('a place in the node counts from entering, before the record is known', async (t) => {
+  const { admission } = createWorld({ slots: 1 });
+  const first = admission.enter('login', forever, stays);
+  t.equal(admission.load().queueMs, 10);
+  const second = admission.enter('login', forever, stays);
+  t.equal(admission.load().queueMs, 20);
+  admission.leave(first);
+  admission.leave(first);
+  t.equal(admission.load().inflight, 1, 'leaving twice is leaving once');
+  admission.leave(second);
+  t.equal(admission.load().queueMs, 0);
+});
+
+t.test('a burst may wait 300 ms, a lasting queue 100 ms', async (t) => {
+  const world = createWorld({ slots: 1 });
+  t.equal(fill(world, 'device'), 31, 'work up to 300 ms, and one more');
+  for (let i = 0; i < 75; i++) {
+    await world.pass(10);
+    fill(world, 'device');
+  }
+  const { queueMs } = world.admission.load();
+  t.ok(queueMs <= 110, `after 750 ms of a full queue the wait is ${queueMs} ms`);
+  await world.pass(1000);
+  t.equal(fill(world, 'device'), 31, 'an empty queue earns the burst again');
+});
+
+t.test('classes give way in order', async (t) => {
+  const classes: AdmissionClass[] = ['device', 'login', 'password', 'suspect'];
+  const counts = classes.map((cls) => fill(createWorld({ slots: 1 }), cls));
+  t.same(counts, [31, 28, 16, 7]);
+  const world = createWorld({ slots: 1 });
+  fill(world, 'suspect');
+  t.equal(world.refusal('suspect') === undefined, false);
+  t.equal(world.refusal('login'), undefined, 'a login gets in where a suspect does not');
+});
+
+t.test('a slow hash has a budget of its own measure', async (t) => {
+  t.equal(fill(createWorld({ slots: 1, hashMs: 400 }), 'device'), 3, 'two services of 400 ms');
+});
+
+t.test('a refusal says how long, and that nothing was started', async (t) => {
+  const world = createWorld({ slots: 2 });
+  fill(world, 'device');
+  const before = world.admission.load().inflight;
+  const wait = world.refusal('device');
+  t.ok(wait !== undefined && wait > 300 && wait <= 310, `${wait}`);
+  t.equal(world.admission.load().inflight, before);
+  t.same(world.decisions.at(-1)?.slice(0, 2), ['device', 'full']);
+});
+
+t.test('who cannot be served by the deadline is refused on arrival', async (t) => {
+  const world = createWorld({ slots: 1 });
+  t.equal(world.refusal('login', world.now() + 9), 0, 'a hash takes 10 ms');
+  t.equal(world.refusal('login', world.now() + 10), undefined);
+  t.equal(world.decisions[0]?.[1], 'late');
+});
+
+t.test('a job whose deadline passed in the queue never reaches a thread', async (t) => {
+  const world = createWorld({ slots: 1 });
+  const slow = world.submit('login', cheap, forever, 100);
+  const ahead = world.submit();
+  const late = world.submit('login', cheap, world.now() + 110).catch(codeOf);
+  const inTime = world.submit('login', cheap, world.now() + 140);
+  await world.pass(200);
+  t.same(await Promise.all([slow, ahead, inTime]), [true, true, true]);
+  t.equal(await late, 'overloaded');
+  t.same(
+    world.decisions.map(([, decision]) => decision),
+    ['admitted', 'admitted', 'admitted', 'admitted', 'late_queued'],
+  );
+});
+
+t.test('a deadline never tells who has a dear hash', async (t) => {
+  const world = createWorld({ slots: 1 });
+  const deadline = world.now() + 50;
+  const answers = [world.submit('login', cheap, deadline), world.submit('login', dear, deadline)];
+  await world.pass(300);
+  t.same(await Promise.all(answers), [true, true]);
+});
+
+t.test('a job is not hashed for a client that has left', async (t) => {
+  const world = createWorld({ slots: 1 });
+  for (let i = 0; i < 2; i++) world.submit();
+  let isGone = false;
+  const ticket: Ticket = world.admission.enter('login', forever, () => isGone);
+  const result = world.admission.run(ticket, ['bcrypt', '10', ''], cheap).catch(codeOf);
+  isGone = true;
+  await world.pass(30);
+  t.equal(await result, 'overloaded');
+  t.same(world.decisions.at(-1)?.slice(0, 2), ['login', 'client_left']);
+  t.equal(world.admission.load().inflight, 0);
+});
+
+t.test('a thread holds one job and one more, and none behind a dear one', async (t) => {
+  const world = createWorld({ slots: 2 });
+  for (let i = 0; i < 9; i++) world.submit();
+  await world.pass(100);
+  t.equal(world.deepest(), 2);
+  const other = createWorld({ slots: 1 });
+  other.submit('login', dear);
+  other.submit();
+  await other.pass(100);
+  t.equal(other.deepest(), 1);
+});
+
+t.test('a dear hash is charged to those who come later, not refused itself', async (t) => {
+  const world = createWorld({ slots: 1 });
+  const first = world.submit('login', dear);
+  t.equal(world.admission.load().queueMs, 200);
+  t.equal(world.refusal('suspect'), 200, 'its cost is seen at once');
+  t.equal(world.refusal('login'), undefined, 'within the burst budget');
+  const second = world.submit('login', dear);
+  t.equal(world.refusal('login'), 400);
+  await world.pass(400);
+  t.same(await Promise.all([first, second]), [true, true]);
+});
+
+t.test('dear hashes wait for memory, a single one never', async (t) => {
+  const world = createWorld({ slots: 4, memoryBytes: 250 * mib });
+  let done = 0;
+  for (let i = 0; i < 3; i++) world.submit('login', dear).then(() => done++);
+  await world.pass(201);
+  t.equal(done, 1, 'two at once would need 400 MiB');
+  await world.pass(400);
+  t.equal(done, 3);
+  const tight = createWorld({ slots: 2, memoryBytes: 1 });
+  const alone = tight.submit('login', dear);
+  await tight.pass(200);
+  t.equal(await alone, true);
+});
+
+t.test('the service time follows what is measured, by kind of hash', async (t) => {
+  const world = createWorld({ slots: 1, hashMs: 20 });
+  world.submit();
+  await world.pass(20);
+  t.equal(world.admission.load().serviceMs, 20);
+  world.submit('login', dear);
+  await world.pass(200);
+  t.equal(world.admission.load().serviceMs, 20, 'a dear hash says nothing about the default');
+  world.submit('login', dear);
+  t.equal(world.admission.load().queueMs, 200, 'measured, not 20 times the default');
+});
+
+t.test('idle resolves when everything admitted has ended', async (t) => {
+  const world = createWorld({ slots: 1 });
+  await world.admission.idle();
+  for (let i = 0; i < 5; i++) world.submit();
+  let isIdle = false;
+  world.admission.idle().then(() => {
+    isIdle = true;
+  });
+  await world.pass(40);
+  t.equal(isIdle, false);
+  await world.pass(10);
+  t.equal(isIdle, true);
+});
+
+t.test(
+  'at ten times the load every slot stays busy and the admitted are served soon',
+  async (t) => {
+    for (const slots of [1, 2, 4, 8]) {
+      const world = createWorld({ slots });
+      const waits: number[] = [];
+      let seed = slots;
+      const random = () => {
+        seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+        return seed / 2 ** 31;
+      };
+      const arrivalsPerMs = (10 * slots) / 10;
+      const startedAt = world.now();
+      for (let ms = 0; ms < 3000; ms++) {
+        for (let i = 0; i < arrivalsPerMs; i++) {
+          if (random() < 0.2 || world.refusal() !== undefined) continue;
+          const at = world.now();
+          world
+            .submit('login', cheap, at + 2500)
+            .then(() => world.now() - startedAt > 1000 && waits.push(world.now() - at), t.error);
+        }
+        await world.pass(1);
+      }
+      const goodput = waits.length / (slots * 200);
+      waits.sort((a, b) => a - b);
+      const p99 = waits[Math.floor(waits.length * 0.99)] ?? forever;
+      t.ok(goodput > 0.97 && goodput <= 1.06, `${slots} slots: goodput ${goodput}`);
+      t.ok(p99 <= 130, `${slots} slots: p99 ${p99} ms`);
+    }
+  },
+);

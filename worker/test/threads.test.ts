@@ -1,0 +1,91 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { codeOf } from '../../shared/errors.js';
+import type { Work } from '../passwords/task.js';
+import { createThreads, type Threads } from '../passwords/threads.js';
+
+const log = { warn: () => {}, error: () => {} };
+const hash = (password: string): Work => ['hash', password, 64, 1, 1];
+
+const ask = (threads: Threads, index: number, work: Work): Promise<boolean | string> =>
+  new Promise((resolve, reject) => {
+    threads.send(index, work, (error, result) =>
+      result === undefined ? reject(error) : resolve(result),
+    );
+  });
+
+/** Nice values of all threads of this process. */
+const niceValues = (): number[] =>
+  readdirSync('/proc/self/task').map((tid) => {
+    const stat = readFileSync(`/proc/self/task/${tid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
+  });
+
+t.test('answers come back in the order of sending', async (t) => {
+  const threads = createThreads({ count: 2, log });
+  t.teardown(threads.stop);
+  const stored = await ask(threads, 0, hash('pw'));
+  if (typeof stored !== 'string') throw new Error('no hash was made');
+  const passwords = ['pw', 'no', 'pw', 'pw', 'no'];
+  const answers = passwords.map((password) => ask(threads, 1, ['argon2', stored, password]));
+  t.same(await Promise.all(answers), [true, false, true, true, false]);
+});
+
+t.test('hash threads run at nice 19, the main thread does not', async (t) => {
+  const threads = createThreads({ count: 2, log });
+  t.teardown(threads.stop);
+  await threads.warm(hash('warm'));
+  t.equal(niceValues().filter((nice) => nice === 19).length, 2);
+});
+
+t.test('what the library refuses fails that piece of work alone', async (t) => {
+  const threads = createThreads({ count: 1, log });
+  t.teardown(threads.stop);
+  const bad = ask(threads, 0, ['argon2', 'not a hash', 'pw']).catch(codeOf);
+  const good = ask(threads, 0, ['ping']);
+  t.equal(await bad, 'internal');
+  t.equal(await good, true);
+});
+
+t.test('a thread that dies fails its work as not started and is replaced', async (t) => {
+  const task = new URL('./crashing-task.mjs', import.meta.url);
+  const threads = createThreads({ count: 2, log, task });
+  t.teardown(threads.stop);
+  await threads.warm(['ping']);
+  const other = ask(threads, 1, ['ping']);
+  await sleep(1050);
+  const doomed = [ask(threads, 0, ['argon2', 'die', '']), ask(threads, 0, ['ping'])];
+  const codes = await Promise.all(doomed.map((answer) => answer.catch(codeOf)));
+  t.same(codes, ['overloaded', 'overloaded']);
+  t.equal(await other, true, 'the other thread goes on');
+  t.equal(await ask(threads, 0, ['ping']), true, 'its place is taken by a new one');
+  t.equal(await threads.areAlive(), true);
+});
+
+t.test('a thread that dies again and again still fails every piece of work', async (t) => {
+  const task = new URL('./crashing-task.mjs', import.meta.url);
+  const threads = createThreads({ count: 1, log, task });
+  t.teardown(threads.stop);
+  await threads.warm(['ping']);
+  t.equal(await ask(threads, 0, ['argon2', 'die', '']).catch(codeOf), 'overloaded');
+  const before = performance.now();
+  t.equal(await ask(threads, 0, ['ping']), true, 'work waits for the new one');
+  t.ok(performance.now() - before > 900, 'which is not started in a tight loop');
+});
+
+t.test('a thread that cannot start is an error, not a hang', async (t) => {
+  const task = new URL('./no-such-task.mjs', import.meta.url);
+  const threads = createThreads({ count: 1, log, task });
+  await t.rejects(threads.warm(['ping']));
+  await threads.stop();
+});
+
+t.test('stopping ends the threads in a moment', async (t) => {
+  const threads = createThreads({ count: 2, log });
+  await threads.warm(hash('warm'));
+  const before = performance.now();
+  await threads.stop();
+  t.ok(performance.now() - before < 2000);
+  t.equal(niceValues().filter((nice) => nice === 19).length, 0);
+});
