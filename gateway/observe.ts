@@ -5,7 +5,7 @@
 import type { ErrorCode } from '../shared/errors.js';
 import type { Ctx } from '../shared/http.js';
 import type { Log } from '../shared/log.js';
-import type { Metrics } from '../shared/metrics.js';
+import type { Metrics, Sample } from '../shared/metrics.js';
 import type { Addresses } from './address.js';
 
 const audited: Record<string, string> = {
@@ -17,9 +17,51 @@ const audited: Record<string, string> = {
   '/users': 'admin_import',
   '/nodes': 'admin_node',
 };
-const buckets = [
+const bounds = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 1, 1.5, 2.5,
 ];
+
+/** Answers of one route with one outcome. `counts[i]` are those up to `bounds[i]`, not cumulative. */
+type Cell = {
+  route: string;
+  status: number;
+  code: ErrorCode | '';
+  counts: Uint32Array;
+  seconds: number;
+};
+
+const newCell = (route: string, status: number, code: ErrorCode | ''): Cell => ({
+  route,
+  status,
+  code,
+  counts: new Uint32Array(bounds.length + 1),
+  seconds: 0,
+});
+
+const total = ({ counts }: Cell): number => counts.reduce((sum, n) => sum + n, 0);
+
+const record = (cell: Cell, seconds: number) => {
+  let at = 0;
+  while (seconds > (bounds[at] ?? Number.POSITIVE_INFINITY)) at++;
+  cell.counts[at] = (cell.counts[at] ?? 0) + 1;
+  cell.seconds += seconds;
+};
+
+/** Prometheus rows: cumulative buckets, sum and count. */
+const histogramRows = (cell: Cell): Sample[] => {
+  const labels = { route: cell.route, status: cell.status };
+  let seen = 0;
+  const buckets = [...cell.counts].map((count, at) => {
+    seen += count;
+    const le = bounds[at] ?? '+Inf';
+    return { labels: { ...labels, le }, value: seen, metricName: 'request_seconds_bucket' };
+  });
+  return [
+    ...buckets,
+    { labels, value: cell.seconds, metricName: 'request_seconds_sum' },
+    { labels, value: seen, metricName: 'request_seconds_count' },
+  ];
+};
 
 export const createObserve = ({
   metrics,
@@ -30,28 +72,27 @@ export const createObserve = ({
   log: Log;
   addresses: Addresses;
 }) => {
-  const requests = metrics.counter('requests_total', 'Answers by route, status and error code', [
-    'route',
-    'status',
-    'code',
-  ]);
-  const seconds = metrics.histogram(
+  // Counted in plain numbers: prom-client's own took 6 % of a token check.
+  const cells = new Map<string, Map<ErrorCode | number, Cell>>();
+  const all = () => [...cells.values()].flatMap((ofRoute) => [...ofRoute.values()]);
+  metrics.computed('requests_total', 'Answers by route, status and error code', 'counter', () =>
+    all().map((cell) => ({
+      labels: { route: cell.route, status: cell.status, code: cell.code },
+      value: total(cell),
+    })),
+  );
+  metrics.computed(
     'request_seconds',
     'Time from the complete request to the answer',
-    ['route'],
-    buckets,
+    'histogram',
+    () => all().flatMap(histogramRows),
   );
-  // Bound once per label set: looking labels up costs more than the rest of a token check.
-  type Bound = { count: () => void; time: (s: number) => void };
-  const bound = new Map<string, Map<ErrorCode | number, Bound>>();
 
-  const bind = (route: string, status: number, code: ErrorCode | ''): Bound => {
-    const counter = requests.labels(route, String(status), code);
-    const histogram = seconds.labels(route);
-    const handles = { count: () => counter.inc(), time: (s: number) => histogram.observe(s) };
-    const ofRoute = bound.get(route) ?? new Map<ErrorCode | number, Bound>();
-    bound.set(route, ofRoute.set(code === '' ? status : code, handles));
-    return handles;
+  const addCell = (route: string, status: number, code: ErrorCode | ''): Cell => {
+    const cell = newCell(route, status, code);
+    const ofRoute = cells.get(route) ?? new Map<ErrorCode | number, Cell>();
+    cells.set(route, ofRoute.set(code === '' ? status : code, cell));
+    return cell;
   };
 
   const audit = (ctx: Ctx, event: string, status: number, code: string, ms: number) => {
@@ -71,10 +112,8 @@ export const createObserve = ({
 
   return (ctx: Ctx, route: string, status: number, code: ErrorCode | '' = '') => {
     const ms = performance.now() - ctx.arrivedAt;
-    const known = bound.get(route)?.get(code === '' ? status : code);
-    const handles = known ?? bind(route, status, code);
-    handles.count();
-    handles.time(ms / 1000);
+    const cell = cells.get(route)?.get(code === '' ? status : code);
+    record(cell ?? addCell(route, status, code), ms / 1000);
     const event = audited[route];
     if (event !== undefined) audit(ctx, event, status, code, ms);
   };

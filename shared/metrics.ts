@@ -9,6 +9,7 @@ import {
   collectDefaultMetrics,
   Gauge,
   Histogram,
+  type Metric,
   type MetricObject,
   Registry,
 } from 'prom-client';
@@ -16,7 +17,21 @@ import {
 export type Metrics = ReturnType<typeof createMetrics>;
 export type { Counter, Gauge, Histogram };
 
+export type Sample = {
+  labels: Record<string, string | number>;
+  value: number;
+  metricName?: string;
+};
+type ComputedType = 'counter' | 'histogram';
+
 const prefix = 'floodgate_';
+
+const named = ({ metricName }: Sample, before: string) =>
+  metricName === undefined ? {} : { metricName: before + metricName };
+
+/** prom-client's type asks for a class; its registry only ever calls `get`. */
+const isMetric = (value: unknown): value is Metric =>
+  typeof value === 'object' && value !== null && 'get' in value && 'name' in value;
 
 export const createMetrics = ({ defaults = true }: { defaults?: boolean } = {}) => {
   const registry = new Registry();
@@ -55,6 +70,19 @@ export const createMetrics = ({ defaults = true }: { defaults?: boolean } = {}) 
         registers,
         ...(buckets ? { buckets } : {}),
       }),
+    /**
+     * A metric that its owner counts itself, for paths where even `inc()` is felt. `values` runs at
+     * each scrape; a histogram's rows carry `metricName` (`…_bucket`, `…_sum`, `…_count`).
+     */
+    computed: (name: string, help: string, type: ComputedType, values: () => Sample[]) => {
+      const metric = { name: prefix + name, help, type, aggregator: 'sum' };
+      const get = async () => ({
+        ...metric,
+        values: values().map((value) => ({ ...value, ...named(value, prefix) })),
+      });
+      const entry: unknown = { ...metric, get };
+      if (isMetric(entry)) registry.registerMetric(entry);
+    },
     /** Plain objects, fit for IPC and JSON. */
     json: (): Promise<MetricObject[]> => registry.getMetricsAsJSON(),
     text: (): Promise<string> => registry.metrics(),
