@@ -45,7 +45,7 @@ const times = async (count: number, call: () => Promise<unknown>) => {
 
 /** Makes the members of a sorted set run out now. */
 const expire = async (redis: RedisClient, key: string) => {
-  const members = await redis.zrange(key, 0, -1);
+  const members = await redis.zrange(key, 0, '-1');
   for (const member of members) await redis.zadd(key, '1', member);
 };
 
