@@ -5,7 +5,7 @@
  * second and a half) and gets until the job's deadline.
  */
 import { headers as names, type WorkClass } from '../../shared/protocol.js';
-import type { Answer, Forward } from './forward.js';
+import type { Answer } from './forward.js';
 import type { Meters } from './meters.js';
 import { judge, type Outcome, rows } from './outcome.js';
 import type { Node } from './pool.js';
@@ -29,12 +29,11 @@ const extensionMs = 100;
 const probeGraceMs = 200;
 
 export const createAttempt = (options: {
-  forward: Forward;
   secrets: readonly string[];
   meters: Meters;
   now: () => number;
 }) => {
-  const { forward, secrets, meters, now } = options;
+  const { secrets, meters, now } = options;
 
   /** What the answer says of the node itself. */
   const noteLife = (node: Node, answer: Answer) => {
@@ -67,8 +66,7 @@ export const createAttempt = (options: {
       const sentAt = now();
       const remainingMs = job.deadlineAt - sentAt;
       node.load.sent(sentAt);
-      const abort = forward.start(
-        node.line.main,
+      const abort = node.line.send(
         {
           method: 'POST',
           path: job.route,

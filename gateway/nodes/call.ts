@@ -1,7 +1,7 @@
 /** Admin calls to one node by id (drain, metrics), on connections of their own and never retried. */
 import { AppError } from '../../shared/errors.js';
 import { headers as names } from '../../shared/protocol.js';
-import type { Answer, Forward } from './forward.js';
+import type { Answer } from './forward.js';
 import type { Node } from './pool.js';
 
 const timeoutMs = 1000;
@@ -19,7 +19,7 @@ const read = (answer: Answer): unknown => {
 
 /** The body of the node's 2xx answer; AppError not_found for an unknown id. */
 export const createCall =
-  ({ forward, find }: { forward: Forward; find: (id: string) => Node | undefined }) =>
+  ({ find }: { find: (id: string) => Node | undefined }) =>
   async (nodeId: string, method: 'GET' | 'POST', path: string): Promise<unknown> => {
     const node = find(nodeId);
     if (node === undefined) throw new AppError('not_found');
@@ -27,7 +27,7 @@ export const createCall =
     const request = { method, path, headers, timeoutMs, maxBytes };
     return read(
       await new Promise<Answer>((resolve) => {
-        forward.start(node.line.side, request, resolve);
+        node.line.sendAside(request, resolve);
       }),
     );
   };

@@ -25,6 +25,10 @@ export const isSuspect = (node: Candidate, now: number): boolean => {
   return silentMs > 0 && node.breaker.isSuspect(silentMs, node.load.serviceMs());
 };
 
+/** Closed, not draining, heard of lately, and with room. */
+const isFine = (node: Candidate, now: number): boolean =>
+  !node.isDraining() && !node.breaker.isOpen() && !isSuspect(node, now) && !node.load.isFull(now);
+
 /** More than half of the nodes open: rather the fault is ours, or there is nothing to lose. */
 const isPanic = (nodes: readonly Candidate[]): boolean => {
   let open = 0;
@@ -69,21 +73,17 @@ const leastLoaded = <T extends Candidate>(first: T, others: readonly T[], now: n
 export type Choose = ReturnType<typeof createChoose>;
 
 export const createChoose = (rank: Rank) => {
-  const weigh = (now: number) => (node: Candidate) => node.load.slots() * node.breaker.factor(now);
-
-  /** The key's first three among `open`, by plain hash when all weigh the same. */
-  const shortlist = <T extends Candidate>(key: string, open: readonly T[], now: number): T[] => {
-    const slots = open[0]?.load.slots();
-    const isEven = open.every((n) => n.load.slots() === slots && !n.breaker.isRamping(now));
-    return rank.order(
-      key,
-      open,
-      isEven ? { limit: candidates } : { limit: candidates, weightOf: weigh(now) },
-    );
+  /** The weights of these nodes, or undefined when all weigh the same. */
+  const weightsOf = (nodes: readonly Candidate[], now: number) => {
+    const slots = nodes[0]?.load.slots();
+    for (const { load, breaker } of nodes)
+      if (load.slots() !== slots || breaker.isRamping(now))
+        return (node: Candidate) => node.load.slots() * node.breaker.factor(now);
+    return undefined;
   };
 
-  /** `except` is the node of the first attempt. */
-  const choose = <T extends Candidate>(
+  /** The best of those that may be used and have room; `except` is the node of a first attempt. */
+  const chooseAmong = <T extends Candidate>(
     key: string,
     nodes: readonly T[],
     now: number,
@@ -91,16 +91,32 @@ export const createChoose = (rank: Rank) => {
   ): Choice<T> => {
     const usable = findUsable(nodes, now, except);
     if (usable.length === 0) return { kind: 'none' };
-    const withRoom = usable.filter((node) => !node.load.isFull(now));
-    const best = shortlist(key, withRoom, now);
+    const open = usable.filter((node) => !node.load.isFull(now));
+    const weightOf = weightsOf(open, now);
+    const limit = candidates;
+    const best = rank.order(key, open, weightOf === undefined ? { limit } : { limit, weightOf });
     const first = best[0];
     if (first === undefined) return { kind: 'full' };
     const isFree = pressure(first, now) < spillAt;
     return { kind: 'node', node: isFree ? first : leastLoaded(first, best, now) };
   };
 
+  /** Most of the time the first node of all is fine and free, and no list is needed. */
+  const choose = <T extends Candidate>(
+    key: string,
+    nodes: readonly T[],
+    now: number,
+    except?: T,
+  ): Choice<T> => {
+    const first = rank.first(key, nodes, weightsOf(nodes, now));
+    const isFree = first !== undefined && first !== except && pressure(first, now) < spillAt;
+    if (isFree && isFine(first, now)) return { kind: 'node', node: first };
+    return chooseAmong(key, nodes, now, except);
+  };
+
   /** Would `choose` find a node? Cheap, for the check before anything is spent. */
   const canChoose = (nodes: readonly Candidate[], now: number): Choice<never>['kind'] => {
+    for (const node of nodes) if (isFine(node, now)) return 'node';
     const usable = findUsable(nodes, now);
     if (usable.length === 0) return 'none';
     return usable.some((node) => !node.load.isFull(now)) ? 'node' : 'full';

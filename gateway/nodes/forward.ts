@@ -6,8 +6,10 @@
  * Nothing of the node's answer is believed here beyond its framing and JSON; `outcome` judges it.
  */
 import { Agent, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { createProxyServer } from 'http-proxy';
 import { headers as names, parseLoad, type Load as Report } from '../../shared/protocol.js';
+import { createSockets, type Sockets } from './sockets.js';
 
 /** What became of an attempt. `unreached`: no byte left us. `died`: its fate is unknown. */
 export type Answer =
@@ -16,7 +18,8 @@ export type Answer =
   | { kind: 'unreached' | 'died' | 'timeout' | 'aborted' };
 
 export type Line = ReturnType<typeof createLine>;
-export type Forward = ReturnType<typeof createForward>;
+/** Sends, and calls `done` exactly once. Returns how to give up early. */
+export type Send = (request: Request, done: (answer: Answer) => void) => () => void;
 type Request = {
   method: string;
   path: string;
@@ -33,29 +36,7 @@ type Exchange = {
 };
 
 const defaultMaxBytes = 64 * 1024;
-/** Below the nodes' keep-alive of 65 s, or they would close what we are about to use. */
-const idleMs = 30_000;
 const unreachedCodes = ['ECONNREFUSED', 'ENOENT', 'EAGAIN', 'EACCES', 'ENOTSOCK'];
-
-/** How a node is reached; `agent` is for its traffic, probes and calls have one of their own. */
-export const createLine = (socketPath: string) => {
-  const target = { host: 'node', port: 80, socketPath };
-  // An empty server name spares the agent the search for one (there is no TLS) with each request.
-  const settings = { keepAlive: true, timeout: idleMs, maxFreeSockets: 64, servername: '' };
-  const agent = new Agent(settings);
-  const sideAgent = new Agent({ keepAlive: false, maxSockets: 8 });
-  return {
-    // toProxy: the path is ours and well-formed, so http-proxy need not parse it as a URL.
-    main: { target, agent, toProxy: true },
-    side: { target, agent: sideAgent, toProxy: true },
-    close: () => {
-      agent.destroy();
-      sideAgent.destroy();
-    },
-  };
-};
-
-type Route = Line['main'];
 
 const isExchange = (value: unknown): value is Exchange =>
   typeof value === 'object' && value !== null && 'answer' in value && 'fail' in value;
@@ -79,11 +60,36 @@ const parse = (status: number, text: string, load: Report | undefined): Answer =
 const join = (chunks: readonly Buffer[]): string =>
   (chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)).toString();
 
+/** Reads the answer to its end, or until it is too long or breaks off. */
+const collect = (incoming: IncomingMessage, maxBytes: number, settle: (a: Answer) => void) => {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  incoming.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > maxBytes) settle({ kind: 'malformed', detail: 'too long' });
+  });
+  incoming.on('end', () => {
+    if (!incoming.complete) return;
+    const load = parseLoad(incoming.headers[names.load]);
+    settle(parse(incoming.statusCode ?? 0, join(chunks), load));
+  });
+  // Cut off in the middle: whatever was meant is lost.
+  incoming.on('close', () => settle({ kind: 'died' }));
+};
+
 const livingSocket = { destroyed: false };
 
-export const createForward = () => {
-  const proxy = createProxyServer({ selfHandleResponse: true });
-  // Callbacks are per exchange; without listeners http-proxy would throw.
+/** http-proxy for one address: options given with each call would be merged with each call. */
+const createWeb = (socketPath: string, agent: Sockets | Agent) => {
+  const proxy = createProxyServer({
+    target: { host: 'node', port: 80, socketPath },
+    agent,
+    selfHandleResponse: true,
+    // The path is ours and well-formed, so that it need not be parsed as a URL.
+    toProxy: true,
+  });
+  // Failures reach the exchange; without listeners they would be thrown.
   proxy.on('error', () => {});
   proxy.on('econnreset', () => {});
   proxy.on('proxyRes', (incoming: IncomingMessage, exchange: unknown) => {
@@ -94,13 +100,15 @@ export const createForward = () => {
   };
   const web: unknown = proxy.web;
   if (typeof web !== 'function') throw new Error('http-proxy has no web()');
+  return (exchange: Exchange) => web(exchange, exchange, onError);
+};
 
-  /**
-   * Sends, and calls `done` exactly once. Returns how to give up early; the node then sees the
-   * connection close. Follows no redirect, reads at most `maxBytes`, never takes longer than
-   * `timeoutMs` and its extensions.
-   */
-  const start = (route: Route, request: Request, done: (answer: Answer) => void): (() => void) => {
+/**
+ * Follows no redirect, reads at most `maxBytes`, never takes longer than `timeoutMs` and its
+ * extensions. Giving up early closes the connection, which is how the node learns of it.
+ */
+const createSend = (web: (exchange: Exchange) => void): Send => {
+  return (request, done) => {
     const { body, maxBytes = defaultMaxBytes } = request;
     let isDone = false;
     let hasHead = false;
@@ -121,24 +129,6 @@ export const createForward = () => {
     };
     let timer = setTimeout(onTime, request.timeoutMs);
 
-    const answer = (incoming: IncomingMessage) => {
-      hasHead = true;
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      incoming.on('data', (chunk: Buffer) => {
-        chunks.push(chunk);
-        bytes += chunk.length;
-        if (bytes > maxBytes) settle({ kind: 'malformed', detail: 'too long' });
-      });
-      incoming.on('end', () => {
-        if (!incoming.complete) return;
-        const load = parseLoad(incoming.headers[names.load]);
-        settle(parse(incoming.statusCode ?? 0, join(chunks), load));
-      });
-      // Cut off in the middle: whatever was meant is lost.
-      incoming.on('close', () => settle({ kind: 'died' }));
-    };
-
     const exchange = {
       // read by http-proxy as the request:
       method: request.method,
@@ -155,17 +145,33 @@ export const createForward = () => {
         if (event === 'close') destroy = listener;
       },
       // and by our own listeners:
-      answer,
       fail: (error: NodeJS.ErrnoException) => settle(classify(error)),
+      answer: (incoming: IncomingMessage) => {
+        hasHead = true;
+        collect(incoming, maxBytes, settle);
+      },
     };
     try {
-      web(exchange, exchange, route, onError);
+      web(exchange);
     } catch {
       // A header that cannot be sent; nothing left us.
       settle({ kind: 'malformed', detail: 'unsendable' });
     }
     return () => settle({ kind: 'aborted' });
   };
+};
 
-  return { start };
+/** The ways to one node: `send` for its traffic, `sendAside` for probes and calls of the admin. */
+export const createLine = (socketPath: string) => {
+  const sockets = createSockets(() => connect({ path: socketPath }));
+  // A connection of its own each time: a probe shall find out whether the node still accepts.
+  const agent = new Agent({ keepAlive: false, maxSockets: 8 });
+  return {
+    send: createSend(createWeb(socketPath, sockets)),
+    sendAside: createSend(createWeb(socketPath, agent)),
+    close: () => {
+      sockets.destroy();
+      agent.destroy();
+    },
+  };
 };

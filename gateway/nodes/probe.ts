@@ -5,24 +5,19 @@
  */
 import { headers as names } from '../../shared/protocol.js';
 import { isSuspect } from './choose.js';
-import type { Forward } from './forward.js';
 import type { Node } from './pool.js';
 
 const everyMs = 100;
 const timeoutMs = 1000;
 
-export const createProbes = (options: {
-  forward: Forward;
-  nodes: () => readonly Node[];
-  now: () => number;
-}) => {
-  const { forward, nodes, now } = options;
+export const createProbes = (options: { nodes: () => readonly Node[]; now: () => number }) => {
+  const { nodes, now } = options;
 
   const probe = (node: Node) => {
     const ticket = node.breaker.probeStarted(now());
     const headers = { host: 'node', [names.caller]: node.proof };
     const request = { method: 'GET', path: '/selftest', headers, timeoutMs };
-    forward.start(node.line.side, request, (answer) => {
+    node.line.sendAside(request, (answer) => {
       const isAlive = answer.kind === 'answered' && answer.status === 200;
       if (isAlive) node.load.heard(now(), answer.load);
       node.breaker.probeEnded(ticket, isAlive, now());

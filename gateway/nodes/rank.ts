@@ -13,6 +13,26 @@ export type Ranked = { readonly id: string; readonly seed: Seed };
 
 export type Rank = ReturnType<typeof createRank>;
 
+type WeightOf<T> = (node: T) => number;
+
+/** Equal scores are settled by id, or two edges could disagree. */
+const isBefore = (node: Ranked, score: number, other: Ranked, than: number): boolean =>
+  score > than || (score === than && node.id < other.id);
+
+/** Into two lists that run in step, best first. */
+const insert = <T extends Ranked>(best: T[], scores: number[], node: T, score: number) => {
+  let at = best.length;
+  for (; at > 0; at--) {
+    const other = best[at - 1];
+    const than = scores[at - 1] ?? 0;
+    if (other === undefined || !isBefore(node, score, other, than)) break;
+    best[at] = other;
+    scores[at] = than;
+  }
+  best[at] = node;
+  scores[at] = score;
+};
+
 /** Murmur3's finaliser over the words of key and node; 32 bits, every input bit reaches all. */
 const combine = (a: number, b: number, seed: Seed): number => {
   let h = a ^ seed.a;
@@ -37,15 +57,9 @@ export const createRank = (secret: string) => {
   /** For a node id, once per join. */
   const seed = (id: string): Seed => seedOf(`node\n${id}`);
 
-  /**
-   * The first `limit` of `nodes` for this key, best first; whatever order they come in, the answer
-   * is the same. `weightOf` is only needed where weights differ: without it there is no logarithm.
-   */
-  const order = <T extends Ranked>(
-    key: string,
-    nodes: readonly T[],
-    { limit = nodes.length, weightOf }: { limit?: number; weightOf?: (node: T) => number } = {},
-  ): T[] => {
+  /** Two words of the key, in `words`: a pair per call would be an object per call. */
+  const words = { a: 0, b: 0 };
+  const hash = (key: string) => {
     let a = keySeed.a;
     let b = keySeed.b;
     for (let i = 0; i < key.length; i++) {
@@ -53,27 +67,57 @@ export const createRank = (secret: string) => {
       a = Math.imul(a ^ code, 0x9e3779b1) ^ (a >>> 15);
       b = Math.imul(b + code, 0x85ebca77) ^ (b >>> 13);
     }
-    const best: T[] = [];
-    const scores: number[] = [];
+    words.a = a;
+    words.b = b;
+  };
+
+  /** The first node for this key: what `order` begins with, without making a list. */
+  const first = <T extends Ranked>(
+    key: string,
+    nodes: readonly T[],
+    weightOf?: WeightOf<T>,
+  ): T | undefined => {
+    hash(key);
+    const { a, b } = words;
+    let best: T | undefined;
+    let most = 0;
     for (const node of nodes) {
-      const hash = combine(a, b, node.seed);
-      const score = weightOf === undefined ? hash : weigh(hash, weightOf(node));
-      let at = best.length;
-      while (at > 0 && isBefore(node, score, best[at - 1], scores[at - 1])) at--;
-      if (at >= limit) continue;
-      best.splice(at, 0, node);
-      scores.splice(at, 0, score);
-      if (best.length > limit) {
-        best.pop();
-        scores.pop();
-      }
+      const bits = combine(a, b, node.seed);
+      const score = weightOf === undefined ? bits : weigh(bits, weightOf(node));
+      if (best !== undefined && !isBefore(node, score, best, most)) continue;
+      best = node;
+      most = score;
     }
     return best;
   };
 
-  return { seed, order };
-};
+  /**
+   * The first `limit` of `nodes` for this key, best first; whatever order they come in, the answer
+   * is the same. `weightOf` is only needed where weights differ: without it there is no logarithm.
+   */
+  const order = <T extends Ranked>(
+    key: string,
+    nodes: readonly T[],
+    { limit = nodes.length, weightOf }: { limit?: number; weightOf?: WeightOf<T> } = {},
+  ): T[] => {
+    hash(key);
+    const { a, b } = words;
+    const best: T[] = [];
+    const scores: number[] = [];
+    let least = 0;
+    for (const node of nodes) {
+      const bits = combine(a, b, node.seed);
+      const score = weightOf === undefined ? bits : weigh(bits, weightOf(node));
+      if (best.length >= limit && score < least) continue;
+      insert(best, scores, node, score);
+      if (best.length > limit) {
+        best.pop();
+        scores.pop();
+      }
+      least = scores[scores.length - 1] ?? 0;
+    }
+    return best;
+  };
 
-/** Equal scores are settled by id, or two edges could disagree. */
-const isBefore = (node: Ranked, score: number, other: Ranked | undefined, than = 0): boolean =>
-  other !== undefined && (score > than || (score === than && node.id < other.id));
+  return { seed, first, order };
+};

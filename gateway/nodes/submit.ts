@@ -9,7 +9,6 @@ import { createAttempt } from './attempt.js';
 import { createCall } from './call.js';
 import { createChoose, isSuspect } from './choose.js';
 import { createDispatch } from './dispatch.js';
-import { createForward } from './forward.js';
 import { createMeters } from './meters.js';
 import { createPool, type Node } from './pool.js';
 import { createProbes } from './probe.js';
@@ -58,12 +57,11 @@ export const createNodes = (options: {
   const registry = createRegistry({ redis, secrets, runtimeDir, log, onReject, now });
   registry.onChange((members) => pool.sync(members).forEach(meters.left));
 
-  const forward = createForward();
-  const probes = createProbes({ forward, nodes: pool.nodes, now });
+  const probes = createProbes({ nodes: pool.nodes, now });
   const { shed, submit } = createDispatch({
     nodes: pool.nodes,
     choose: createChoose(rank),
-    attempt: createAttempt({ forward, secrets, meters, now }),
+    attempt: createAttempt({ secrets, meters, now }),
     budget: createRetryBudget(),
     meters,
     refresh: registry.refresh,
@@ -75,7 +73,7 @@ export const createNodes = (options: {
     shed,
     submit,
     /** An admin call to one node; resolves to the body of its 2xx answer. */
-    call: createCall({ forward, find: pool.find }),
+    call: createCall({ find: pool.find }),
     snapshot: () => pool.nodes().map((node) => describeNode(node, now())),
     /** After the first successful read of the registry. */
     ready: registry.ready,

@@ -4,10 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { type Answer, createForward, createLine } from '../../nodes/forward.js';
+import { type Answer, createLine } from '../../nodes/forward.js';
 import { reply, startNode, startRaw } from './fake-node.js';
-
-const forward = createForward();
 
 const socketPath = (t: Test): string => {
   const dir = mkdtempSync(join(tmpdir(), 'fg-fwd-'));
@@ -25,7 +23,7 @@ const request = { method: 'POST', path: '/login', headers: { host: 'node' }, tim
 
 const send = (line: ReturnType<typeof createLine>, changes: object = {}): Promise<Answer> =>
   new Promise((resolve) => {
-    forward.start(line.main, { ...request, body: '{"u":"x"}', ...changes }, resolve);
+    line.send({ ...request, body: '{"u":"x"}', ...changes }, resolve);
   });
 
 t.test('a request arrives whole, and its answer comes back', async (t) => {
@@ -79,7 +77,7 @@ t.test('a caller who leaves ends the request at the node', async (t) => {
   const line = openLine(t, path);
   let abort = () => {};
   const answer = new Promise<Answer>((resolve) => {
-    abort = forward.start(line.main, { ...request, body: '{}' }, resolve);
+    abort = line.send({ ...request, body: '{}' }, resolve);
   });
   await sleep(30);
   abort();
