@@ -1,0 +1,142 @@
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { startRedis } from '../../../shared/test/redis-server.js';
+import { codeFrom, flood, job, setUp as setUpEdge } from './edge.js';
+import { type Handler, reply, startRaw, verdictFor } from './fake-node.js';
+import { hostile } from './hostile.js';
+
+const redisServer = startRedis(t);
+const setUp = async (t: Test, ids: string[], handler?: Handler) =>
+  setUpEdge(t, await redisServer, ids, handler);
+
+t.test('a killed node costs nobody their login, and comes back by itself', async (t) => {
+  const slowly: Handler = (res, seen) =>
+    void setTimeout(() => reply(res, 200, verdictFor(seen, 'boot-1')), 10);
+  const { nodes, fake, until, stateOf } = await setUp(t, ['n1', 'n2', 'n3'], slowly);
+  const running = flood(nodes, 100, 4);
+  await sleep(100);
+  fake('n2').kill();
+  t.same(await running, { ok: 100 });
+  await until(() => stateOf('n2')?.state !== 'closed');
+  await fake('n2').listen();
+  await until(() => stateOf('n2')?.state === 'closed');
+  t.equal(fake('n2').state.probes >= 2, true);
+  t.ok((stateOf('n2')?.weight ?? 1) < 0.3, 'in slow start');
+});
+
+t.test('registering repeats with the same attempt id when the node dies', async (t) => {
+  const { nodes, fake } = await setUp(t, ['n1', 'n2']);
+  for (const id of ['n1', 'n2'])
+    fake(id).state.handler = (res, seen) => {
+      if (fake('n1').seen.length + fake('n2').seen.length === 1) res.destroy();
+      else reply(res, 200, verdictFor(seen, 'boot-1'));
+    };
+  const verdict = await nodes.submit(job({ route: '/register', attemptId: 'attempt-r' }));
+  t.equal(verdict.outcome, 'ok');
+  const ids = [...fake('n1').seen, ...fake('n2').seen].map((s) => s.headers['x-floodgate-attempt']);
+  t.same(ids, ['attempt-r', 'attempt-r']);
+});
+
+t.test('a node that fails at once attracts nobody for long', async (t) => {
+  const { nodes, fake, stateOf, until } = await setUp(t, ['n1', 'n2', 'n3']);
+  fake('n1').state.handler = (res) => reply(res, 500, { error: 'internal' });
+  const ended = await flood(nodes, 100, 2);
+  t.ok((ended.bad_node_answer ?? 0) <= 5, 'five failures, not repeated: the node may have worked');
+  t.equal(ended.ok, 100 - (ended.bad_node_answer ?? 0));
+  t.not(stateOf('n1')?.state, 'closed');
+  fake('n1').state.handler = (res, seen) => reply(res, 200, verdictFor(seen, 'boot-1'));
+  await until(() => stateOf('n1')?.state === 'closed');
+});
+
+t.test('a node that flaps is left alone for longer each time', async (t) => {
+  const { nodes, fake, stateOf, until } = await setUp(t, ['n1', 'n2', 'n3']);
+  fake('n1').state.handler = (res) => reply(res, 500, { error: 'internal' });
+  const openAgain = () =>
+    until(() => {
+      for (let i = 0; i < 3; i++) void codeFrom(nodes);
+      return stateOf('n1')?.state === 'half-open' || stateOf('n1')?.state === 'open';
+    });
+  await openAgain();
+  t.equal(stateOf('n1')?.state, 'half-open', 'probed at once');
+  await until(() => stateOf('n1')?.state === 'closed');
+  await openAgain();
+  t.equal(stateOf('n1')?.state, 'open', 'not probed for a second');
+});
+
+t.test('a node that hangs is given up after 600 ms, and found out before', async (t) => {
+  const { nodes, fake, stateOf, until } = await setUp(t, ['n1', 'n2', 'n3']);
+  const hanging = fake('n1');
+  hanging.state.handler = () => {};
+  hanging.state.isWell = false;
+  const start = performance.now();
+  const first = flood(nodes, 30, 1);
+  await until(() => stateOf('n1')?.suspect === true);
+  const before = hanging.seen.length;
+  t.same(await flood(nodes, 30, 1), { ok: 30 });
+  t.equal(hanging.seen.length, before, 'no first choices while it is suspect');
+  t.same(await first, { ok: 30 });
+  t.ok(performance.now() - start < 1500);
+  await until(() => stateOf('n1')?.state === 'half-open');
+  hanging.state.isWell = true;
+  hanging.state.handler = (res, seen) => reply(res, 200, verdictFor(seen, 'boot-1'));
+  await until(() => stateOf('n1')?.state === 'closed');
+});
+
+t.test('a node that works on something dear, and says that it lives, is waited for', async (t) => {
+  const dear: Handler = (res, seen) =>
+    void setTimeout(() => reply(res, 200, verdictFor(seen, 'boot-1')), 1500);
+  const { nodes, fake } = await setUp(t, ['n1', 'n2'], dear);
+  t.equal(await codeFrom(nodes), 'ok');
+  t.equal(fake('n1').seen.length + fake('n2').seen.length, 1, 'and not asked twice');
+});
+
+t.test('a restarted node is known again with its first refusal of the old proof', async (t) => {
+  const { nodes, fake, start, beat, stateOf } = await setUp(t, ['n1']);
+  await nodes.submit(job());
+  fake('n1').kill();
+  await start('n1', { bootId: 'boot-2', strict: true });
+  await beat('n1', { boot_id: 'boot-2' });
+  t.equal(await codeFrom(nodes), 'ok', 'although this edge had not heard of it');
+  t.equal(stateOf('n1')?.boot_id, 'boot-2');
+});
+
+t.test('with all nodes dead or failing the others are still tried (panic)', async (t) => {
+  const { nodes, fake, until, stateOf } = await setUp(t, ['n1', 'n2', 'n3']);
+  for (const id of ['n1', 'n2', 'n3'])
+    fake(id).state.handler = (res) => reply(res, 500, { error: 'internal' });
+  for (let i = 0; i < 30; i++) await codeFrom(nodes);
+  for (const id of ['n1', 'n2', 'n3']) {
+    fake(id).state.isWell = false;
+    fake(id).state.handler = (res, seen) => reply(res, 200, verdictFor(seen, 'boot-1'));
+  }
+  await until(() => nodes.snapshot().every((node) => node.state !== 'closed'));
+  t.equal(await codeFrom(nodes), 'ok');
+  for (const id of ['n1', 'n2', 'n3']) fake(id).state.isWell = true;
+  await until(() => stateOf('n1')?.state === 'closed');
+});
+
+t.test('Redis lost: the known nodes serve on', async (t) => {
+  const { nodes } = await setUp(t, ['n1', 'n2']);
+  const server = await redisServer;
+  await server.stop('SIGKILL');
+  await sleep(700);
+  t.same(await flood(nodes, 20, 1), { ok: 20 });
+  await server.start();
+});
+
+t.test('whatever a node answers, a login ends in time with an error of ours', async (t) => {
+  const { nodes, beat, until, pathOf } = await setUp(t, []);
+  let behave = (_: Socket) => {};
+  await startRaw(t, pathOf('n1'), (socket) => behave(socket));
+  await beat('n1');
+  await until(() => nodes.snapshot().length === 1);
+  const ours = ['bad_node_answer', 'timeout', 'no_node'];
+  for (const [name, kind] of Object.entries(hostile)) {
+    behave = kind.behave;
+    const start = performance.now();
+    const code = await codeFrom(nodes);
+    t.ok(ours.includes(code), `${name}: ${code}`);
+    t.ok(performance.now() - start < 2500, `${name} ends in time`);
+  }
+});
