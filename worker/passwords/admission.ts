@@ -247,12 +247,9 @@ export const createAdmission = (options: {
     slots: slots.length,
   });
 
-  /** Would a hash that nobody waits for be welcome? */
-  const hasRoom = (): boolean => waitMs(now()) <= sustainedBudgetMs * shares.migration;
-
   /** Resolves when nothing is admitted any more. */
   const idle = (): Promise<void> =>
     inflight() === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve));
 
-  return { enter, run, leave, load, hasRoom, idle };
+  return { enter, run, leave, load, idle };
 };

@@ -1,0 +1,76 @@
+/**
+ * What an edge says about an attempt besides its body: id, class, time left; and how its verdict is
+ * answered. Everything here is authenticated by the caller proof, but still read strictly, because
+ * ids end up in signed verdicts and in records.
+ */
+import { AppError } from '../shared/errors.js';
+import type { Ctx, Reply } from '../shared/http.js';
+import {
+  headers,
+  isWorkClass,
+  signVerdict,
+  type Verdict,
+  type WorkClass,
+} from '../shared/protocol.js';
+
+export type Attempt = { id: string; class: WorkClass; deadlineAt: number; isGone: () => boolean };
+/** Answers a verdict, and logs it at level debug. */
+export type SendVerdict = (ctx: Ctx, verdict: Verdict) => Reply;
+type Logs = { debug(fields: object, text: string): void };
+
+/** 128 bits in base64url: attempt ids and account keys. */
+const id128 = /^[A-Za-z0-9_-]{22}$/;
+const maxRemainingMs = 60_000;
+
+const bad = (field: string) => new AppError('bad_request', { reason: 'field_invalid', field });
+
+/** AppError bad_request when a header is missing or malformed. */
+export const readAttempt = ({ req, res, arrivedAt }: Ctx): Attempt => {
+  const id = req.headers[headers.attempt];
+  const cls = req.headers[headers.class];
+  const remaining = req.headers[headers.remainingMs];
+  if (typeof id !== 'string' || !id128.test(id)) throw bad(headers.attempt);
+  if (!isWorkClass(cls)) throw bad(headers.class);
+  if (typeof remaining !== 'string' || !/^\d{1,7}$/.test(remaining)) throw bad(headers.remainingMs);
+  const deadlineAt = arrivedAt + Math.min(Number(remaining), maxRemainingMs);
+  return { id, class: cls, deadlineAt, isGone: () => res.destroyed };
+};
+
+/** The account key of a body, or AppError bad_request. */
+export const checkAccountKey = (u: string): string => {
+  if (!id128.test(u)) throw bad('u');
+  return u;
+};
+
+/** Scopes as records hold them (RFC 6749 § 3.3), or AppError bad_request. */
+export const checkScopes = (scopes: string): string => {
+  const isScopes = /^(?:[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*)?$/.test(scopes);
+  if (scopes.length > 1024 || !isScopes) throw bad('scopes');
+  return scopes;
+};
+
+/** A user id of ours or an imported one: 1 to 255 visible ASCII characters. */
+export const checkUserId = (userId: string): string => {
+  if (!/^[\x21-\x7e]{1,255}$/.test(userId)) throw bad('user_id');
+  return userId;
+};
+
+export const createSendVerdict =
+  (options: { secret: string; bootId: string; log: Logs }): SendVerdict =>
+  (ctx, verdict) => {
+    const { attempt_id, outcome } = verdict;
+    options.log.debug(
+      { request_id: ctx.requestId, attempt_id, outcome, path: ctx.path },
+      'verdict',
+    );
+    return { status: 200, body: signVerdict(options.secret, options.bootId, verdict) };
+  };
+
+/** A verdict that says nothing about any account. */
+export const bareVerdict = (attemptId: string, outcome: 'denied' | 'exists'): Verdict => ({
+  attempt_id: attemptId,
+  outcome,
+  user_id: '',
+  gen: 0,
+  scopes: '',
+});

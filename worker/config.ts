@@ -1,0 +1,89 @@
+/**
+ * A worker node's settings (design § 8): environment in, one frozen typed object out, all problems
+ * reported together. Only main and server see it whole.
+ */
+import { hostname, tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { createEnv, type Env, mask } from '../shared/env.js';
+import { logLevels } from '../shared/log.js';
+import { countCpus, memoryBytes } from './machine.js';
+import { targetProblem, weakestTarget } from './passwords/policy.js';
+
+export type Config = ReturnType<typeof loadConfig>;
+
+/** Said in the registry entry. */
+export const version = '0.1.0';
+
+const secretNames = ['redisUrl', 'lockRedisUrls', 'nodeSecrets'];
+/** One hash at the reading limit must always fit. */
+const minHashMemory = 256 * 1024 * 1024;
+
+const defaultRuntimeDir = (source: NodeJS.ProcessEnv): string =>
+  source.XDG_RUNTIME_DIR
+    ? join(source.XDG_RUNTIME_DIR, 'floodgate')
+    : join(tmpdir(), `floodgate-${userInfo().uid}`);
+
+const defaultNodeId = (source: NodeJS.ProcessEnv, pid: number): string =>
+  `${hostname()}-${source.NODE_APP_INSTANCE || pid}`;
+
+const readTarget = (env: Env) => {
+  const range = (fallback: number) => ({ default: fallback, min: 1, max: 4_194_304 });
+  const target = {
+    memoryKiB: env.int('ARGON2_MEMORY_KIB', range(weakestTarget.memoryKiB)),
+    passes: env.int('ARGON2_PASSES', range(weakestTarget.passes)),
+    lanes: env.int('ARGON2_LANES', range(weakestTarget.lanes)),
+  };
+  const problem = targetProblem(target);
+  if (problem !== undefined)
+    env.complain(`ARGON2_MEMORY_KIB, ARGON2_PASSES, ARGON2_LANES: ${problem}`);
+  return target;
+};
+
+/** Half the memory for hashes at most, in threads of `bytesEach`. */
+const readThreads = (env: Env, bytesEach: number): number => {
+  const fitting = Math.max(1, Math.floor(memoryBytes() / 2 / bytesEach));
+  return env.int('HASH_THREADS', {
+    default: Math.min(countCpus(), fitting),
+    min: 1,
+    max: Math.min(256, fitting),
+  });
+};
+
+const readNodeId = (env: Env, fallback: string): string => {
+  const nodeId = env.string('NODE_ID', { default: fallback });
+  if (!/^[\x21-\x7e]{1,128}$/.test(nodeId))
+    env.complain('NODE_ID must have 1 to 128 visible ASCII characters.');
+  return nodeId;
+};
+
+const splitSecret = (text: string | undefined): string[] =>
+  (text ?? '').split(',').filter((part) => part !== '');
+
+/** Throws ConfigError with every problem. */
+export const loadConfig = (source: NodeJS.ProcessEnv, pid: number) => {
+  const env = createEnv(source);
+  const target = readTarget(env);
+  const threads = readThreads(env, target.memoryKiB * 1024);
+  const redisUrl = env.requiredSecret('REDIS_URL', 'npm start brings a Redis of its own.');
+  const lockUrls = splitSecret(env.secret('LOCK_REDIS_URLS'));
+  const config = {
+    nodeId: readNodeId(env, defaultNodeId(source, pid)),
+    zone: env.string('ZONE', { default: 'default' }),
+    threads,
+    target,
+    hashMemoryBytes: Math.max(minHashMemory, Math.floor(memoryBytes() / 4)),
+    redisUrl,
+    lockRedisUrls: lockUrls.length === 0 ? [redisUrl] : lockUrls,
+    acceptDataLoss: env.flag('ACCEPT_DATA_LOSS'),
+    nodeSecrets: splitSecret(
+      env.requiredSecret('NODE_SECRET', 'the secret that gateway and nodes share.'),
+    ),
+    runtimeDir: env.optional('RUNTIME_DIR') ?? defaultRuntimeDir(source),
+    blocklistFile: env.optional('PASSWORD_BLOCKLIST_FILE'),
+    logLevel: env.oneOf('LOG_LEVEL', logLevels, 'info'),
+  };
+  env.check();
+  return Object.freeze(config);
+};
+
+export const maskConfig = (config: Config): object => mask(config, secretNames);

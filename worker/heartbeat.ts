@@ -1,0 +1,117 @@
+/**
+ * Tells the edges once a second that this node exists: a signed entry (where, how many slots,
+ * draining or not). Owns `{nodes}:seen` (id → server ms) and `{nodes}:entries` (id → entry), and takes
+ * out of both whoever has been silent for 3 s. A lost Redis is no reason to stop: it keeps trying,
+ * and edges keep their last membership.
+ */
+import { type NodeEntry, signEntry } from '../shared/protocol.js';
+import { defineScript, type RedisClient } from '../shared/redis.js';
+
+export type Heartbeat = ReturnType<typeof createHeartbeat>;
+type Logs = { warn(fields: object, text: string): void; info(fields: object, text: string): void };
+
+const everyMs = 1000;
+const ttlMs = 3000;
+
+/**
+ * Enters or renews one node and forgets silent ones. KEYS seen, entries. ARGV id, entry, ttl ms.
+ * Returns the number forgotten.
+ */
+const beatScript = {
+  name: 'fgNodeBeat',
+  keys: 2,
+  lua: `
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+local gone = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[3]), 'LIMIT', 0, 100)
+for _, id in ipairs(gone) do
+  redis.call('ZREM', KEYS[1], id)
+  redis.call('HDEL', KEYS[2], id)
+end
+return #gone`,
+};
+
+/**
+ * Takes a node out, unless a successor has entered under the same id. KEYS seen, entries.
+ * ARGV id, entry. Returns 1 or 0.
+ */
+const leaveScript = {
+  name: 'fgNodeLeave',
+  keys: 2,
+  lua: `
+if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('HDEL', KEYS[2], ARGV[1])
+return 1`,
+};
+
+const keys = ['{nodes}:seen', '{nodes}:entries'];
+
+export const createHeartbeat = (options: {
+  redis: RedisClient;
+  secret: string;
+  entry: Omit<NodeEntry, 'draining'>;
+  log: Logs;
+}) => {
+  const { redis, secret, log } = options;
+  const { id } = options.entry;
+  const sendBeat = defineScript(redis, beatScript);
+  const sendLeave = defineScript(redis, leaveScript);
+  let isDraining = false;
+  let isLost = false;
+  let isClosed = false;
+  let text = '';
+  let timer: NodeJS.Timeout | undefined;
+
+  const describe = () => {
+    text = signEntry(secret, { ...options.entry, draining: isDraining });
+  };
+  describe();
+
+  /** Enters this node now; true when the registry has it. Never throws. */
+  const beat = async (): Promise<boolean> => {
+    try {
+      await sendBeat(keys, [id, text, ttlMs]);
+      if (isLost) log.info({}, 'node registry is back');
+      isLost = false;
+      return true;
+    } catch (err) {
+      if (!isLost) log.warn({ err }, 'node registry lost, trying on');
+      isLost = true;
+      return false;
+    }
+  };
+
+  const loop = async () => {
+    await beat();
+    if (!isClosed) timer = setTimeout(loop, everyMs);
+  };
+
+  /** What edges see from their next reading on; they choose a draining node for nothing new. */
+  const setDraining = (value: boolean): Promise<boolean> => {
+    isDraining = value;
+    describe();
+    return beat();
+  };
+
+  /** Ends the heartbeat and takes the node out. Never throws. */
+  const leave = async (): Promise<void> => {
+    isClosed = true;
+    clearTimeout(timer);
+    await sendLeave(keys, [id, text]).catch((err: unknown) =>
+      log.warn({ err }, 'could not leave the registry, the entry runs out'),
+    );
+  };
+
+  return {
+    beat,
+    start: () => {
+      timer = setTimeout(loop, everyMs);
+    },
+    setDraining,
+    isDraining: () => isDraining,
+    leave,
+  };
+};

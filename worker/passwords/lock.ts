@@ -1,0 +1,69 @@
+/**
+ * The one door to Redlock: "is somebody else migrating this account?", tried once and briefly. The
+ * lock only saves work; the compare-and-set decides. So nothing here throws: a lock that is taken,
+ * expired on arrival, late or unreachable is simply not got, and a failed release is logged.
+ */
+import Redlock from 'redlock';
+import type { RedisClient } from '../../shared/redis.js';
+
+export type Lock = ReturnType<typeof createLock>;
+/** `isHeld` answers by the clock: a pause of this process may have outlived the lock. */
+export type Held = { isHeld: () => boolean; release: () => Promise<void> };
+type Logs = { warn(fields: object, text: string): void; debug(fields: object, text: string): void };
+
+const patienceMs = 100;
+/** The package's types know one overload of `eval` only. */
+const isLockClient = (client: unknown): client is Redlock.CompatibleRedisClient =>
+  typeof client === 'object' && client !== null && 'eval' in client && 'evalsha' in client;
+
+/** Longer than a plaintext password is kept, so it does not expire under a waiting hash. */
+const lifetimeMs = 4000;
+
+export const createLock = (options: {
+  clients: readonly RedisClient[];
+  log: Logs;
+  now?: () => number;
+}) => {
+  const { clients, log, now = Date.now } = options;
+  const servers: readonly unknown[] = clients;
+  const redlock = new Redlock(servers.filter(isLockClient), { retryCount: 0, driftFactor: 0.01 });
+  // One server of several failing is normal for Redlock, and told here or nowhere.
+  redlock.on('clientError', (err) => log.debug({ err }, 'lock server failed'));
+
+  const release = async (lock: Redlock.Lock): Promise<void> => {
+    try {
+      await lock.unlock();
+    } catch (err) {
+      log.debug({ err }, 'lock was not released, it will expire');
+    }
+  };
+
+  const hold = (lock: Redlock.Lock): Held => {
+    // Redlock zeroes the field when it releases.
+    const { expiration } = lock;
+    return { isHeld: () => now() < expiration, release: () => release(lock) };
+  };
+
+  /** The lock, or undefined after at most 100 ms. */
+  const tryLock = (name: string): Promise<Held | undefined> =>
+    new Promise((resolve) => {
+      let isLate = false;
+      const timer = setTimeout(() => {
+        isLate = true;
+        resolve(undefined);
+      }, patienceMs);
+      redlock.lock(name, lifetimeMs).then(
+        (lock) => {
+          clearTimeout(timer);
+          if (isLate || lock.expiration <= now()) void release(lock);
+          resolve(isLate ? undefined : hold(lock));
+        },
+        () => {
+          clearTimeout(timer);
+          resolve(undefined);
+        },
+      );
+    });
+
+  return { tryLock };
+};

@@ -1,0 +1,73 @@
+/**
+ * POST /credentials: imports one user with a stored hash. Insert only: an import never puts an old
+ * hash over a password that was changed since. The hash is read by the same reader as at a login, so
+ * nothing gets in that could not be verified within the limits. It is never echoed.
+ */
+import { AppError } from '../../shared/errors.js';
+import { readFields } from '../../shared/fields.js';
+import type { Route } from '../../shared/http.js';
+import {
+  bareVerdict,
+  checkAccountKey,
+  checkScopes,
+  checkUserId,
+  readAttempt,
+  type SendVerdict,
+} from '../attempt.js';
+import type { Credentials, NewCredential, Norm } from '../credentials.js';
+import { isUsable, readHash } from '../passwords/formats/formats.js';
+
+const fields = {
+  u: true,
+  user_id: true,
+  hash: true,
+  norm: false,
+  scopes: true,
+  status: false,
+} as const;
+
+const oneOf = <T extends string>(field: string, value: string, values: readonly T[]): T => {
+  const found = values.find((item) => item === value);
+  if (found === undefined) throw new AppError('bad_request', { reason: 'field_invalid', field });
+  return found;
+};
+
+const norms: readonly Norm[] = ['raw', 'nfc'];
+const statuses: readonly NewCredential['status'][] = ['active', 'disabled'];
+
+export const createImport = (parts: {
+  credentials: Credentials;
+  sendVerdict: SendVerdict;
+}): Route => {
+  const { credentials, sendVerdict } = parts;
+  return {
+    method: 'POST',
+    path: '/credentials',
+    body: 'json',
+    handle: async (ctx, body) => {
+      const { id } = readAttempt(ctx);
+      const {
+        u,
+        user_id,
+        hash,
+        norm = 'raw',
+        scopes,
+        status = 'active',
+      } = readFields(body, fields);
+      const read = readHash(hash);
+      if (!isUsable(read)) throw new AppError('bad_request', { reason: read });
+      const created = await credentials.create(checkAccountKey(u), {
+        userId: checkUserId(user_id),
+        hash,
+        norm: oneOf('norm', norm, norms),
+        scopes: checkScopes(scopes),
+        attempt: id,
+        status: oneOf('status', status, statuses),
+      });
+      if (created.outcome === 'exists') return sendVerdict(ctx, bareVerdict(id, 'exists'));
+      const { outcome, userId, gen } = created;
+      const granted = created.scopes;
+      return sendVerdict(ctx, { attempt_id: id, outcome, user_id: userId, gen, scopes: granted });
+    },
+  };
+};

@@ -1,0 +1,49 @@
+/** POST /login: is this the password of account `u`? An outdated hash is migrated after the answer. */
+import { checkPassword, readFields } from '../../shared/fields.js';
+import type { Route } from '../../shared/http.js';
+import { bareVerdict, checkAccountKey, readAttempt, type SendVerdict } from '../attempt.js';
+import type { Credentials } from '../credentials.js';
+import type { Admission } from '../passwords/admission.js';
+import type { Check } from '../passwords/check.js';
+import type { Migrate } from '../passwords/migrate.js';
+
+const fields = { u: true, password: true } as const;
+
+export const createLogin = (parts: {
+  credentials: Credentials;
+  admission: Admission;
+  check: Check;
+  migrate: Migrate;
+  sendVerdict: SendVerdict;
+}): Route => {
+  const { credentials, admission, check, migrate, sendVerdict } = parts;
+  return {
+    method: 'POST',
+    path: '/login',
+    body: 'json',
+    handle: async (ctx, body) => {
+      const attempt = readAttempt(ctx);
+      const { u, password } = readFields(body, fields);
+      checkAccountKey(u);
+      checkPassword('password', password);
+      const ticket = admission.enter(attempt.class, attempt.deadlineAt, attempt.isGone);
+      try {
+        const credential = await credentials.find(u);
+        const checked = await check(ticket, credential, password);
+        if (checked.outcome === 'denied' || credential === undefined)
+          return sendVerdict(ctx, bareVerdict(attempt.id, 'denied'));
+        migrate.schedule(u, credential, checked.hash, password);
+        const { userId, gen, scopes } = credential;
+        return sendVerdict(ctx, {
+          attempt_id: attempt.id,
+          outcome: 'ok',
+          user_id: userId,
+          gen,
+          scopes,
+        });
+      } finally {
+        admission.leave(ticket);
+      }
+    },
+  };
+};

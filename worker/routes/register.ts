@@ -1,0 +1,74 @@
+/**
+ * POST /register: a new account, unless there is one. The record carries the attempt id, so a repeat
+ * of an attempt whose answer was lost finds its own write and succeeds.
+ */
+import { AppError } from '../../shared/errors.js';
+import { checkPassword, readFields } from '../../shared/fields.js';
+import type { Route } from '../../shared/http.js';
+import {
+  bareVerdict,
+  checkAccountKey,
+  checkScopes,
+  checkUserId,
+  readAttempt,
+  type SendVerdict,
+} from '../attempt.js';
+import type { Credentials } from '../credentials.js';
+import type { Admission } from '../passwords/admission.js';
+import type { Policy } from '../passwords/policy.js';
+
+const fields = { u: true, password: true, user_id: true, scopes: true } as const;
+
+export const createRegister = (parts: {
+  credentials: Credentials;
+  admission: Admission;
+  policy: Policy;
+  sendVerdict: SendVerdict;
+}): Route => {
+  const { credentials, admission, policy, sendVerdict } = parts;
+  return {
+    method: 'POST',
+    path: '/register',
+    body: 'json',
+    handle: async (ctx, body) => {
+      const attempt = readAttempt(ctx);
+      const { u, password, user_id, scopes } = readFields(body, fields);
+      checkAccountKey(u);
+      checkUserId(user_id);
+      checkScopes(scopes);
+      checkPassword('password', password);
+      policy.checkNew('password', password);
+      const ticket = admission.enter(attempt.class, attempt.deadlineAt, attempt.isGone);
+      try {
+        const found = await credentials.find(u);
+        if (found !== undefined && found.attempt !== attempt.id)
+          return sendVerdict(ctx, bareVerdict(attempt.id, 'exists'));
+        // A repeat of an attempt that did write needs no second hash: `create` finds the first.
+        const hash =
+          found?.hash ?? (await admission.run(ticket, policy.hashWork(password), policy.cost));
+        if (typeof hash !== 'string') throw new AppError('internal', { detail: 'no hash' });
+        const created = await credentials.create(u, {
+          userId: user_id,
+          hash,
+          norm: 'nfc',
+          scopes,
+          attempt: attempt.id,
+          status: 'active',
+        });
+        if (created.outcome === 'exists')
+          return sendVerdict(ctx, bareVerdict(attempt.id, 'exists'));
+        const { outcome, userId, gen } = created;
+        const granted = created.scopes;
+        return sendVerdict(ctx, {
+          attempt_id: attempt.id,
+          outcome,
+          user_id: userId,
+          gen,
+          scopes: granted,
+        });
+      } finally {
+        admission.leave(ticket);
+      }
+    },
+  };
+};

@@ -1,0 +1,183 @@
+/**
+ * A worker node put together: the parts list, top to bottom in the order in which they are needed;
+ * stopping runs it backwards. Knows passwords and nothing else.
+ */
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage, Server } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AppError } from '../shared/errors.js';
+import { createHttp } from '../shared/http.js';
+import type { Lifecycle } from '../shared/lifecycle.js';
+import { flushLog, type Log } from '../shared/log.js';
+import { createMetrics, type Metrics } from '../shared/metrics.js';
+import { createCallerCheck, formatLoad, headers } from '../shared/protocol.js';
+import { quitRedis, type RedisClient } from '../shared/redis.js';
+import { createSendVerdict } from './attempt.js';
+import { type Config, version } from './config.js';
+import { createCredentials } from './credentials.js';
+import { openEndpoint } from './endpoint.js';
+import { createFence, type Fence } from './fence.js';
+import { createHeartbeat, type Heartbeat } from './heartbeat.js';
+import { createMeters, type Meters } from './meters.js';
+import { createAdmission } from './passwords/admission.js';
+import { createBlocklist } from './passwords/blocklist.js';
+import { createCheck } from './passwords/check.js';
+import { createLock } from './passwords/lock.js';
+import { createMigrate } from './passwords/migrate.js';
+import { createPolicy, type Policy } from './passwords/policy.js';
+import { createThreads, type Threads } from './passwords/threads.js';
+import { createImport } from './routes/credentials.js';
+import { createDrain } from './routes/drain.js';
+import { createLogin } from './routes/login.js';
+import { createMetricsRoute } from './routes/metrics.js';
+import { createPassword } from './routes/password.js';
+import { createRegister } from './routes/register.js';
+import { createSelftest } from './routes/selftest.js';
+import { openLockClients, openStore } from './store.js';
+
+type Given = { config: Config; lifecycle: Pick<Lifecycle, 'onStop'>; log: Log };
+type Started = { socketPath: string; bootId: string; slots: number };
+
+/** Edges read the registry every 500 ms; until then they may still choose this node. */
+const noticeMs = 600;
+/** How long what comes late is told to go elsewhere, before nobody listens any more. */
+const refuseMs = 100;
+/** Longer than any edge keeps an idle connection. */
+const keepAliveMs = 65_000;
+const drainBudgetMs = 10_000;
+
+const readRequestId = (req: IncomingMessage): string | undefined => {
+  const id = req.headers[headers.requestId];
+  return typeof id === 'string' && /^[\w.:-]{1,128}$/.test(id) ? id : undefined;
+};
+
+const listen = (server: Server, path: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+
+/** Threads that have hashed, how long that took, and the hash: no password is known to match it. */
+const warmUp = async (threads: Threads, policy: Policy) => {
+  const work = policy.hashWork(randomBytes(24).toString('base64url'));
+  await threads.warm(work);
+  const startedAt = performance.now();
+  const [decoy] = await threads.warm(work);
+  if (typeof decoy !== 'string') throw new Error('the hash threads do not work');
+  return { decoy, tookMs: performance.now() - startedAt };
+};
+
+/** Everything that needs a hash thread. */
+const createPasswords = async (
+  { config, lifecycle, log }: Given,
+  { redis, meters }: { redis: RedisClient; meters: Meters },
+) => {
+  const { target, threads: count, hashMemoryBytes: memoryBytes } = config;
+  const credentials = createCredentials({ redis });
+  const policy = createPolicy({ target, blocklist: createBlocklist(config.blocklistFile) });
+  const lockClients = openLockClients(config.lockRedisUrls, log);
+  lifecycle.onStop('lock servers', () => Promise.all(lockClients.map(quitRedis)));
+  const lock = createLock({ clients: lockClients, log });
+  const threads = createThreads({ count, log });
+  lifecycle.onStop('hash threads', threads.stop);
+  const { decoy, tookMs } = await warmUp(threads, policy);
+  const admission = createAdmission({
+    slots: count,
+    memoryBytes,
+    defaultCost: policy.cost,
+    initialMs: tookMs,
+    send: threads.send,
+    watch: meters.watch,
+  });
+  const check = createCheck({ admission, decoy, log });
+  const migrate = createMigrate({
+    credentials,
+    admission,
+    lock,
+    policy,
+    count: meters.migrated,
+    log,
+  });
+  const idle = () => admission.idle().then(migrate.idle);
+  return { credentials, policy, threads, admission, check, migrate, idle };
+};
+
+type Parts = Awaited<ReturnType<typeof createPasswords>> & {
+  bootId: string;
+  secret: string;
+  metrics: Metrics;
+  meters: Meters;
+  heartbeat: Heartbeat;
+  fence: Fence;
+};
+
+const createNodeHttp = ({ config, log }: Given, parts: Parts) => {
+  const { admission, bootId, fence, meters } = parts;
+  const isCaller = createCallerCheck(config.nodeSecrets, bootId);
+  const sendVerdict = createSendVerdict({ secret: parts.secret, bootId, log });
+  return createHttp({
+    routes: [
+      createLogin({ ...parts, sendVerdict }),
+      createRegister({ ...parts, sendVerdict }),
+      createPassword({ ...parts, sendVerdict }),
+      createImport({ ...parts, sendVerdict }),
+      createMetricsRoute(parts),
+      createSelftest(parts),
+      ...createDrain(parts),
+    ],
+    log,
+    inner: true,
+    keepAliveMs,
+    requestIdOf: readRequestId,
+    before: (req) => {
+      if (!isCaller(req.headers[headers.caller])) throw new AppError('not_authenticated');
+      fence.check();
+    },
+    decorate: (_, answer) => {
+      answer[headers.load] = formatLoad(admission.load());
+    },
+    observe: (_, route, __, code) => meters.answered(route, code),
+  });
+};
+
+/** Resolves when the node serves and is registered. Rejects with an Error that says what to do. */
+export const startWorker = async (given: Given): Promise<Started> => {
+  const { config, lifecycle, log } = given;
+  const { nodeId, runtimeDir: dir, threads: slots, zone } = config;
+  const [secret = ''] = config.nodeSecrets;
+  const bootId = randomBytes(16).toString('base64url');
+  lifecycle.onStop('log', () => flushLog(log), 1000);
+  const endpoint = await openEndpoint({ dir, nodeId, bootId });
+  const redis = await openStore({ ...config, url: config.redisUrl, log });
+  lifecycle.onStop('store', () => quitRedis(redis));
+  const metrics = createMetrics();
+  const meters = createMeters(metrics);
+  const passwords = await createPasswords(given, { redis, meters });
+  meters.watchState(passwords.admission.load, () => redis.status === 'ready');
+
+  const endpoints = [{ unix: endpoint.path, dir_id: endpoint.dirId }];
+  const entry = { id: nodeId, boot_id: bootId, endpoints, slots, version, zone };
+  const heartbeat = createHeartbeat({ redis, secret, entry, log });
+  const fence = createFence({ onStall: meters.stalled });
+  const parts = { ...passwords, bootId, secret, metrics, meters, heartbeat, fence };
+  const http = createNodeHttp(given, parts);
+  await listen(http.server, endpoint.path);
+  lifecycle.onStop('registry', heartbeat.leave);
+  lifecycle.onStop('work', passwords.idle, drainBudgetMs);
+  lifecycle.onStop(
+    'serving',
+    async () => {
+      await heartbeat.setDraining(true);
+      await sleep(noticeMs);
+      fence.close();
+      await http.stop(refuseMs);
+    },
+    drainBudgetMs,
+  );
+  if (!(await heartbeat.beat())) throw new Error('the node could not enter the registry');
+  heartbeat.start();
+  return { socketPath: endpoint.path, bootId, slots };
+};
