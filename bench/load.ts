@@ -1,0 +1,183 @@
+/**
+ * The load generator, a process of its own: on shared cores whatever it costs is taken from the
+ * system under test, so it does next to nothing per request.
+ * Closed loop: k connections, each sends its next request when the answer is there. Open loop:
+ * Poisson arrivals whether or not answers come; latency counts from the intended time, so a stall
+ * is seen by every request that it delays (no coordinated omission).
+ */
+import { Worker } from 'node:worker_threads';
+import { serve } from './peer.js';
+import { poissonTimes, shareInside } from './stats.js';
+import { openWire, type Target, type Wire } from './wire.js';
+
+export type Slice = {
+  /** Requests per second inside the window; those across its edges count by their share. */
+  rate: number;
+  /** All requests of the slice, also before the window, and those not answered with 200. */
+  sent: number;
+  failed: number;
+  /** Milliseconds, of requests that started inside the window. */
+  latencies: Float64Array;
+  statuses: Record<string, number>;
+  bodies: string[];
+};
+type Line = {
+  wire: Wire | undefined;
+  sentAt: number;
+  onAnswer: (status: number, text: string) => void;
+};
+
+/** CLOCK_MONOTONIC, which threads share. */
+const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+
+let target: Target = { host: '127.0.0.1', port: 0 };
+let requests: Uint8Array[] = [];
+let next = 0;
+const lines: Line[] = [];
+
+const nextRequest = (): Uint8Array => {
+  const request = requests[next] ?? new Uint8Array();
+  next = (next + 1) % requests.length;
+  return request;
+};
+
+const openLine = async (): Promise<Line> => {
+  const line: Line = { wire: undefined, sentAt: 0, onAnswer: () => {} };
+  const lost = (isWaiting: boolean) => {
+    line.wire = undefined;
+    if (isWaiting) line.onAnswer(0, '');
+  };
+  line.wire = await openWire(target, ({ status, text }) => line.onAnswer(status, text), lost);
+  return line;
+};
+
+/** `count` living connections; those that the server closed meanwhile are replaced. */
+const openLines = async (count: number): Promise<Line[]> => {
+  for (let i = 0; i < count; i++) if (lines[i]?.wire === undefined) lines[i] = await openLine();
+  return lines.slice(0, count);
+};
+
+const createRecord = (from: number, to: number, keepBodies: boolean) => {
+  const latencies: number[] = [];
+  const statuses: Record<string, number> = {};
+  const bodies: string[] = [];
+  let counted = 0;
+  let sent = 0;
+  let failed = 0;
+  return {
+    sent: () => sent,
+    add: (start: number, end: number, status: number, text: string) => {
+      sent++;
+      if (status !== 200) {
+        failed++;
+        statuses[status] = (statuses[status] ?? 0) + 1;
+        return;
+      }
+      counted += shareInside(start, end, from, to);
+      if (start >= from && start <= to) latencies.push(end - start);
+      if (keepBodies) bodies.push(text.slice(text.indexOf('\r\n\r\n') + 4));
+    },
+    slice: (): Slice => ({
+      rate: (counted * 1000) / (to - from),
+      sent,
+      failed,
+      latencies: Float64Array.from(latencies),
+      statuses,
+      bodies,
+    }),
+  };
+};
+
+/** Ends when `windowMs` is over and every answer is there, or after `limit` requests. */
+const closed = async (options: {
+  connections: number;
+  settleMs: number;
+  windowMs: number;
+  limit?: number;
+  keepBodies?: boolean;
+}): Promise<Slice> => {
+  const { connections, settleMs, windowMs, limit = Number.POSITIVE_INFINITY } = options;
+  const used = await openLines(connections);
+  const from = nowMs() + settleMs;
+  const to = from + windowMs;
+  const record = createRecord(from, to, options.keepBodies ?? false);
+  let started = 0;
+  await new Promise<void>((resolve) => {
+    let busy = used.length;
+    const step = (line: Line, now: number) => {
+      if (now >= to || started >= limit || line.wire === undefined) {
+        if (--busy === 0) resolve();
+        return;
+      }
+      started++;
+      line.sentAt = now;
+      line.wire.send(nextRequest());
+    };
+    for (const line of used) {
+      line.onAnswer = (status, text) => {
+        const now = nowMs();
+        record.add(line.sentAt, now, status, text);
+        step(line, now);
+      };
+      step(line, nowMs());
+    }
+  });
+  return record.slice();
+};
+
+/** Arrivals beyond the free connections wait in line, and their latency runs. */
+const open = async (options: {
+  connections: number;
+  settleMs: number;
+  windowMs: number;
+  perSecond: number;
+}): Promise<Slice> => {
+  const { connections, settleMs, windowMs, perSecond } = options;
+  const free = await openLines(connections);
+  const from = nowMs() + settleMs + 50;
+  const intended = poissonTimes(perSecond, settleMs + windowMs).map((t) => from - settleMs + t);
+  const record = createRecord(from, from + windowMs, false);
+  const pacer = new Worker(new URL('./pacer.mjs', import.meta.url), {
+    workerData: { times: Float64Array.from(intended) },
+  });
+  await new Promise<void>((resolve) => {
+    let due = 0;
+    let taken = 0;
+    const dispatch = () => {
+      while (taken < due && free.length > 0) {
+        const line = free.pop();
+        line?.wire?.send(nextRequest());
+        if (line !== undefined) line.sentAt = intended[taken] ?? 0;
+        taken++;
+      }
+    };
+    for (const line of [...free])
+      line.onAnswer = (status, text) => {
+        record.add(line.sentAt, nowMs(), status, text);
+        if (line.wire !== undefined) free.push(line);
+        if (record.sent() === intended.length) return resolve();
+        dispatch();
+      };
+    pacer.on('message', () => {
+      due++;
+      dispatch();
+    });
+  });
+  await pacer.terminate();
+  return record.slice();
+};
+
+const calls = {
+  aim: (aimed: { target: Target; requests: string[] }) => {
+    for (const line of lines) line.wire?.close();
+    lines.length = 0;
+    target = aimed.target;
+    requests = aimed.requests.map((text) => Buffer.from(text));
+    next = 0;
+  },
+  closed,
+  open,
+};
+export type LoadCalls = typeof calls;
+
+serve(calls);

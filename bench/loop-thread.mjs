@@ -1,0 +1,14 @@
+/**
+ * Inside a thread of the reference loop: the product's own work function, back to back, for as long
+ * as it is told; answers with the time of every end. Plain JavaScript, because threads have no loader.
+ */
+/** @param {{ taskFile: string, hash: string, password: string, forMs: number }} job */
+export default async ({ taskFile, hash, password, forMs }) => {
+  const { runWork } = await import(taskFile);
+  const times = [performance.now()];
+  for (const until = times[0] + forMs; times.at(-1) < until; ) {
+    if (runWork(['argon2', hash, password]) !== true) throw new Error('the hash is wrong');
+    times.push(performance.now());
+  }
+  return times;
+};

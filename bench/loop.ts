@@ -1,0 +1,48 @@
+/**
+ * The reference: what the hash threads could do if nothing else had to be done. As many threads as
+ * the system has, made by Piscina with the options of worker/passwords/threads.ts, at the same nice
+ * value, running the very function of the product's task file from dist; only nobody hands work
+ * over: each thread verifies back to back until the slice is over, then sleeps.
+ */
+import { Piscina } from 'piscina';
+import { serve } from './peer.js';
+import { countInside } from './stats.js';
+
+type Span = { settleMs: number; windowMs: number };
+
+const threadFile = new URL('./loop-thread.mjs', import.meta.url).href;
+const taskFile = new URL('../dist/worker/passwords/task.js', import.meta.url).href;
+const job = { taskFile, hash: '', password: '' };
+let pool: Piscina<typeof job & { forMs: number }, number[]> | undefined;
+let threads = 0;
+
+/** Hashes per second of all threads together. */
+const runAll = async (span: Span): Promise<number> => {
+  const work = { ...job, forMs: span.settleMs + span.windowMs };
+  const running = Array.from({ length: threads }, async () => (await pool?.run(work)) ?? []);
+  const counts = (await Promise.all(running)).map((times) => countInside(times, span).counted);
+  return (counts.reduce((sum, count) => sum + count, 0) * 1000) / span.windowMs;
+};
+
+const calls = {
+  prepare: async (options: { threads: number; hash: string; password: string }) => {
+    threads = options.threads;
+    job.hash = options.hash;
+    job.password = options.password;
+    pool = new Piscina({
+      filename: threadFile,
+      minThreads: threads,
+      maxThreads: threads,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      concurrentTasksPerWorker: 1,
+      atomics: 'disabled',
+      recordTiming: false,
+      niceIncrement: 19,
+    });
+    await runAll({ settleMs: 0, windowMs: 300 });
+  },
+  slice: async (span: Span) => ({ rate: await runAll(span) }),
+};
+export type LoopCalls = typeof calls;
+
+serve(calls);

@@ -1,0 +1,113 @@
+/**
+ * A Redis of the bench's own with the durability that the product insists on, on a unix socket in
+ * a temporary directory, and the few lines it takes to send it commands.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants } from 'node:fs';
+import { connect } from 'node:net';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export type Redis = {
+  pid: number;
+  url: string;
+  version: string;
+  /** Sends all, then waits until each has been answered; throws on the first error answer. */
+  send: (commands: readonly (readonly string[])[]) => Promise<void>;
+  stop: () => Promise<void>;
+};
+
+// Debian's redis-tools ship the server as redis-check-rdb: the name it is called by decides.
+const names = ['redis-server', 'valkey-server', 'redis-check-rdb'];
+const argv0 = 'redis-server';
+
+const canRun = (path: string): boolean => {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const findServer = (): string => {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  const paths = names.flatMap((name) => folders.map((folder) => join(folder, name)));
+  const found = paths.find(canRun);
+  if (found !== undefined) return found;
+  throw new Error('no Redis server found; on Debian: apt-get install -y redis-tools');
+};
+
+const encode = (words: readonly string[]): string =>
+  `*${words.length}\r\n${words.map((w) => `$${Buffer.byteLength(w)}\r\n${w}\r\n`).join('')}`;
+
+/** Answers here are simple strings, errors, integers and short bulk strings. */
+const countAnswers = (text: string): number => text.match(/^[+:$-]/gm)?.length ?? 0;
+
+const sendTo = (socket: string) => (commands: readonly (readonly string[])[]) =>
+  new Promise<void>((resolve, reject) => {
+    let text = '';
+    const client = connect(socket, () => client.write(commands.map(encode).join('')));
+    client.setEncoding('latin1').on('data', (chunk) => {
+      text += chunk;
+      const problem = /^-(.*)$/m.exec(text);
+      if (problem !== null) reject(new Error(`redis: ${problem[1]}`));
+      if (countAnswers(text) >= commands.length) resolve();
+      else if (problem === null) return;
+      client.destroy();
+    });
+    client.once('error', reject);
+  });
+
+const waitUp = async (child: ChildProcess, send: Redis['send']) => {
+  for (let tries = 0; tries < 200; tries++) {
+    if (child.exitCode !== null) throw new Error(`redis exited with ${child.exitCode}`);
+    const isUp = await send([['PING']]).then(
+      () => true,
+      () => false,
+    );
+    if (isUp) return;
+    await sleep(25);
+  }
+  throw new Error('redis did not start in 5 s');
+};
+
+export const startRedis = async (dir: string): Promise<Redis> => {
+  const path = findServer();
+  const socket = join(dir, 'redis.sock');
+  const durable = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''];
+  const limits = ['--maxmemory', '2gb', '--maxmemory-policy', 'noeviction'];
+  const child = spawn(
+    path,
+    [
+      '--port',
+      '0',
+      '--unixsocket',
+      socket,
+      '--dir',
+      dir,
+      '--daemonize',
+      'no',
+      ...durable,
+      ...limits,
+    ],
+    // A session of its own, as the launcher gives it: the kernel's fair shares go by session.
+    { argv0, stdio: 'ignore', detached: true },
+  );
+  const send = sendTo(socket);
+  const exited = once(child, 'exit');
+  const stop = async () => {
+    child.kill('SIGKILL');
+    await exited;
+  };
+  try {
+    await waitUp(child, send);
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  }
+  const { stdout } = spawnSync(path, ['--version'], { argv0, encoding: 'utf8' });
+  const version = /v=(\S+)/.exec(stdout)?.[1] ?? 'unknown';
+  return { pid: child.pid ?? 0, url: `unix://localhost${socket}`, version, send, stop };
+};

@@ -1,0 +1,111 @@
+/**
+ * `npm run bench -- NAME`: runs one bench and shows what it found. Progress goes to stderr, the table
+ * to stdout; with --json the last line of stdout is one JSON object. Ends with 0 when the bench ran,
+ * whatever it found (the criteria are data), and with 1 when it could not run.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { engines } from './engines.js';
+import { ensureBuilt, projectRoot, stopFleets } from './fleet.js';
+import { login } from './login.js';
+import { type Bench, describeMachine, describeVersions, formatReport } from './report.js';
+import { verify } from './verify.js';
+
+const benches: Record<string, Bench> = { login, verify, engines };
+
+const usage = `npm run bench -- NAME [options]
+
+${Object.entries(benches)
+  .map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`)
+  .join('\n')}
+
+  --nodes 1,2      node counts to measure (login; verify takes the last), default 1,2
+  --duration 10    seconds of each uninterrupted run
+  --pairs 15       pairs of slices behind each ratio
+  --profile DIR    write CPU profiles of edges and nodes there (slows them down)
+  --json           one JSON object as the last line
+`;
+
+/** A mistake in the command line; its text is all the caller needs. */
+const wrong = (text: string): never => {
+  process.stderr.write(`bench: ${text}\nbench: --help shows what there is\n`);
+  process.exit(1);
+};
+
+const readInt = (name: string, text: string, min: number, max: number): number => {
+  const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  return wrong(`--${name} must be a whole number from ${min} to ${max}, not "${text}"`);
+};
+
+const parse = () => {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        nodes: { type: 'string', default: '1,2' },
+        duration: { type: 'string', default: '10' },
+        pairs: { type: 'string', default: '15' },
+        profile: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+  } catch (error) {
+    return wrong(error instanceof Error ? error.message : String(error));
+  }
+};
+
+const createProgress = () => {
+  const isTerminal = process.stderr.isTTY === true;
+  let shownAt = 0;
+  return (text: string) => {
+    // A log file gets a line every few seconds, a terminal one that moves.
+    if (isTerminal) process.stderr.write(`\r\x1b[K${text}`);
+    else if (performance.now() - shownAt > 5000) {
+      shownAt = performance.now();
+      process.stderr.write(`${text}\n`);
+    }
+  };
+};
+
+const { values, positionals } = parse();
+if (values.help) {
+  process.stdout.write(usage);
+  process.exit(0);
+}
+const [name = wrong('which bench? Give its name'), ...more] = positionals;
+if (more.length > 0) wrong(`one bench at a time, not also "${more.join(' ')}"`);
+const bench = benches[name] ?? wrong(`there is no bench "${name}"`);
+const options = {
+  nodes: values.nodes.split(',').map((text) => readInt('nodes', text, 1, 16)),
+  durationSeconds: readInt('duration', values.duration, 1, 600),
+  pairs: readInt('pairs', values.pairs, 2, 1000),
+  ...(values.profile === undefined ? {} : { profile: values.profile }),
+  progress: createProgress(),
+};
+
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.once(signal, () => void stopFleets().finally(() => process.exit(1)));
+
+try {
+  const machine = describeMachine();
+  options.progress('building');
+  ensureBuilt();
+  const report = await bench.run(options);
+  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+  const out = join(projectRoot, 'bench/out');
+  mkdirSync(out, { recursive: true });
+  const chart = join(out, `${name}.svg`);
+  writeFileSync(chart, report.chart);
+  process.stdout.write(`${formatReport(report)}\nchart: ${chart}\n`);
+  const { parameters, results, criteria } = report;
+  const versions = describeVersions(projectRoot);
+  const summary = { bench: name, machine, versions, parameters, results, criteria };
+  if (values.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+} catch (error) {
+  process.stderr.write(`\nbench: ${error instanceof Error ? error.message : String(error)}\n`);
+  // Processes of ours that still run end with us.
+  process.exit(1);
+}

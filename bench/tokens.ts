@@ -1,0 +1,64 @@
+/**
+ * Access tokens for the verify bench, taken the way clients do: by signing in, then by refreshing,
+ * which gives more tokens of the same sessions without a hash. Also fills the revocation log with
+ * live entries about other sessions, in the product's own form.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Fleet } from './fleet.js';
+import type { LoadCalls, Slice } from './load.js';
+import type { Peer } from './peer.js';
+import { refreshRequests } from './users.js';
+
+export type Tokens = {
+  warm: string[];
+  /** Never shown to the edge before. */
+  cold: string[];
+};
+type Pair = { access: string; refresh: string };
+
+const refreshRounds = 2;
+
+const parsePair = (body: string): Pair => {
+  const { access_token, refresh_token }: Record<string, unknown> = JSON.parse(body);
+  return { access: String(access_token), refresh: String(refresh_token) };
+};
+
+const pairsOf = (slice: Slice, what: string): Pair[] => {
+  if (slice.failed > 0)
+    throw new Error(
+      `${slice.failed} of ${slice.sent} ${what} failed: ${JSON.stringify(slice.statuses)}`,
+    );
+  return slice.bodies.map(parsePair);
+};
+
+/** `crowd` is aimed at logins of distinct users; `load` is aimed anew. */
+export const takeTokens = async (given: {
+  fleet: Fleet;
+  crowd: Peer<LoadCalls>;
+  load: Peer<LoadCalls>;
+  count: number;
+  slots: number;
+}): Promise<Tokens> => {
+  const { fleet, crowd, load, count, slots } = given;
+  const all = { settleMs: 0, windowMs: 120_000, limit: count, keepBodies: true };
+  const signedIn = await crowd.ask('closed', { connections: 3 * slots, ...all });
+  let pairs = pairsOf(signedIn, 'logins');
+  const warm = pairs.map(({ access }) => access);
+  const cold: string[] = [];
+  for (let round = 0; round < refreshRounds; round++) {
+    const target = { host: '127.0.0.1', port: fleet.port };
+    await load.ask('aim', { target, requests: refreshRequests(pairs.map((p) => p.refresh)) });
+    pairs = pairsOf(await load.ask('closed', { connections: 8, ...all }), 'refreshes');
+    cold.push(...pairs.map(({ access }) => access));
+  }
+  return { warm, cold };
+};
+
+/** Sessions that do not exist have ended as well. */
+export const fillRevocations = (fleet: Fleet, entries: number): Promise<void> =>
+  fleet.redis.send(
+    Array.from({ length: entries }, () => {
+      const id = `${randomBytes(16).toString('base64url')}.${randomBytes(16).toString('base64url')}`;
+      return ['XADD', 'revocations', '*', 'kind', 'session', 'id', id];
+    }),
+  );

@@ -1,0 +1,63 @@
+/**
+ * Accounts for a bench, made the way an operator imports them: through the admin port, with one
+ * stored hash. All share a password; they are distinct accounts, so nothing is coalesced.
+ */
+import { hashSync } from '@node-rs/argon2';
+import type { Fleet } from './fleet.js';
+
+export type Users = { names: string[]; password: string; hash: string };
+
+const together = 8;
+
+/** The default cost (design § 7). */
+export const hashOptions = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
+
+const importUser = async (fleet: Fleet, username: string, hash: string) => {
+  const answer = await fetch(`http://127.0.0.1:${fleet.adminPort}/users`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${fleet.adminToken}`,
+      'content-type': 'application/json',
+    },
+    body: JSON.stringify({ username, hash }),
+  });
+  const text = await answer.text();
+  if (answer.status !== 201) throw new Error(`import of a user: ${answer.status} ${text}`);
+};
+
+export const createUsers = async (fleet: Fleet, count: number): Promise<Users> => {
+  const password = 'correct horse battery staple';
+  const hash = hashSync(password, hashOptions);
+  const names = Array.from({ length: count }, (_, i) => `bench-user-${i}`);
+  const queue = names.values();
+  const work = async () => {
+    for (const name of queue) await importUser(fleet, name, hash);
+  };
+  await Promise.all(Array.from({ length: together }, work));
+  return { names, password, hash };
+};
+
+/** The bytes of a login, ready to be sent. */
+export const loginRequests = ({ names, password }: Users): string[] =>
+  names.map((username) => {
+    const body = JSON.stringify({ username, password });
+    return (
+      'POST /v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n' +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+    );
+  });
+
+export const verifyRequests = (tokens: readonly string[]): string[] =>
+  tokens.map(
+    (token) =>
+      `GET /v1/verify HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\n\r\n`,
+  );
+
+export const refreshRequests = (tokens: readonly string[]): string[] =>
+  tokens.map((token) => {
+    const body = JSON.stringify({ refresh_token: token });
+    return (
+      'POST /v1/refresh HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n' +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+    );
+  });

@@ -1,0 +1,198 @@
+/**
+ * The measuring behind the verify bench: one edge against a bare `node:http` server with the same
+ * answer; the cost of a token seen for the first time; and the latency of checks at a fixed rate,
+ * idle and while logins saturate all nodes.
+ */
+import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BareCalls } from './bare-server.js';
+import { cpuTime, pin } from './cpu.js';
+import { type Fleet, startFleet } from './fleet.js';
+import type { LoadCalls, Slice } from './load.js';
+import { type Peer, startPeer } from './peer.js';
+import type { Options } from './report.js';
+import { type Comparison, compare } from './slices.js';
+import { type Interval, median, medianInterval, percentile } from './stats.js';
+import { fillRevocations, type Tokens, takeTokens } from './tokens.js';
+import { createUsers, loginRequests, verifyRequests } from './users.js';
+
+export const tokenCount = 1000;
+export const logEntries = 10_000;
+export const checksPerSecond = 500;
+const saturating = 16;
+export const span = { settleMs: 100, windowMs: 1000 };
+export const floodSpan = { settleMs: 300, windowMs: 3000 };
+
+type Rig = {
+  fleet: Fleet;
+  edge: number;
+  tokens: Tokens;
+  logins: string[];
+  /** Sends checks. */
+  load: Peer<LoadCalls>;
+  /** Signs in. */
+  crowd: Peer<LoadCalls>;
+  bare: Peer<BareCalls>;
+  slots: number;
+};
+export type Flood = {
+  idle: Interval;
+  flood: Interval;
+  idleP50: number;
+  floodP50: number;
+  lost: number;
+};
+export type VerifyResult = {
+  warm: Comparison<Slice, Slice>;
+  cpu: { warmUs: number; coldUs: number; bareUs: number };
+  flood: Flood;
+};
+
+const openRig = async (options: Options): Promise<Rig> => {
+  const nodes = options.nodes.at(-1) ?? 2;
+  const threadsPerNode = Math.max(1, Math.floor(availableParallelism() / nodes));
+  options.progress('starting');
+  const { profile } = options;
+  const fleet = await startFleet({
+    nodes,
+    threadsPerNode,
+    edges: 1,
+    ...(profile ? { profile } : {}),
+  });
+  const load = startPeer<LoadCalls>('load.ts');
+  const crowd = startPeer<LoadCalls>('load.ts');
+  const bare = startPeer<BareCalls>('bare-server.ts');
+  try {
+    options.progress(`creating ${tokenCount} users`);
+    const users = await createUsers(fleet, tokenCount);
+    options.progress(`signing in ${tokenCount} users`);
+    const target = { host: '127.0.0.1', port: fleet.port };
+    const logins = loginRequests(users);
+    await crowd.ask('aim', { target, requests: logins });
+    const slots = nodes * threadsPerNode;
+    const tokens = await takeTokens({ fleet, crowd, load, count: tokenCount, slots });
+    await fillRevocations(fleet, logEntries);
+    const edge = fleet.processes.find(({ kind }) => kind === 'edges')?.pid ?? 0;
+    return { fleet, edge, tokens, logins, load, crowd, bare, slots };
+  } catch (error) {
+    await Promise.all([load.stop(), crowd.stop(), bare.stop(), fleet.stop()]);
+    throw error;
+  }
+};
+
+const closeRig = async ({ fleet, load, crowd, bare }: Rig) => {
+  await Promise.all([load.stop(), crowd.stop(), bare.stop()]);
+  await fleet.stop();
+};
+
+const perCheckUs = async (pid: number, run: () => Promise<Slice>): Promise<number> => {
+  const before = cpuTime(pid).otherMs;
+  const { sent, failed } = await run();
+  if (failed > 0) throw new Error(`${failed} of ${sent} token checks failed`);
+  return ((cpuTime(pid).otherMs - before) * 1000) / sent;
+};
+
+/** The headers of a real answer, for the bare server to give. */
+const answerHeaders = async (fleet: Fleet, token: string) => {
+  const answer = await fetch(`http://127.0.0.1:${fleet.port}/v1/verify`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  if (answer.status !== 200) throw new Error(`a fresh token was refused: ${answer.status}`);
+  const headers = Object.fromEntries(answer.headers);
+  // Node adds these by itself, to both.
+  for (const name of ['date', 'connection', 'keep-alive']) delete headers[name];
+  return { headers, body: await answer.text() };
+};
+
+const measureWarm = async (rig: Rig, options: Options) => {
+  const { fleet, load, crowd, bare, edge, tokens } = rig;
+  const requests = verifyRequests(tokens.warm);
+  const barePort = await bare.ask('listen', await answerHeaders(fleet, tokens.warm[0] ?? ''));
+  // From here on `crowd` is idle, so it serves as the generator for the bare server.
+  await load.ask('aim', { target: { host: '127.0.0.1', port: fleet.port }, requests });
+  await crowd.ask('aim', { target: { host: '127.0.0.1', port: barePort }, requests });
+  for (const pid of [edge, bare.pid]) pin(pid, '0');
+  for (const pid of [load.pid, crowd.pid]) pin(pid, '1');
+  const run = (peer: Peer<LoadCalls>, windowMs = span.windowMs) =>
+    peer.ask('closed', { connections: saturating, settleMs: span.settleMs, windowMs });
+  options.progress('warming up');
+  await run(load, 3000);
+  await run(crowd, 3000);
+  const warm = await compare({
+    pairs: options.pairs,
+    a: () => run(load),
+    b: () => run(crowd),
+    onPair: (done) => options.progress(`warm: pair ${done} of ${options.pairs}`),
+  });
+  const warmUs = await perCheckUs(edge, () => run(load));
+  const bareUs = await perCheckUs(bare.pid, () => run(crowd));
+  return { warm, warmUs, bareUs };
+};
+
+/** Each token once; a first part warms the code up, the second is measured. */
+const measureCold = async ({ load, fleet, edge, tokens }: Rig, options: Options) => {
+  options.progress('cold tokens');
+  const target = { host: '127.0.0.1', port: fleet.port };
+  const half = tokens.cold.length >> 1;
+  const once = async (part: string[]) => {
+    await load.ask('aim', { target, requests: verifyRequests(part) });
+    const windowMs = 60_000;
+    return perCheckUs(edge, () =>
+      load.ask('closed', { connections: saturating, settleMs: 0, windowMs, limit: part.length }),
+    );
+  };
+  await once(tokens.cold.slice(0, half));
+  return once(tokens.cold.slice(half));
+};
+
+const measureFlood = async (rig: Rig, options: Options): Promise<Flood> => {
+  const { fleet, load, crowd, tokens, slots, edge } = rig;
+  const target = { host: '127.0.0.1', port: fleet.port };
+  await load.ask('aim', { target, requests: verifyRequests(tokens.warm) });
+  await crowd.ask('aim', { target, requests: rig.logins });
+  for (const pid of [edge, load.pid, crowd.pid]) pin(pid, '0-1');
+  let lost = 0;
+  const check = async () => {
+    const slice = await load.ask('open', {
+      connections: saturating,
+      perSecond: checksPerSecond,
+      ...floodSpan,
+    });
+    lost += slice.failed;
+    const p99 = percentile(slice.latencies, 0.99);
+    return { rate: p99, p50: percentile(slice.latencies, 0.5) };
+  };
+  const flooded = async () => {
+    const windowMs = floodSpan.settleMs + floodSpan.windowMs + 200;
+    const crowding = crowd.ask('closed', { connections: 3 * slots, settleMs: 0, windowMs });
+    await sleep(100);
+    const checked = await check();
+    await crowding;
+    return checked;
+  };
+  const { a, b } = await compare({
+    pairs: options.pairs,
+    a: flooded,
+    b: check,
+    onPair: (done) => options.progress(`flood: pair ${done} of ${options.pairs}`),
+  });
+  return {
+    flood: medianInterval(a.map(({ rate }) => rate)),
+    idle: medianInterval(b.map(({ rate }) => rate)),
+    floodP50: median(a.map(({ p50 }) => p50)),
+    idleP50: median(b.map(({ p50 }) => p50)),
+    lost,
+  };
+};
+
+export const measureVerify = async (options: Options): Promise<VerifyResult> => {
+  const rig = await openRig(options);
+  try {
+    const { warm, warmUs, bareUs } = await measureWarm(rig, options);
+    const coldUs = await measureCold(rig, options);
+    const flood = await measureFlood(rig, options);
+    return { warm, cpu: { warmUs, coldUs, bareUs }, flood };
+  } finally {
+    await closeRig(rig);
+  }
+};
