@@ -54,7 +54,9 @@ export const createLifecycle = ({ log, role }: { log: Logs; role: 'top' | 'child
   process.on('message', (message) => {
     if (message === 'drain') stop('drain');
   });
-  if (process.connected) process.on('disconnect', () => stop('parent has gone'));
+  // A parent may die while we still load: then the channel is closed already and no event follows.
+  if (process.send !== undefined && !process.connected) stop('parent has gone');
+  process.on('disconnect', () => stop('parent has gone'));
   process.on('uncaughtException', (err) => {
     log.error({ err }, 'uncaught exception');
     stop('uncaught exception', 1);
