@@ -19,6 +19,7 @@ const firstPauseMs = 100;
 const longestPauseMs = 5000;
 const healthyMs = 10_000; // up for so long: the next pause is short again
 const killWaitMs = 2000;
+const strayMs = 1000; // for the children of a program that has ended
 
 /**
  * @param {{
@@ -97,8 +98,11 @@ export const createKeeper = ({
     await launching;
     if (running === undefined) return 'was not running';
     signalProcess(running.identity, 'SIGTERM');
-    if (await waitGroupGone(running.identity, deadlineMs)) return 'stopped';
+    const late = sleep(deadlineMs, undefined, { ref: false });
+    const reason = await Promise.race([running.gone, late]);
+    if (reason !== undefined) await waitGroupGone(running.identity, strayMs);
     await end(running);
+    if (reason !== undefined) return 'stopped';
     return `killed, it was still busy after ${deadlineMs / 1000} s`;
   };
 

@@ -157,8 +157,8 @@ export const main = async () => {
     await system.stop();
     process.exit(0);
   } catch (error) {
-    console.error(`\n${explain(error)}`);
     await system?.stop();
+    console.error(explain(error));
     process.exit(1);
   }
 };

@@ -5,6 +5,7 @@
  * the data directory's lock.
  */
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readIfThere, replaceFile } from './files.mjs';
@@ -20,6 +21,7 @@ import { readRedisPassword } from './secrets.mjs';
 
 const pollMs = 50;
 const adoptWaitMs = 10_000;
+const socketWaitMs = 1000; // a server makes its socket first of all, before it loads its data
 const endWaitMs = 10_000;
 
 /** @param {Paths} paths */
@@ -74,8 +76,9 @@ const findBySocket = async (paths) => {
 const findLive = async (paths) => {
   const recorded = readRecord(paths);
   if (recorded === undefined) return findBySocket(paths);
-  const end = performance.now() + adoptWaitMs;
-  while (isAlive(recorded) && performance.now() < end) {
+  const startedAt = performance.now();
+  const patience = () => (existsSync(paths.redisSocket) ? adoptWaitMs : socketWaitMs);
+  while (isAlive(recorded) && performance.now() - startedAt < patience()) {
     if ((await askState(paths)) !== 'down') return recorded;
     await sleep(pollMs);
   }

@@ -1,0 +1,160 @@
+/** `npm start` with real processes and stand-in programs: start, refusals, deaths, stops. */
+
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import t from 'tap';
+import { identify, isAlive } from '../processes.mjs';
+import { makeProject, makeSite, until } from './project.mjs';
+
+t.setTimeout(170_000);
+const root = await makeProject(t);
+
+const askGateway = async (site) => (await fetch(`http://127.0.0.1:${site.port}/`)).json();
+// Alive by its state: where nobody reaps orphans, a pid stays as a zombie.
+const isRunning = (pid) => isAlive(identify(pid));
+const pidOf = (site, name) => site.look().find((entry) => entry.name === name)?.pid;
+const allGone = (site) => until(() => site.look().length === 0, 'nothing is left running', 20_000);
+
+t.test('brings everything up, says how to use it, stops in order and leaves nothing', async (t) => {
+  const site = await makeSite(t, { root });
+  const launcher = site.start();
+  await launcher.ready();
+  const names = site.look().map(({ name }) => name);
+  t.same(names.sort(), ['gateway', 'node-1', 'node-2', 'redis']);
+  t.match(launcher.output(), `http://127.0.0.1:${site.port}`);
+  t.match(launcher.output(), join(site.dataDir, 'secrets/admin-token'));
+
+  const { env, argv } = await askGateway(site);
+  t.equal(env.REGISTRATION, 'open');
+  const visible = JSON.stringify([env, argv]);
+  for (const name of [
+    'admin-token',
+    'node-secret',
+    'redis-gateway-password',
+    'redis-ops-password',
+  ]) {
+    const secret = readFileSync(join(site.dataDir, 'secrets', name), 'utf8').trim();
+    t.notOk(visible.includes(secret), `${name} is in no environment and no argument`);
+    t.notOk(launcher.output().includes(secret));
+  }
+
+  launcher.kill('SIGINT');
+  t.equal(await launcher.exited, 0);
+  t.match(launcher.output(), /gateway stopped[\s\S]*node-\d stopped[\s\S]*redis stopped/);
+  t.same(site.look(), []);
+});
+
+t.test('a second start beside a running one is refused and harms nothing', async (t) => {
+  const site = await makeSite(t, { root });
+  const first = site.start();
+  await first.ready();
+  const second = site.start();
+  t.equal(await second.exited, 1);
+  t.equal(second.output().trim(), `Floodgate is already running (pid ${first.pid}).`);
+  t.equal(site.look().length, 4);
+  first.kill('SIGTERM');
+  t.equal(await first.exited, 0);
+});
+
+t.test('a taken port is named, with what to do, before anything is started', async (t) => {
+  const site = await makeSite(t, { root });
+  const server = createServer().listen(site.port, '127.0.0.1');
+  t.teardown(() => server.close());
+  const launcher = site.start();
+  t.equal(await launcher.exited, 1);
+  t.match(
+    launcher.output(),
+    new RegExp(`Port ${site.port} is taken.*PORT=${site.port + 1} npm start`),
+  );
+  t.same(site.look(), []);
+});
+
+t.test('a setting that makes no sense is named', async (t) => {
+  const site = await makeSite(t, { root });
+  const launcher = site.start({ NODES: 'many' });
+  t.equal(await launcher.exited, 1);
+  t.equal(launcher.output().trim(), 'NODES must be a whole number from 1 to 64.');
+});
+
+t.test('a node that refuses to start: its own words, then everything is stopped', async (t) => {
+  const site = await makeSite(t, { root });
+  const launcher = site.start({ STAND_IN_FAIL: 'node-2' });
+  t.equal(await launcher.exited, 1);
+  t.match(launcher.output(), 'ARGON2_PASSES must be a whole number');
+  await allGone(site);
+});
+
+for (const name of ['node-1', 'gateway', 'redis']) {
+  t.test(`kill -9 of ${name}: it is back within 5 s`, async (t) => {
+    const site = await makeSite(t, { root });
+    const launcher = site.start();
+    await launcher.ready();
+    const before = pidOf(site, name);
+    process.kill(before, 'SIGKILL');
+    await until(() => launcher.output().includes(`${name} is back`), 'it is back', 5000);
+    t.not(pidOf(site, name), before);
+    t.equal(site.look().length, 4);
+    if (name === 'gateway') t.not((await askGateway(site)).pid, before);
+    launcher.kill('SIGTERM');
+    t.equal(await launcher.exited, 0);
+    await allGone(site);
+  });
+}
+
+t.test('kill -9 of the launcher: its programs end, Redis stays and is adopted', async (t) => {
+  const site = await makeSite(t, { root });
+  const first = site.start();
+  await first.ready();
+  const redis = pidOf(site, 'redis');
+  const { pid, edge } = await askGateway(site);
+  first.kill('SIGKILL');
+  await first.exited;
+  const second = site.start();
+  await second.ready();
+  t.equal(pidOf(site, 'redis'), redis);
+  t.match(second.output(), 'Redis was still running');
+  t.notOk(isRunning(pid), 'the old gateway is gone');
+  t.notOk(isRunning(edge), 'and its edge');
+  second.kill('SIGTERM');
+  t.equal(await second.exited, 0);
+  t.match(second.output(), 'redis stopped');
+  await allGone(site);
+});
+
+t.test('what does not end by itself after kill -9 of the launcher is ended', async (t) => {
+  const site = await makeSite(t, { root });
+  const first = site.start({ STAND_IN_DEAF: 'node-1' });
+  await first.ready();
+  const deaf = pidOf(site, 'node-1');
+  first.kill('SIGKILL');
+  await first.exited;
+  const second = site.start();
+  await second.ready();
+  t.match(second.output(), `Waiting for node-1 of an earlier run (pid ${deaf})`);
+  t.notOk(isRunning(deaf));
+  second.kill('SIGTERM');
+  t.equal(await second.exited, 0);
+});
+
+t.test('Ctrl-C arrives twice at once and is one request; a later one exits at once', async (t) => {
+  const site = await makeSite(t, { root });
+  const launcher = site.start({ STAND_IN_DRAIN_MS: '3000' });
+  await launcher.ready();
+  launcher.kill('SIGINT');
+  launcher.kill('SIGINT');
+  await until(() => launcher.output().includes('gateway stopped'), 'it stops in order');
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  launcher.kill('SIGINT');
+  t.equal(await launcher.exited, 130);
+  await allGone(site);
+});
+
+t.test('a signal while it starts stops what has been started', async (t) => {
+  const site = await makeSite(t, { root });
+  const launcher = site.start();
+  await until(() => pidOf(site, 'redis'), 'Redis is up');
+  launcher.kill('SIGTERM');
+  t.equal(await launcher.exited, 0);
+  await allGone(site);
+});
