@@ -38,7 +38,7 @@ type Limits = {
 };
 
 type Nodes = {
-  shed(u: string): void;
+  shed(u: string, cls: WorkClass): void;
   submit(request: {
     route: `/${Work['kind']}`;
     u: string;
@@ -75,7 +75,7 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
   const inFlight = new Map<string, Shared>();
 
   const forward = async (ctx: Ctx, work: Work, caller: Caller, signal: Signal) => {
-    nodes.shed(work.u);
+    nodes.shed(work.u, work.class);
     const attemptId = newAttemptId();
     const { client, network } = caller;
     const reservation = await limits.reserve({

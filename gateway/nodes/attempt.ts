@@ -45,9 +45,9 @@ export const createAttempt = (options: {
   const isAlive = (node: Node, at: number): boolean =>
     !node.breaker.isSuspect(node.load.silentMs(at) - probeGraceMs, node.load.serviceMs());
 
-  const learn = (node: Node, outcome: Outcome) => {
+  const learn = (node: Node, job: Job, outcome: Outcome) => {
     if (outcome.kind === 'verdict') return node.breaker.succeeded(now());
-    if (outcome.refusedMs !== undefined) node.load.refused(now(), outcome.refusedMs);
+    if (outcome.refusedMs !== undefined) node.load.refused(now(), outcome.refusedMs, job.class);
     if (rows[outcome.label].learned === 'failure') node.breaker.failed(now());
   };
 
@@ -55,7 +55,7 @@ export const createAttempt = (options: {
     node.ended();
     noteLife(node, answer);
     const outcome = judge(answer, { secrets, bootId: node.bootId, attemptId: job.attemptId });
-    learn(node, outcome);
+    learn(node, job, outcome);
     meters.forwarded(node.id, outcome.kind === 'verdict' ? 'verdict' : outcome.label);
     return outcome;
   };

@@ -5,6 +5,7 @@
  * Draining nodes are never chosen, open ones only in panic, suspect ones only when nothing better
  * is left, full ones never: every node full means refusing here, before anything is spent.
  */
+import type { WorkClass } from '../../shared/protocol.js';
 import type { Breaker } from './breaker.js';
 import type { Load } from './load.js';
 import type { Rank, Ranked } from './rank.js';
@@ -14,9 +15,13 @@ export type Candidate = Ranked & {
   readonly breaker: Breaker;
   readonly isDraining: () => boolean;
 };
+/** For whom; `except` is the node of a first attempt. */
+export type Query<T> = { key: string; class: WorkClass; now: number; except?: T };
 export type Choice<T> = { kind: 'node'; node: T } | { kind: 'full' } | { kind: 'none' };
 
 const candidates = 3;
+/** Where three usable ones are nearly always found. */
+const nearTop = 6;
 /** Stay with the first choice up to this many times its slots. */
 const spillAt = 2;
 
@@ -26,8 +31,11 @@ export const isSuspect = (node: Candidate, now: number): boolean => {
 };
 
 /** Closed, not draining, heard of lately, and with room. */
-const isFine = (node: Candidate, now: number): boolean =>
-  !node.isDraining() && !node.breaker.isOpen() && !isSuspect(node, now) && !node.load.isFull(now);
+const isFine = (node: Candidate, now: number, cls: WorkClass): boolean =>
+  !node.isDraining() &&
+  !node.breaker.isOpen() &&
+  !isSuspect(node, now) &&
+  !node.load.isFull(now, cls);
 
 /** More than half of the nodes open: rather the fault is ours, or there is nothing to lose. */
 const isPanic = (nodes: readonly Candidate[]): boolean => {
@@ -82,44 +90,61 @@ export const createChoose = (rank: Rank) => {
     return undefined;
   };
 
-  /** The best of those that may be used and have room; `except` is the node of a first attempt. */
-  const chooseAmong = <T extends Candidate>(
-    key: string,
-    nodes: readonly T[],
-    now: number,
-    except?: T,
-  ): Choice<T> => {
-    const usable = findUsable(nodes, now, except);
-    if (usable.length === 0) return { kind: 'none' };
-    const open = usable.filter((node) => !node.load.isFull(now));
-    const weightOf = weightsOf(open, now);
-    const limit = candidates;
-    const best = rank.order(key, open, weightOf === undefined ? { limit } : { limit, weightOf });
+  const pick = <T extends Candidate>(best: readonly T[], now: number): Choice<T> => {
     const first = best[0];
     if (first === undefined) return { kind: 'full' };
     const isFree = pressure(first, now) < spillAt;
     return { kind: 'node', node: isFree ? first : leastLoaded(first, best, now) };
   };
 
-  /** Most of the time the first node of all is fine and free, and no list is needed. */
-  const choose = <T extends Candidate>(
+  const firstOf = <T extends Candidate>(
     key: string,
     nodes: readonly T[],
+    limit: number,
     now: number,
-    except?: T,
-  ): Choice<T> => {
+  ): T[] => {
+    const weightOf = weightsOf(nodes, now);
+    return rank.order(key, nodes, weightOf === undefined ? { limit } : { limit, weightOf });
+  };
+
+  /** The whole rule: the best of those that may be used and have room. */
+  const chooseAmong = <T extends Candidate>(nodes: readonly T[], query: Query<T>): Choice<T> => {
+    const { key, now, except } = query;
+    const usable = findUsable(nodes, now, except);
+    if (usable.length === 0) return { kind: 'none' };
+    const withRoom = usable.filter((node) => !node.load.isFull(now, query.class));
+    return pick(firstOf(key, withRoom, candidates, now), now);
+  };
+
+  /**
+   * The same for the usual cases, without looking at every node: the first of all, when it is fine
+   * and free; else the first three fine ones near the top. An open breaker there, or fewer than
+   * three, takes the whole rule, which knows panic and suspects.
+   */
+  const choose = <T extends Candidate>(nodes: readonly T[], query: Query<T>): Choice<T> => {
+    const { key, now, except } = query;
     const first = rank.first(key, nodes, weightsOf(nodes, now));
     const isFree = first !== undefined && first !== except && pressure(first, now) < spillAt;
-    if (isFree && isFine(first, now)) return { kind: 'node', node: first };
-    return chooseAmong(key, nodes, now, except);
+    if (isFree && isFine(first, now, query.class)) return { kind: 'node', node: first };
+    const fine: T[] = [];
+    for (const node of firstOf(key, nodes, nearTop, now)) {
+      if (node.breaker.isOpen()) break;
+      if (node !== except && isFine(node, now, query.class)) fine.push(node);
+      if (fine.length === candidates) return pick(fine, now);
+    }
+    return chooseAmong(nodes, query);
   };
 
   /** Would `choose` find a node? Cheap, for the check before anything is spent. */
-  const canChoose = (nodes: readonly Candidate[], now: number): Choice<never>['kind'] => {
-    for (const node of nodes) if (isFine(node, now)) return 'node';
+  const canChoose = (
+    nodes: readonly Candidate[],
+    now: number,
+    cls: WorkClass,
+  ): Choice<never>['kind'] => {
+    for (const node of nodes) if (isFine(node, now, cls)) return 'node';
     const usable = findUsable(nodes, now);
     if (usable.length === 0) return 'none';
-    return usable.some((node) => !node.load.isFull(now)) ? 'node' : 'full';
+    return usable.some((node) => !node.load.isFull(now, cls)) ? 'node' : 'full';
   };
 
   return { choose, canChoose };

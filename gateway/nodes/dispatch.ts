@@ -6,7 +6,7 @@
  * that a repeat finds its own write. Nothing is ever hedged.
  */
 import { AppError } from '../../shared/errors.js';
-import type { Verdict } from '../../shared/protocol.js';
+import type { Verdict, WorkClass } from '../../shared/protocol.js';
 import type { Attempt, Job } from './attempt.js';
 import type { Choose } from './choose.js';
 import type { Meters } from './meters.js';
@@ -57,7 +57,7 @@ export const createDispatch = (options: {
     const { retry } = rows[failure.label];
     if (retry === 'never' || job.signal?.aborted || now() >= job.deadlineAt) return undefined;
     if (failure.label === 'stale_boot') await refresh();
-    const choice = choose(job.u, nodes(), now(), first);
+    const choice = choose(nodes(), { key: job.u, class: job.class, now: now(), except: first });
     if (choice.kind !== 'node') return undefined;
     if (retry === 'token' && !budget.spend()) return undefined;
     meters.retried(failure.label);
@@ -69,7 +69,7 @@ export const createDispatch = (options: {
 
   const run = async (job: Job): Promise<Verdict> => {
     budget.earn();
-    const choice = choose(job.u, nodes(), now());
+    const choice = choose(nodes(), { key: job.u, class: job.class, now: now() });
     if (choice.kind !== 'node') throw refuse(choice.kind);
     const body = JSON.stringify(job.body);
     const first = await attempt(choice.node, job, body);
@@ -82,9 +82,9 @@ export const createDispatch = (options: {
   };
 
   /** Throws overloaded, no_node or too_many_attempts when submitting now would be in vain. */
-  const shed = (u: string): void => {
+  const shed = (u: string, cls: WorkClass): void => {
     checkAccount(u);
-    const found = canChoose(nodes(), now());
+    const found = canChoose(nodes(), now(), cls);
     if (found !== 'node') throw refuse(found);
   };
 

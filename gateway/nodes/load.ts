@@ -5,7 +5,7 @@
  * Also remembers for how long the node is full (from its refusals), and since when it is silent.
  * All times are milliseconds on the clock of the caller.
  */
-import type { Load as Report } from '../../shared/protocol.js';
+import type { Load as Report, WorkClass } from '../../shared/protocol.js';
 
 export type Load = ReturnType<typeof createLoad>;
 
@@ -24,6 +24,26 @@ const clamp = (value: number, min: number, max: number): number =>
 const burstMs = (serviceMs: number): number => Math.max(300, 2 * serviceMs);
 const sustainedMs = (serviceMs: number): number => Math.max(100, serviceMs);
 
+/** The share of those budgets that a class may use at the node: the lower, the sooner refused. */
+const shares: Record<WorkClass, number> = {
+  device: 1,
+  login: 0.9,
+  register: 0.5,
+  password: 0.5,
+  suspect: 0.2,
+};
+const isWorkClass = (name: string): name is WorkClass => Object.hasOwn(shares, name);
+const classes = Object.keys(shares).filter(isWorkClass);
+
+const never = Number.NEGATIVE_INFINITY;
+const newFullUntil = (): Record<WorkClass, number> => ({
+  device: never,
+  login: never,
+  register: never,
+  password: never,
+  suspect: never,
+});
+
 export const createLoad = (slotsAtStart: number) => {
   let slots = slotsAtStart;
   let inflight = 0;
@@ -32,7 +52,8 @@ export const createLoad = (slotsAtStart: number) => {
   let sentSince = 0;
   let serviceMs = defaultServiceMs;
   let slowestMs = defaultServiceMs;
-  let fullUntil = Number.NEGATIVE_INFINITY;
+  let reportedWaitMs = 0;
+  const fullUntil = newFullUntil();
   /** Since when something is expected and nothing came; undefined = nothing outstanding. */
   let silentSince: number | undefined;
 
@@ -41,6 +62,7 @@ export const createLoad = (slotsAtStart: number) => {
     reported = report.inflight;
     reportedAt = now;
     sentSince = 0;
+    reportedWaitMs = report.queueMs;
     if (report.serviceMs > 0) serviceMs = report.serviceMs;
     slowestMs = Math.max(serviceMs, faded);
   };
@@ -53,8 +75,12 @@ export const createLoad = (slotsAtStart: number) => {
     return Math.max(inflight, others * Math.exp((freshMs - age) / freshMs));
   };
 
-  /** The wait a new request would meet there: what exceeds the slots, in time. */
-  const waitMs = (now: number): number => (Math.max(0, view(now) - slots) * serviceMs) / slots;
+  /** The wait a new request would meet there: what it reported, which time works off, or ours. */
+  const waitMs = (now: number): number => {
+    const left = Math.max(0, reportedWaitMs - (now - reportedAt));
+    const queued = left > 0 ? left + (sentSince * serviceMs) / slots : 0;
+    return Math.max(queued, ((inflight - slots) * serviceMs) / slots, 0);
+  };
 
   return {
     view,
@@ -84,21 +110,24 @@ export const createLoad = (slotsAtStart: number) => {
       silentSince = Number.NEGATIVE_INFINITY;
     },
     /**
-     * The node refused, with the wait it predicts. It refuses above a budget, so after the excess
-     * over nine tenths of that budget it has room again. A wait above the burst budget says which
-     * of the two was in force only when it is below it; above, the shorter absence is assumed.
+     * The node refused work of this class, with the wait it predicts. It refuses above a budget, so
+     * after the excess over nine tenths of that it has room again, and until then for nobody with a
+     * smaller share either. A wait above the burst budget does not say which of the two was in
+     * force; the shorter absence is assumed.
      */
-    refused: (now: number, predictedMs: number) => {
-      const burst = burstMs(serviceMs);
-      const budget = predictedMs >= burst ? burst : sustainedMs(serviceMs);
-      fullUntil = Math.max(
-        fullUntil,
-        now + clamp(predictedMs - 0.9 * budget, minFullMs, maxFullMs),
-      );
+    refused: (now: number, predictedMs: number, cls: WorkClass) => {
+      const share = shares[cls];
+      const burst = burstMs(serviceMs) * share;
+      const budget = predictedMs >= burst ? burst : sustainedMs(serviceMs) * share;
+      const until = now + clamp(predictedMs - 0.9 * budget, minFullMs, maxFullMs);
+      for (const name of classes)
+        if (shares[name] <= share) fullUntil[name] = Math.max(fullUntil[name], until);
     },
-    /** It would refuse now: it said so, or the wait exceeds even the burst budget. */
-    isFull: (now: number): boolean =>
-      now < fullUntil || inflight >= 64 * (slots + 1) || waitMs(now) > burstMs(serviceMs),
+    /** It would refuse this class now: it said so, or the wait exceeds even the burst budget. */
+    isFull: (now: number, cls: WorkClass): boolean =>
+      now < fullUntil[cls] ||
+      inflight >= 64 * (slots + 1) ||
+      waitMs(now) > burstMs(serviceMs) * shares[cls],
     /** How long ago the node should have said something; 0 when nothing is due. */
     silentMs: (now: number): number => (silentSince === undefined ? 0 : now - silentSince),
     /** How long one attempt may take before the node is given up. */

@@ -30,7 +30,7 @@ export const createMeters = (options: {
       for (const state of states)
         gauge.set({ node: node.id, state }, node.breaker.at(now()).kind === state ? 1 : 0);
   });
-  metrics.gauge('node_inflight', 'Attempts in flight at a node', ['node'], (gauge) => {
+  metrics.gauge('node_forwards_inflight', 'Attempts in flight at a node', ['node'], (gauge) => {
     gauge.reset();
     for (const node of nodes()) gauge.set({ node: node.id }, node.load.inflight());
   });

@@ -34,7 +34,7 @@ const describeNode = (node: Node, now: number) => {
     suspect: isSuspect(node, now),
     weight: Number(node.breaker.factor(now).toFixed(2)),
     inflight: node.load.inflight(),
-    full: node.load.isFull(now),
+    full: node.load.isFull(now, 'login'),
     report: { inflight: report.inflight, service_ms: report.serviceMs },
   };
 };

@@ -18,7 +18,8 @@ type Node = ReturnType<typeof createNode>;
 
 const fleet = (n: number) => Array.from({ length: n }, (_, i) => createNode(`n${i + 1}`));
 const chosen = (nodes: Node[], except?: Node): string => {
-  const choice = choose('alice', nodes, 0, except);
+  const query = { key: 'alice', class: 'login' as const, now: 0 };
+  const choice = choose(nodes, except === undefined ? query : { ...query, except });
   return choice.kind === 'node' ? choice.node.id : choice.kind;
 };
 /** The nodes in alice's order. */
@@ -62,8 +63,8 @@ t.test('draining, open, suspect and full nodes are passed over', async (t) => {
     },
     open,
     suspect: (node) => node.load.lost(),
-    'full until': (node) => node.load.refused(0, 500),
-    'full by its queue': (node) => node.load.heard(0, report(100)),
+    'full until': (node) => node.load.refused(0, 500, 'login'),
+    'full by its queue': (node) => node.load.heard(0, { ...report(9), queueMs: 301 }),
   };
   for (const [name, spoil] of Object.entries(spoilers)) {
     const nodes = fleet(4);
@@ -91,7 +92,7 @@ t.test('suspects are used when nothing better is left', async (t) => {
 t.test('a full node is not escaped through a suspect one', async (t) => {
   const nodes = fleet(2);
   nodes[0]?.load.lost();
-  nodes[1]?.load.refused(0, 500);
+  nodes[1]?.load.refused(0, 500, 'login');
   t.equal(chosen(nodes), 'full');
 });
 
@@ -103,9 +104,9 @@ t.test('more than half of the nodes open: breakers are ignored, admission is not
   t.equal(chosen(nodes), third?.id, 'half is no panic');
   open(third);
   t.equal(chosen(nodes), first?.id, 'panic');
-  for (const node of [first, second, third]) node?.load.refused(0, 500);
+  for (const node of [first, second, third]) node?.load.refused(0, 500, 'login');
   t.equal(chosen(nodes), fourth?.id);
-  fourth?.load.refused(0, 500);
+  fourth?.load.refused(0, 500, 'login');
   t.equal(chosen(nodes), 'full');
 });
 
@@ -125,15 +126,15 @@ t.test('draining nodes do not count towards panic', async (t) => {
 });
 
 t.test('nothing to choose from is told apart from everything full', async (t) => {
-  t.equal(canChoose([], 0), 'none');
-  t.equal(canChoose([createNode('d', { draining: true })], 0), 'none');
+  t.equal(canChoose([], 0, 'login'), 'none');
+  t.equal(canChoose([createNode('d', { draining: true })], 0, 'login'), 'none');
   const nodes = fleet(2);
-  t.equal(canChoose(nodes, 0), 'node');
-  nodes[0]?.load.refused(0, 500);
-  t.equal(canChoose(nodes, 0), 'node');
-  nodes[1]?.load.refused(0, 500);
-  t.equal(canChoose(nodes, 0), 'full');
-  t.equal(canChoose(nodes, 600), 'node');
+  t.equal(canChoose(nodes, 0, 'login'), 'node');
+  nodes[0]?.load.refused(0, 500, 'login');
+  t.equal(canChoose(nodes, 0, 'login'), 'node');
+  nodes[1]?.load.refused(0, 500, 'login');
+  t.equal(canChoose(nodes, 0, 'login'), 'full');
+  t.equal(canChoose(nodes, 600, 'login'), 'node');
 });
 
 t.test('a node in slow start gets a tenth of its share, at first', async (t) => {
@@ -144,7 +145,7 @@ t.test('a node in slow start gets a tenth of its share, at first', async (t) => 
   const share = (now: number): number => {
     const keys = Array.from({ length: 4000 }, (_, i) => `user${i}`);
     const hits = keys.filter((key) => {
-      const choice = choose(key, [old, joined], now);
+      const choice = choose([old, joined], { key, class: 'login', now });
       return choice.kind === 'node' && choice.node === joined;
     });
     return hits.length / keys.length;
@@ -157,7 +158,7 @@ t.test('a node with more slots gets more accounts', async (t) => {
   const nodes = [createNode('small', { slots: 1 }), createNode('large', { slots: 3 })];
   const keys = Array.from({ length: 4000 }, (_, i) => `user${i}`);
   const hits = keys.filter((key) => {
-    const choice = choose(key, nodes, 0);
+    const choice = choose(nodes, { key, class: 'login', now: 0 });
     return choice.kind === 'node' && choice.node.id === 'large';
   });
   t.ok(Math.abs(hits.length / keys.length - 0.75) < 0.03);

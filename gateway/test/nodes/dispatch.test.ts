@@ -150,7 +150,7 @@ t.test('nobody waits any more: nothing is sent or repeated', async (t) => {
 
 t.test('when no other node has room there is no second attempt', async (t) => {
   const { submit, sent, pool } = setUp(2, (node) => {
-    for (const other of pool.nodes()) if (other !== node) other.load.refused(0, 500);
+    for (const other of pool.nodes()) if (other !== node) other.load.refused(0, 500, 'login');
     return failure('died');
   });
   t.equal(await code(submit(job())), 'bad_node_answer');
@@ -159,7 +159,7 @@ t.test('when no other node has room there is no second attempt', async (t) => {
 
 t.test('refused everywhere is overloaded, with a jittered time to come back', async (t) => {
   const { submit } = setUp(2, (node) => {
-    node.load.refused(0, 500);
+    node.load.refused(0, 500, 'login');
     return failure('refused');
   });
   await t.rejects(submit(job()), { code: 'overloaded', retryAfterMs: 2000 });
@@ -167,18 +167,18 @@ t.test('refused everywhere is overloaded, with a jittered time to come back', as
 
 t.test('all full: refused before anything is sent, until it is over', async (t) => {
   const { submit, shed, sent, pool, pass } = setUp(2, () => good);
-  shed('alice');
-  for (const node of pool.nodes()) node.load.refused(0, 500);
-  t.throws(() => shed('alice'), { code: 'overloaded', retryAfterMs: 2000 });
+  shed('alice', 'login');
+  for (const node of pool.nodes()) node.load.refused(0, 500, 'login');
+  t.throws(() => shed('alice', 'login'), { code: 'overloaded', retryAfterMs: 2000 });
   t.equal(await code(submit(job())), 'overloaded');
   t.equal(sent.length, 0);
   pass(500);
-  shed('alice');
+  shed('alice', 'login');
 });
 
 t.test('without nodes: no_node', async (t) => {
   const { submit, shed } = setUp(0, () => good);
-  t.throws(() => shed('alice'), { code: 'no_node' });
+  t.throws(() => shed('alice', 'login'), { code: 'no_node' });
   t.equal(await code(submit(job())), 'no_node');
 });
 
@@ -192,12 +192,12 @@ t.test('an account has at most two attempts in flight', async (t) => {
   const waiting: ((outcome: Outcome) => void)[] = [];
   const { submit, shed } = setUp(3, () => new Promise((resolve) => waiting.push(resolve)));
   const running = [submit(job()), submit(job())];
-  t.throws(() => shed('alice'), { code: 'too_many_attempts', retryAfterMs: 1000 });
+  t.throws(() => shed('alice', 'login'), { code: 'too_many_attempts', retryAfterMs: 1000 });
   t.equal(await code(submit(job())), 'too_many_attempts');
-  shed('bob');
+  shed('bob', 'login');
   for (const finish of waiting) finish(good);
   await Promise.all(running);
-  shed('alice');
+  shed('alice', 'login');
 });
 
 t.test('an attempt that fails gives its place back', async (t) => {

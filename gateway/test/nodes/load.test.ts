@@ -28,53 +28,72 @@ t.test('an old report fades, but never below what this edge has in flight', asyn
   t.equal(load.view(5000), 3);
 });
 
-t.test('the wait is what exceeds the slots, in time', async (t) => {
-  const load = createLoad(2);
-  t.equal(load.waitMs(0), 0);
-  load.heard(0, report(2));
-  t.equal(load.waitMs(0), 0);
-  load.heard(0, report(12, 10));
-  t.equal(load.waitMs(0), 50);
-});
+t.test(
+  'the wait is what the node said, less the time since, plus what was sent since',
+  async (t) => {
+    const load = createLoad(2);
+    t.equal(load.waitMs(0), 0);
+    load.heard(0, report(2));
+    load.sent(0);
+    t.equal(load.waitMs(0), 0, 'a free slot, as far as we know');
+    load.heard(0, { ...report(12), queueMs: 50 });
+    t.equal(load.waitMs(0), 50);
+    t.equal(load.waitMs(20), 30);
+    for (let i = 0; i < 4; i++) load.sent(20);
+    t.equal(load.waitMs(20), 50);
+    t.equal(load.waitMs(1000), 15, 'what this edge has beyond the slots counts without a report');
+  },
+);
 
 t.test('a refusal makes a node full for what exceeds nine tenths of its budget', async (t) => {
   const cases = [
-    { waitMs: 0, fullMs: 30 },
-    { waitMs: 150, fullMs: 60 },
-    { waitMs: 310, fullMs: 40 },
-    { waitMs: 5000, fullMs: 500 },
-  ];
-  for (const { waitMs, fullMs } of cases) {
+    { cls: 'device', waitMs: 0, fullMs: 30 },
+    { cls: 'device', waitMs: 150, fullMs: 60 },
+    { cls: 'device', waitMs: 310, fullMs: 40 },
+    { cls: 'login', waitMs: 161, fullMs: 80 },
+    { cls: 'register', waitMs: 105, fullMs: 60 },
+    { cls: 'device', waitMs: 5000, fullMs: 500 },
+  ] as const;
+  for (const { cls, waitMs, fullMs } of cases) {
     const load = createLoad(2);
-    load.refused(1000, waitMs);
-    t.equal(load.isFull(1000 + fullMs - 1), true, `${waitMs} before`);
-    t.equal(load.isFull(1000 + fullMs), false, `${waitMs} after`);
+    load.refused(1000, waitMs, cls);
+    t.equal(load.isFull(1000 + fullMs - 1, cls), true, `${cls} ${waitMs} before`);
+    t.equal(load.isFull(1000 + fullMs, cls), false, `${cls} ${waitMs} after`);
   }
+});
+
+t.test('a refusal says nothing of classes that may wait longer', async (t) => {
+  const load = createLoad(2);
+  load.refused(0, 60, 'register');
+  for (const cls of ['register', 'password', 'suspect'] as const)
+    t.equal(load.isFull(1, cls), true, cls);
+  for (const cls of ['login', 'device'] as const) t.equal(load.isFull(1, cls), false, cls);
 });
 
 t.test('a second refusal never shortens the first', async (t) => {
   const load = createLoad(2);
-  load.refused(0, 5000);
-  load.refused(1, 0);
-  t.equal(load.isFull(499), true);
+  load.refused(0, 5000, 'login');
+  load.refused(1, 0, 'login');
+  t.equal(load.isFull(499, 'login'), true);
 });
 
 t.test('a node whose wait exceeds the burst budget is full without having said so', async (t) => {
   const load = createLoad(2);
-  load.heard(0, report(62, 10));
-  t.equal(load.isFull(0), false);
-  load.heard(0, report(63, 10));
-  t.equal(load.isFull(0), true);
-  t.equal(load.isFull(1000), false, 'until the report has faded');
+  load.heard(0, { ...report(60), queueMs: 280 });
+  t.equal(load.isFull(0, 'device'), false);
+  t.equal(load.isFull(0, 'login'), true);
+  load.heard(0, { ...report(60), queueMs: 301 });
+  t.equal(load.isFull(0, 'device'), true);
+  t.equal(load.isFull(1, 'device'), false, 'until it has worked that off');
 });
 
 t.test('what this edge has in flight at one node is bounded', async (t) => {
   const load = createLoad(1);
   load.heard(0, report(0, 0.1));
   for (let i = 0; i < 127; i++) load.sent(0);
-  t.equal(load.isFull(0), false);
+  t.equal(load.isFull(0, 'device'), false);
   load.sent(0);
-  t.equal(load.isFull(0), true);
+  t.equal(load.isFull(0, 'device'), true);
 });
 
 t.test('silence is counted from the first request that got no answer', async (t) => {
