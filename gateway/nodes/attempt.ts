@@ -6,6 +6,7 @@
  */
 import { headers as names, type WorkClass } from '../../shared/protocol.js';
 import type { Answer } from './forward.js';
+import type { Need } from './load.js';
 import type { Meters } from './meters.js';
 import { judge, type Outcome, rows } from './outcome.js';
 import type { Node } from './pool.js';
@@ -22,6 +23,9 @@ export type Job = {
   requestId: string;
   signal?: { readonly aborted: boolean; onAbort(fn: () => void): void };
 };
+
+/** An import stores a hash that exists, and takes no thread. */
+export const needOf = (job: Job): Need => (job.route === '/credentials' ? 'none' : job.class);
 
 /** While a late node gives signs of life, time is extended in steps of this. */
 const extensionMs = 100;
@@ -47,12 +51,12 @@ export const createAttempt = (options: {
 
   const learn = (node: Node, job: Job, outcome: Outcome) => {
     if (outcome.kind === 'verdict') return node.breaker.succeeded(now());
-    if (outcome.refusedMs !== undefined) node.load.refused(now(), outcome.refusedMs, job.class);
+    if (outcome.refusedMs !== undefined) node.load.refused(now(), outcome.refusedMs, needOf(job));
     if (rows[outcome.label].learned === 'failure') node.breaker.failed(now());
   };
 
   const settle = (node: Node, job: Job, answer: Answer): Outcome => {
-    node.ended();
+    node.ended(needOf(job));
     noteLife(node, answer);
     const outcome = judge(answer, { secrets, bootId: node.bootId, attemptId: job.attemptId });
     learn(node, job, outcome);
@@ -65,7 +69,7 @@ export const createAttempt = (options: {
     new Promise((resolve) => {
       const sentAt = now();
       const remainingMs = job.deadlineAt - sentAt;
-      node.load.sent(sentAt);
+      node.load.sent(sentAt, needOf(job));
       const abort = node.line.send(
         {
           method: 'POST',

@@ -5,9 +5,8 @@
  * Draining nodes are never chosen, open ones only in panic, suspect ones only when nothing better
  * is left, full ones never: every node full means refusing here, before anything is spent.
  */
-import type { WorkClass } from '../../shared/protocol.js';
 import type { Breaker } from './breaker.js';
-import type { Load } from './load.js';
+import type { Load, Need } from './load.js';
 import type { Rank, Ranked } from './rank.js';
 
 export type Candidate = Ranked & {
@@ -16,7 +15,7 @@ export type Candidate = Ranked & {
   readonly isDraining: () => boolean;
 };
 /** For whom; `except` is the node of a first attempt. */
-export type Query<T> = { key: string; class: WorkClass; now: number; except?: T };
+export type Query<T> = { key: string; need: Need; now: number; except?: T };
 export type Choice<T> = { kind: 'node'; node: T } | { kind: 'full' } | { kind: 'none' };
 
 const candidates = 3;
@@ -31,11 +30,11 @@ export const isSuspect = (node: Candidate, now: number): boolean => {
 };
 
 /** Closed, not draining, heard of lately, and with room. */
-const isFine = (node: Candidate, now: number, cls: WorkClass): boolean =>
+const isFine = (node: Candidate, now: number, need: Need): boolean =>
   !node.isDraining() &&
   !node.breaker.isOpen() &&
   !isSuspect(node, now) &&
-  !node.load.isFull(now, cls);
+  !node.load.isFull(now, need);
 
 /** More than half of the nodes open: rather the fault is ours, or there is nothing to lose. */
 const isPanic = (nodes: readonly Candidate[]): boolean => {
@@ -112,7 +111,7 @@ export const createChoose = (rank: Rank) => {
     const { key, now, except } = query;
     const usable = findUsable(nodes, now, except);
     if (usable.length === 0) return { kind: 'none' };
-    const withRoom = usable.filter((node) => !node.load.isFull(now, query.class));
+    const withRoom = usable.filter((node) => !node.load.isFull(now, query.need));
     return pick(firstOf(key, withRoom, candidates, now), now);
   };
 
@@ -125,11 +124,11 @@ export const createChoose = (rank: Rank) => {
     const { key, now, except } = query;
     const first = rank.first(key, nodes, weightsOf(nodes, now));
     const isFree = first !== undefined && first !== except && pressure(first, now) < spillAt;
-    if (isFree && isFine(first, now, query.class)) return { kind: 'node', node: first };
+    if (isFree && isFine(first, now, query.need)) return { kind: 'node', node: first };
     const fine: T[] = [];
     for (const node of firstOf(key, nodes, nearTop, now)) {
       if (node.breaker.isOpen()) break;
-      if (node !== except && isFine(node, now, query.class)) fine.push(node);
+      if (node !== except && isFine(node, now, query.need)) fine.push(node);
       if (fine.length === candidates) return pick(fine, now);
     }
     return chooseAmong(nodes, query);
@@ -139,12 +138,12 @@ export const createChoose = (rank: Rank) => {
   const canChoose = (
     nodes: readonly Candidate[],
     now: number,
-    cls: WorkClass,
+    need: Need,
   ): Choice<never>['kind'] => {
-    for (const node of nodes) if (isFine(node, now, cls)) return 'node';
+    for (const node of nodes) if (isFine(node, now, need)) return 'node';
     const usable = findUsable(nodes, now);
     if (usable.length === 0) return 'none';
-    return usable.some((node) => !node.load.isFull(now, cls)) ? 'node' : 'full';
+    return usable.some((node) => !node.load.isFull(now, need)) ? 'node' : 'full';
   };
 
   return { choose, canChoose };

@@ -7,7 +7,7 @@
  */
 import { AppError } from '../../shared/errors.js';
 import type { Verdict, WorkClass } from '../../shared/protocol.js';
-import type { Attempt, Job } from './attempt.js';
+import { type Attempt, type Job, needOf } from './attempt.js';
 import type { Choose } from './choose.js';
 import type { Meters } from './meters.js';
 import { type Failure, rows } from './outcome.js';
@@ -57,7 +57,7 @@ export const createDispatch = (options: {
     const { retry } = rows[failure.label];
     if (retry === 'never' || job.signal?.aborted || now() >= job.deadlineAt) return undefined;
     if (failure.label === 'stale_boot') await refresh();
-    const choice = choose(nodes(), { key: job.u, class: job.class, now: now(), except: first });
+    const choice = choose(nodes(), { key: job.u, need: needOf(job), now: now(), except: first });
     if (choice.kind !== 'node') return undefined;
     if (retry === 'token' && !budget.spend()) return undefined;
     meters.retried(failure.label);
@@ -69,7 +69,7 @@ export const createDispatch = (options: {
 
   const run = async (job: Job): Promise<Verdict> => {
     budget.earn();
-    const choice = choose(nodes(), { key: job.u, class: job.class, now: now() });
+    const choice = choose(nodes(), { key: job.u, need: needOf(job), now: now() });
     if (choice.kind !== 'node') throw refuse(choice.kind);
     const body = JSON.stringify(job.body);
     const first = await attempt(choice.node, job, body);

@@ -24,6 +24,9 @@ const clamp = (value: number, min: number, max: number): number =>
 const burstMs = (serviceMs: number): number => Math.max(300, 2 * serviceMs);
 const sustainedMs = (serviceMs: number): number => Math.max(100, serviceMs);
 
+/** A class of hash work, or none: what needs no hash thread finds room always. */
+export type Need = WorkClass | 'none';
+
 /** The share of those budgets that a class may use at the node: the lower, the sooner refused. */
 const shares: Record<WorkClass, number> = {
   device: 1,
@@ -47,6 +50,8 @@ const newFullUntil = (): Record<WorkClass, number> => ({
 export const createLoad = (slotsAtStart: number) => {
   let slots = slotsAtStart;
   let inflight = 0;
+  /** Those of them that need a hash. */
+  let hashes = 0;
   let reported = 0;
   let reportedAt = Number.NEGATIVE_INFINITY;
   let sentSince = 0;
@@ -71,15 +76,15 @@ export const createLoad = (slotsAtStart: number) => {
   const view = (now: number): number => {
     const age = now - reportedAt;
     const others = reported + sentSince;
-    if (age <= freshMs) return Math.max(inflight, others);
-    return Math.max(inflight, others * Math.exp((freshMs - age) / freshMs));
+    if (age <= freshMs) return Math.max(hashes, others);
+    return Math.max(hashes, others * Math.exp((freshMs - age) / freshMs));
   };
 
   /** The wait a new request would meet there: what it reported, which time works off, or ours. */
   const waitMs = (now: number): number => {
     const left = Math.max(0, reportedWaitMs - (now - reportedAt));
     const queued = left > 0 ? left + (sentSince * serviceMs) / slots : 0;
-    return Math.max(queued, ((inflight - slots) * serviceMs) / slots, 0);
+    return Math.max(queued, ((hashes - slots) * serviceMs) / slots, 0);
   };
 
   return {
@@ -91,14 +96,17 @@ export const createLoad = (slotsAtStart: number) => {
     setSlots: (count: number) => {
       slots = count;
     },
-    sent: (now: number) => {
+    sent: (now: number, need: Need) => {
       if (inflight === 0 && silentSince === undefined) silentSince = now;
       inflight++;
+      if (need === 'none') return;
+      hashes++;
       sentSince++;
     },
     /** A request is over, whatever became of it. */
-    ended: () => {
+    ended: (need: Need) => {
       inflight--;
+      if (need !== 'none') hashes--;
     },
     /** The node answered something, so it lives. */
     heard: (now: number, report?: Report) => {
@@ -115,7 +123,8 @@ export const createLoad = (slotsAtStart: number) => {
      * smaller share either. A wait above the burst budget does not say which of the two was in
      * force; the shorter absence is assumed.
      */
-    refused: (now: number, predictedMs: number, cls: WorkClass) => {
+    refused: (now: number, predictedMs: number, cls: Need) => {
+      if (cls === 'none') return;
       const share = shares[cls];
       const burst = burstMs(serviceMs) * share;
       const budget = predictedMs >= burst ? burst : sustainedMs(serviceMs) * share;
@@ -124,10 +133,11 @@ export const createLoad = (slotsAtStart: number) => {
         if (shares[name] <= share) fullUntil[name] = Math.max(fullUntil[name], until);
     },
     /** It would refuse this class now: it said so, or the wait exceeds even the burst budget. */
-    isFull: (now: number, cls: WorkClass): boolean =>
-      now < fullUntil[cls] ||
-      inflight >= 64 * (slots + 1) ||
-      waitMs(now) > burstMs(serviceMs) * shares[cls],
+    isFull: (now: number, need: Need): boolean => {
+      if (inflight >= 64 * (slots + 1)) return true;
+      if (need === 'none') return false;
+      return now < fullUntil[need] || waitMs(now) > burstMs(serviceMs) * shares[need];
+    },
     /** How long ago the node should have said something; 0 when nothing is due. */
     silentMs: (now: number): number => (silentSince === undefined ? 0 : now - silentSince),
     /** How long one attempt may take before the node is given up. */

@@ -6,7 +6,7 @@
 import { callerProof } from '../../shared/protocol.js';
 import { createBreaker } from './breaker.js';
 import { createLine } from './forward.js';
-import { createLoad } from './load.js';
+import { createLoad, type Need } from './load.js';
 import type { Rank } from './rank.js';
 import type { Member } from './registry.js';
 
@@ -46,8 +46,8 @@ const createNode = (options: {
       load.setSlots(entry.slots);
     },
     /** A request to it has ended. */
-    ended: () => {
-      load.ended();
+    ended: (need: Need) => {
+      load.ended(need);
       closeIfIdle();
     },
     leave: () => {

@@ -18,7 +18,7 @@ type Node = ReturnType<typeof createNode>;
 
 const fleet = (n: number) => Array.from({ length: n }, (_, i) => createNode(`n${i + 1}`));
 const chosen = (nodes: Node[], except?: Node): string => {
-  const query = { key: 'alice', class: 'login' as const, now: 0 };
+  const query = { key: 'alice', need: 'login' as const, now: 0 };
   const choice = choose(nodes, except === undefined ? query : { ...query, except });
   return choice.kind === 'node' ? choice.node.id : choice.kind;
 };
@@ -38,7 +38,7 @@ t.test('the first choice, while it has less than twice its slots in flight', asy
   const nodes = fleet(5);
   const [first] = inOrder(nodes);
   t.equal(chosen(nodes), first?.id);
-  for (let i = 0; i < 3; i++) first?.load.sent(0);
+  for (let i = 0; i < 3; i++) first?.load.sent(0, 'login');
   t.equal(chosen(nodes), first?.id);
 });
 
@@ -145,7 +145,7 @@ t.test('a node in slow start gets a tenth of its share, at first', async (t) => 
   const share = (now: number): number => {
     const keys = Array.from({ length: 4000 }, (_, i) => `user${i}`);
     const hits = keys.filter((key) => {
-      const choice = choose([old, joined], { key, class: 'login', now });
+      const choice = choose([old, joined], { key, need: 'login', now });
       return choice.kind === 'node' && choice.node === joined;
     });
     return hits.length / keys.length;
@@ -158,7 +158,7 @@ t.test('a node with more slots gets more accounts', async (t) => {
   const nodes = [createNode('small', { slots: 1 }), createNode('large', { slots: 3 })];
   const keys = Array.from({ length: 4000 }, (_, i) => `user${i}`);
   const hits = keys.filter((key) => {
-    const choice = choose(nodes, { key, class: 'login', now: 0 });
+    const choice = choose(nodes, { key, need: 'login', now: 0 });
     return choice.kind === 'node' && choice.node.id === 'large';
   });
   t.ok(Math.abs(hits.length / keys.length - 0.75) < 0.03);

@@ -10,11 +10,11 @@ const report = (inflight: number, serviceMs = 10) => ({
 
 t.test('a fresh report counts, and what this edge has sent since is added', async (t) => {
   const load = createLoad(2);
-  load.sent(0);
-  load.ended();
+  load.sent(0, 'login');
+  load.ended('login');
   load.heard(0, report(5));
   t.equal(load.view(200), 5);
-  load.sent(200);
+  load.sent(200, 'login');
   t.equal(load.view(200), 6);
 });
 
@@ -24,7 +24,7 @@ t.test('an old report fades, but never below what this edge has in flight', asyn
   t.equal(load.view(250), 8);
   t.ok(Math.abs(load.view(500) - 8 / Math.E) < 0.01);
   t.ok(load.view(5000) < 0.001);
-  for (let i = 0; i < 3; i++) load.sent(5000);
+  for (let i = 0; i < 3; i++) load.sent(5000, 'login');
   t.equal(load.view(5000), 3);
 });
 
@@ -34,12 +34,12 @@ t.test(
     const load = createLoad(2);
     t.equal(load.waitMs(0), 0);
     load.heard(0, report(2));
-    load.sent(0);
+    load.sent(0, 'login');
     t.equal(load.waitMs(0), 0, 'a free slot, as far as we know');
     load.heard(0, { ...report(12), queueMs: 50 });
     t.equal(load.waitMs(0), 50);
     t.equal(load.waitMs(20), 30);
-    for (let i = 0; i < 4; i++) load.sent(20);
+    for (let i = 0; i < 4; i++) load.sent(20, 'login');
     t.equal(load.waitMs(20), 50);
     t.equal(load.waitMs(1000), 15, 'what this edge has beyond the slots counts without a report');
   },
@@ -90,22 +90,33 @@ t.test('a node whose wait exceeds the burst budget is full without having said s
 t.test('what this edge has in flight at one node is bounded', async (t) => {
   const load = createLoad(1);
   load.heard(0, report(0, 0.1));
-  for (let i = 0; i < 127; i++) load.sent(0);
+  for (let i = 0; i < 127; i++) load.sent(0, 'login');
   t.equal(load.isFull(0, 'device'), false);
-  load.sent(0);
+  load.sent(0, 'login');
   t.equal(load.isFull(0, 'device'), true);
+});
+
+t.test('what needs no hash is no load, and finds room at a full node', async (t) => {
+  const load = createLoad(1);
+  for (let i = 0; i < 100; i++) load.sent(0, 'none');
+  t.equal(load.view(0), 0);
+  load.refused(0, 500, 'device');
+  t.equal(load.isFull(0, 'device'), true);
+  t.equal(load.isFull(0, 'none'), false);
+  for (let i = 0; i < 100; i++) load.sent(0, 'none');
+  t.equal(load.isFull(0, 'none'), true, 'within bounds');
 });
 
 t.test('silence is counted from the first request that got no answer', async (t) => {
   const load = createLoad(2);
   t.equal(load.silentMs(100), 0);
-  load.sent(100);
-  load.sent(300);
+  load.sent(100, 'login');
+  load.sent(300, 'login');
   t.equal(load.silentMs(500), 400);
-  load.ended();
+  load.ended('login');
   load.heard(500);
   t.equal(load.silentMs(600), 100, 'one is still due');
-  load.ended();
+  load.ended('login');
   t.equal(load.silentMs(900), 400, 'also when we gave up waiting');
   load.heard(900);
   t.equal(load.silentMs(5000), 0);
