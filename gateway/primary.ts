@@ -46,6 +46,7 @@ export const startPrimary = ({
   cluster.schedulingPolicy = cluster.SCHED_RR;
   const slots: Slot[] = [];
   const gathering = new Map<number, { from: Worker; parts: object[][]; missing: number }>();
+  const serving = new WeakSet<Worker>();
   let isServing = false;
   let isReloading = false;
   let port: number | undefined;
@@ -92,6 +93,7 @@ export const startPrimary = ({
 
   const onReady = (slot: Slot) => {
     slot.isReady = true;
+    serving.add(slot.worker);
     checkServing();
   };
 
@@ -140,7 +142,9 @@ export const startPrimary = ({
   };
 
   const drain = async (worker: Worker) => {
-    tell(worker, 'drain');
+    // One that is still starting may not hear us yet, and holds no request.
+    if (serving.has(worker)) tell(worker, 'drain');
+    else worker.process.kill('SIGKILL');
     const timer = setTimeout(() => worker.process.kill('SIGKILL'), drainMs);
     await gone(worker);
     clearTimeout(timer);

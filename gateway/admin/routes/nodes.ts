@@ -8,7 +8,10 @@ export const createNodeRoutes = ({ nodes }: { nodes: Nodes }): Route[] => [
     method: 'GET',
     path: '/nodes',
     body: 'none',
-    handle: () => ({ status: 200, body: { nodes: nodes.snapshot() } }),
+    handle: () => {
+      const shown = nodes.snapshot().sort((a, b) => (a.id < b.id ? -1 : 1));
+      return { status: 200, body: { nodes: shown } };
+    },
   },
   {
     method: 'POST',

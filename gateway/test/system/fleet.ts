@@ -73,14 +73,16 @@ const ready = (program: Program): Promise<void> =>
     });
   });
 
-const checkLogs = (t: Test, dir: string) => {
-  for (const file of readdirSync(dir)) {
+/** What is wrong with the logs. A teardown cannot assert, it can only throw. */
+const faultsInLogs = (dir: string): string[] =>
+  readdirSync(dir).flatMap((file) => {
     const text = readFileSync(join(dir, file), 'utf8');
-    t.notOk(text.includes(marker), `${file}: no marker secret`);
     const broken = text.split('\n').filter((line) => line !== '' && !isObject(line));
-    t.same(broken.slice(0, 3), [], `${file}: every line is one JSON object`);
-  }
-};
+    return [
+      ...(text.includes(marker) ? [`${file} has a marker secret`] : []),
+      ...broken.slice(0, 3).map((line) => `${file} has a line that is no JSON: ${line}`),
+    ];
+  });
 
 const isObject = (line: string): boolean => {
   try {
@@ -160,20 +162,20 @@ export const startFleet = async (
   const nodes = await Promise.all(Array.from({ length: count }, (_, at) => startNode(at)));
   let gateway = await startGateway();
 
-  const stopProgram = async (program: Program) => {
-    if (program.child.exitCode !== null || program.child.signalCode !== null) return;
+  const stopProgram = async (program: Program): Promise<string[]> => {
+    if (program.child.exitCode !== null || program.child.signalCode !== null) return [];
     program.child.kill('SIGTERM');
     const timer = setTimeout(() => program.child.kill('SIGKILL'), 15_000);
     const how = await program.exited;
     clearTimeout(timer);
-    t.equal(how, 0, `${program.name} drains and exits with 0`);
+    return how === 0 ? [] : [`${program.name} ended with ${how}, not 0`];
   };
 
   t.teardown(async () => {
     for (const { child } of [...nodes, gateway]) child.kill('SIGCONT');
-    await stopProgram(gateway);
-    await Promise.all(nodes.map(stopProgram));
-    checkLogs(t, logs);
+    const faults = await stopProgram(gateway);
+    faults.push(...(await Promise.all(nodes.map(stopProgram))).flat(), ...faultsInLogs(logs));
+    if (faults.length > 0) throw new Error(`${dir}: ${faults.join('; ')}`);
     rmSync(dir, { recursive: true, force: true });
   });
 
@@ -183,13 +185,15 @@ export const startFleet = async (
     path: string,
     body?: object,
     token?: string,
-    from = base,
+    to = base,
+    address?: string,
   ): Promise<Answer> => {
-    const response = await fetch(from + path, {
+    const response = await fetch(to + path, {
       method,
       headers: {
         ...(body ? { 'content-type': 'application/json' } : {}),
         ...(token ? { authorization: `Bearer ${token}` } : {}),
+        ...(address ? { 'x-forwarded-for': address } : {}),
       },
       ...(body ? { body: JSON.stringify(body) } : {}),
     });
@@ -223,6 +227,16 @@ export const startFleet = async (
       nodes[at] = await startNode(at);
     },
     post: (path: string, body: object, token?: string) => call('POST', path, body, token),
+    /** A client behind a proxy; needs TRUSTED_PROXIES=127.0.0.1. */
+    client: (address: string) => {
+      const post = (path: string, body: object, token?: string) =>
+        call('POST', path, body, token, base, address);
+      return {
+        post,
+        login: (username: string, secret = password) =>
+          post('/v1/login', { username, password: secret }),
+      };
+    },
     /** Imports a user with a hash made elsewhere; returns the name. */
     importUser: async (username: string, hash: string, more: object = {}) => {
       const answer = await admin('POST', '/users', { username, hash, ...more });

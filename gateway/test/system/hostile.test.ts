@@ -56,8 +56,8 @@ const bodies = [
   `{"username":"${'x'.repeat(300)}","password":"y"}`,
   `${'['.repeat(5000)}`,
   '{"a":1e999}',
-  '{"username":"\\ud800","password":"abcdefgh"}',
-  '{"username":"a\\u0000b","password":"abcdefgh"}',
+  '{"username":"\\ud800","password":"short"}',
+  '{"username":"a\\u0000b","password":"short"}',
   `{"username":"a","password":"${'z'.repeat(5000)}"}`,
   '{"refresh_token":"a.b.c.d.e"}',
   `{"refresh_token":"${'a'.repeat(22)}.${'b'.repeat(22)}.1.x.${'c'.repeat(43)}"}`,
@@ -104,7 +104,7 @@ const build = (next: () => number): Buffer => {
   const body =
     next() < 0.8
       ? pick(bodies, next)
-      : Buffer.from(`{"username":"${pick(odd, next)}","password":"abcdefgh"}`).toString();
+      : Buffer.from(`{"username":"${pick(odd, next)}","password":"short"}`).toString();
   const lines = [`${next() < 0.7 ? 'POST' : pick(methods, next)} ${path} HTTP/1.1`];
   if (next() < 0.95) lines.push('Host: x');
   if (next() < 0.8) lines.push('Content-Type: application/json');
@@ -142,6 +142,9 @@ const send = (
 const residentMiB = (pid: number): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 
+// The machine may be slow; a hang is found by the bounds inside the tests.
+t.setTimeout(300_000);
+
 t.test('2,000 malformed requests', async (t) => {
   const seed = Number(process.env.HOSTILE_SEED ?? 20261121);
   const next = random(seed);
@@ -154,8 +157,8 @@ t.test('2,000 malformed requests', async (t) => {
     const batch = Array.from({ length: 40 }, () => build(next));
     const answers = await Promise.all(batch.map((bytes) => send(fleet.port, bytes)));
     for (const [k, { statuses, text }] of answers.entries()) {
-      const isBad = statuses.some((status) => status === 500 || status === 200 || status === 502);
-      // 200 is right for nothing here but a created account, which is 201.
+      // Nothing here deserves 200: no password is long enough for an account.
+      const isBad = statuses.some((status) => [200, 201, 500, 502].includes(status));
       if (isBad) bad.push(`${batch[k]?.toString('latin1').slice(0, 300)} → ${text.slice(0, 300)}`);
     }
   }

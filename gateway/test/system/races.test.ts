@@ -8,8 +8,12 @@ const writes = (metrics: string): number =>
     .map((match) => Number(match[1]))
     .reduce((sum, n) => sum + n, 0);
 
+// The machine may be slow; a hang is found by the bounds inside the tests.
+t.setTimeout(300_000);
+
 t.test('200 concurrent logins of one legacy user: all in, exactly one write', async (t) => {
-  const fleet = await startFleet(t);
+  // 127.0.0.1 stands for many clients here, so it may hold more connections than one of them.
+  const fleet = await startFleet(t, { env: { TRUSTED_PROXIES: '127.0.0.1' } });
   await fleet.importUser('legacy', bcrypt.hashSync(password, { cost: 6 }));
   const answers = await Promise.all(Array.from({ length: 200 }, () => fleet.login('legacy')));
   t.same(
@@ -23,16 +27,10 @@ t.test('200 concurrent logins of one legacy user: all in, exactly one write', as
   t.equal(writes(await fleet.metrics()), 1);
 });
 
-/** A user with a session; imported, so that registration limits do not matter. */
-const start = async (fleet: Awaited<ReturnType<typeof startFleet>>, name: string, hash: string) => {
-  await fleet.importUser(name, hash);
-  const answer = await fleet.login(name);
-  if (answer.status !== 200) throw new Error(`login: ${JSON.stringify(answer.body)}`);
-  return answer;
-};
-
 t.test('a password change racing migration and logins always wins', async (t) => {
-  const fleet = await startFleet(t, { env: { LOG_LEVEL: 'warn' } });
+  const fleet = await startFleet(t, {
+    env: { LOG_LEVEL: 'warn', TRUSTED_PROXIES: '127.0.0.1' },
+  });
   const hash = bcrypt.hashSync(password, { cost: 4 });
   const next = `${password}-new`;
   const rounds = 200;
@@ -40,22 +38,29 @@ t.test('a password change racing migration and logins always wins', async (t) =>
 
   const round = async (i: number) => {
     const name = `racer-${i}`;
-    const first = await start(fleet, name, hash);
+    // Each round from its own address: wrong guesses are limited per address and network.
+    const { post, login } = fleet.client(`10.${i >> 8}.${i & 255}.1`);
+    await fleet.importUser(name, hash);
+    const first = await login(name);
     // The first login has just been answered: its migration is running while the password changes.
     const [changed, ...racing] = await Promise.all([
-      fleet.post(
+      post(
         '/v1/password',
         { current_password: password, new_password: next },
         textOf(first, 'access_token'),
       ),
-      fleet.login(name),
-      fleet.login(name, next),
+      login(name),
+      login(name, next),
     ]);
-    if (changed?.status === 503) return 'busy';
-    if (changed?.status !== 200) faults.push(`change ${i}: ${JSON.stringify(changed?.body)}`);
-    const old = await fleet.login(name);
+    // Refused without a change: the nodes are full, or three attempts of one account met at one edge.
+    if (changed?.status === 503 || changed?.status === 429) return 'busy';
+    if (changed?.status !== 200) {
+      faults.push(`change ${i}: ${changed?.status} ${JSON.stringify(changed?.body)}`);
+      return 'failed';
+    }
+    const old = await login(name);
     if (old.status === 200) faults.push(`round ${i}: the old password works`);
-    const fresh = await fleet.login(name, next);
+    const fresh = await login(name, next);
     if (fresh.status !== 200) faults.push(`round ${i}: the new one: ${JSON.stringify(fresh.body)}`);
     // A session that the old password opened must be dead, whenever it was opened.
     const [withOld] = racing;
@@ -66,7 +71,7 @@ t.test('a password change racing migration and logins always wins', async (t) =>
         `round ${i}: token refused`,
         async () => (await fleet.verify(token)).status === 401,
       );
-      const refresh = await fleet.post('/v1/refresh', {
+      const refresh = await post('/v1/refresh', {
         refresh_token: textOf(before, 'refresh_token'),
       });
       if (refresh.status !== 401) faults.push(`round ${i}: an old session refreshes`);
@@ -74,11 +79,13 @@ t.test('a password change racing migration and logins always wins', async (t) =>
     return 'done';
   };
 
-  const outcomes: string[] = [];
-  for (let i = 0; i < rounds; i += 4)
-    outcomes.push(...(await Promise.all([0, 1, 2, 3].map((k) => round(i + k)))));
+  let done = 0;
+  for (let i = 0; done < rounds && i < 3 * rounds; i += 4) {
+    const outcomes = await Promise.all([0, 1, 2, 3].map((k) => round(i + k)));
+    done += outcomes.filter((outcome) => outcome === 'done').length;
+  }
   t.same(faults, []);
-  t.ok(outcomes.filter((outcome) => outcome === 'done').length > rounds / 2, 'most rounds raced');
+  t.ok(done >= rounds, `${done} races`);
 });
 
 t.test('one answer for every reason why not', async (t) => {

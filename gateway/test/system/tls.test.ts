@@ -27,6 +27,9 @@ const ask = (port: number, maxVersion: SecureVersion = 'TLSv1.3'): Promise<Seen>
     });
   });
 
+// The machine may be slow; a hang is found by the bounds inside the tests.
+t.setTimeout(300_000);
+
 t.test('TLS 1.2 and 1.3, nothing older; a new certificate without a restart', async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'fg-tls-'));
   const put = (name: string) => {

@@ -2,6 +2,9 @@
 import t from 'tap';
 import { password, startFleet, textOf, until } from './fleet.js';
 
+// The machine may be slow; a hang is found by the bounds inside the tests.
+t.setTimeout(300_000);
+
 t.test('register, log in, check, refresh, change the password, log out', async (t) => {
   const fleet = await startFleet(t);
   const { post, verify, login } = fleet;
