@@ -57,6 +57,8 @@ export const createLifecycle = ({ log, role }: { log: Logs; role: 'top' | 'child
   // A parent may die while we still load: then the channel is closed already and no event follows.
   if (process.send !== undefined && !process.connected) stop('parent has gone');
   process.on('disconnect', () => stop('parent has gone'));
+  // Whoever read our lines may be dead: failing to say so must not be one more thing to say.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   process.on('uncaughtException', (err) => {
     log.error({ err }, 'uncaught exception');
     stop('uncaught exception', 1);
