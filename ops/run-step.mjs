@@ -1,12 +1,20 @@
 /**
  * Runs one program to its end and shows that something is going on: a line at the start, one every
- * five seconds, and the last lines of its output only if it fails.
+ * five seconds, and of its output only the ends, and only if it fails.
  */
 import { spawn } from 'node:child_process';
 import { Refusal } from './refusal.mjs';
 
 const beatMs = 5000;
-const keptBytes = 16_384;
+const keptBytes = 65_536;
+
+/** The reason is in the first lines (npm) or in the last (apt, tsc). @param {string} output */
+const shorten = (output) => {
+  const lines = output.trim().split('\n');
+  return lines.length <= 20
+    ? lines.join('\n')
+    : [...lines.slice(0, 8), '  …', ...lines.slice(-8)].join('\n');
+};
 
 /**
  * Rejects with Refusal when the program cannot be run or ends with another code than 0.
@@ -38,8 +46,7 @@ export const runStep = (command, { label, hint, say, signal, cwd, env }) =>
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
     const fail = (/** @type {string} */ what) => {
-      const tail = output.trim().split('\n').slice(-15).join('\n');
-      reject(new Refusal(`${label} failed: ${what}\n${tail}\n${hint}`));
+      reject(new Refusal(`${label} failed: ${what}\n${shorten(output)}\n${hint}`));
     };
     child.once('error', (error) => fail(error.message));
     child.once('close', (code, killedBy) => {
