@@ -11,7 +11,10 @@ export type Lock = ReturnType<typeof createLock>;
 export type Held = { isHeld: () => boolean; release: () => Promise<void> };
 type Logs = { warn(fields: object, text: string): void; debug(fields: object, text: string): void };
 
-const patienceMs = 100;
+/**
+ * Redlock waits for its slowest server; clients give up on one after 100 ms. This is the net below.
+ */
+const patienceMs = 150;
 /** The package's types know one overload of `eval` only. */
 const isLockClient = (client: unknown): client is Redlock.CompatibleRedisClient =>
   typeof client === 'object' && client !== null && 'eval' in client && 'evalsha' in client;
@@ -44,7 +47,7 @@ export const createLock = (options: {
     return { isHeld: () => now() < expiration, release: () => release(lock) };
   };
 
-  /** The lock, or undefined after at most 100 ms. */
+  /** The lock, or undefined after at most 150 ms. */
   const tryLock = (name: string): Promise<Held | undefined> =>
     new Promise((resolve) => {
       let isLate = false;

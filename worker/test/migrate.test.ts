@@ -1,0 +1,207 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { createLog } from '../../shared/log.js';
+import { connectRedis, whenReady } from '../../shared/redis.js';
+import { startRedis, type TestRedis } from '../../shared/test/redis-server.js';
+import { type Credential, createCredentials } from '../credentials.js';
+import { createAdmission } from '../passwords/admission.js';
+import { createBlocklist } from '../passwords/blocklist.js';
+import { isUsable, readHash } from '../passwords/formats/formats.js';
+import { createLock, type Lock } from '../passwords/lock.js';
+import { createMigrate, type MigrationOutcome } from '../passwords/migrate.js';
+import { createPolicy } from '../passwords/policy.js';
+import { createThreads } from '../passwords/threads.js';
+import { cheap, newId, startNode } from './node.js';
+
+const password = 'a';
+/** The password above at the lowest cost. */
+const legacy = '$2b$05$CCCCCCCCCCCCCCCCCCCCC.crbyEJ0XFaJ9sONRyOTHdI7c4ZT.ndu';
+const log = createLog({ level: 'silent', role: 'test' });
+const redis = await startRedis(t);
+const client = connectRedis({ url: redis.url, name: 'test', log });
+t.teardown(() => client.disconnect());
+await whenReady(client, 2000);
+const credentials = createCredentials({ redis: client });
+const threads = createThreads({ count: 2, log });
+t.teardown(threads.stop);
+const policy = createPolicy({ target: cheap, blocklist: createBlocklist() });
+
+const importUser = async (hash = legacy): Promise<{ u: string; seen: Credential }> => {
+  const u = newId();
+  const record = { userId: `x-${u}`, hash, norm: 'raw', scopes: '', attempt: '' } as const;
+  await credentials.create(u, { ...record, status: 'active' });
+  const seen = await credentials.find(u);
+  if (seen === undefined) throw new Error('the record is not there');
+  return { u, seen };
+};
+
+const openLock = (urls: readonly string[]): Lock => {
+  const clients = urls.map((url) =>
+    connectRedis({ url, name: 'lock', log, commandTimeoutMs: 100 }),
+  );
+  t.teardown(() => clients.map((lockClient) => lockClient.disconnect()));
+  return createLock({ clients, log });
+};
+const lock = openLock([redis.url]);
+await sleep(100);
+
+const createSetup = (given: { lock?: Lock; slots?: number } = {}) => {
+  const admission = createAdmission({
+    slots: given.slots ?? 2,
+    memoryBytes: 2 ** 30,
+    defaultCost: policy.cost,
+    send: threads.send,
+  });
+  const outcomes: MigrationOutcome[] = [];
+  const migrate = createMigrate({
+    credentials,
+    admission,
+    lock: given.lock ?? lock,
+    policy,
+    count: (outcome) => void outcomes.push(outcome),
+    log,
+  });
+  const schedule = (u: string, seen: Credential) => {
+    const hash = readHash(seen.hash);
+    if (!isUsable(hash)) throw new Error('the hash is not usable');
+    migrate.schedule(u, seen, hash, password);
+  };
+  const run = async (u: string, seen: Credential) => {
+    schedule(u, seen);
+    await migrate.idle();
+    return outcomes.at(-1);
+  };
+  return { admission, migrate, outcomes, schedule, run };
+};
+
+t.test('an outdated hash is replaced once and verifies', async (t) => {
+  const { u, seen } = await importUser();
+  const { run, outcomes } = createSetup();
+  t.equal(await run(u, seen), 'migrated');
+  const now = await credentials.find(u);
+  t.match(now?.hash, /^\$argon2id\$v=19\$m=64,t=1,p=1\$/);
+  t.match(now, { version: '2', norm: 'nfc', gen: 1, userId: seen.userId });
+  if (now !== undefined) await run(u, now);
+  t.same(outcomes, ['migrated'], 'a current one is left alone');
+});
+
+t.test('a record that changed meanwhile is left alone', async (t) => {
+  const { u, seen } = await importUser();
+  const { run } = createSetup();
+  const change = { hash: '$argon2id$new', attempt: newId() };
+  t.equal(await credentials.changePassword(u, seen, change), 2);
+  t.equal(await run(u, seen), 'lost');
+  t.match(await credentials.find(u), { hash: '$argon2id$new', version: '2', gen: 2 });
+});
+
+t.test('one that somebody else is migrating is left to them', async (t) => {
+  const { u, seen } = await importUser();
+  const { run } = createSetup();
+  const held = await lock.tryLock(`migrate:{${u}}`);
+  t.equal(held?.isHeld(), true);
+  t.equal(await run(u, seen), 'lock');
+  await held?.release();
+  t.equal(await run(u, seen), 'migrated');
+});
+
+t.test('a full queue puts it off', async (t) => {
+  const { u, seen } = await importUser();
+  const { run, admission } = createSetup({ slots: 1 });
+  const tickets = Array.from({ length: 9 }, () =>
+    admission.enter('login', Number.POSITIVE_INFINITY, () => false),
+  );
+  t.equal(await run(u, seen), 'busy');
+  for (const ticket of tickets) admission.leave(ticket);
+  t.equal(await run(u, seen), 'migrated');
+});
+
+t.test('an expired lock writes nothing', async (t) => {
+  const { u, seen } = await importUser();
+  const expired: Lock = {
+    tryLock: async () => ({ isHeld: () => false, release: async () => {} }),
+  };
+  t.equal(await createSetup({ lock: expired }).run(u, seen), 'lock');
+  t.match(await credentials.find(u), { hash: legacy, version: '1' });
+});
+
+t.test('without a lock that works, the compare-and-set alone keeps it exact', async (t) => {
+  const { u, seen } = await importUser();
+  const open: Lock = { tryLock: async () => ({ isHeld: () => true, release: async () => {} }) };
+  const setups = Array.from({ length: 8 }, () => createSetup({ lock: open }));
+  await Promise.all(setups.map(({ run }) => run(u, seen)));
+  const outcomes = setups.flatMap((setup) => setup.outcomes).sort();
+  t.same(outcomes, [...Array(7).fill('lost'), 'migrated']);
+  t.equal((await credentials.find(u))?.version, '2');
+});
+
+t.test('lock servers: a stopped minority changes nothing, a majority puts it off', async (t) => {
+  const servers: TestRedis[] = [];
+  for (let i = 0; i < 3; i++) servers.push(await startRedis(t));
+  const quorum = openLock(servers.map(({ url }) => url));
+  await sleep(150);
+  const signal = (count: number, name: NodeJS.Signals) => {
+    for (const server of servers.slice(0, count)) process.kill(server.pid(), name);
+  };
+  signal(1, 'SIGSTOP');
+  const first = await importUser();
+  t.equal(await createSetup({ lock: quorum }).run(first.u, first.seen), 'migrated');
+  signal(2, 'SIGSTOP');
+  const second = await importUser();
+  const startedAt = performance.now();
+  t.equal(await createSetup({ lock: quorum }).run(second.u, second.seen), 'lock');
+  t.ok(performance.now() - startedAt < 600, 'and is not waited for');
+  signal(2, 'SIGCONT');
+});
+
+t.test('a changed password always wins against a migration, 200 times', async (t) => {
+  const { admission, migrate, schedule } = createSetup({ slots: 2 });
+  const newHash = await admission.run(
+    admission.enter('login', Number.POSITIVE_INFINITY, () => false),
+    policy.hashWork('the new one'),
+    policy.cost,
+  );
+  if (typeof newHash !== 'string') throw new Error('no hash was made');
+  const changeAfter = async (ms: number) => {
+    const { u, seen } = await importUser();
+    schedule(u, seen);
+    if (ms > 0) await sleep(ms);
+    const attempt = newId();
+    for (let tries = 0; tries < 3; tries++) {
+      const current = await credentials.find(u);
+      if (current === undefined) throw new Error('the record is gone');
+      const gen = await credentials.changePassword(u, current, { hash: newHash, attempt });
+      if (gen !== undefined) break;
+    }
+    await migrate.idle();
+    return credentials.find(u);
+  };
+  let wins = 0;
+  for (let i = 0; i < 200; i += 5) {
+    const done = await Promise.all([0, 1, 2, 3, 5].map(changeAfter));
+    wins += done.filter((record) => record?.hash === newHash && record.gen === 2).length;
+  }
+  t.equal(wins, 200);
+});
+
+t.test('200 logins of one legacy user over two nodes: all right, one write', async (t) => {
+  const given = { redisUrl: redis.url };
+  const nodes = [
+    await startNode(t, { ...given, nodeId: 'a' }),
+    await startNode(t, { ...given, nodeId: 'b' }),
+  ];
+  const { u } = await importUser();
+  const answers = await Promise.all(
+    Array.from({ length: 200 }, async (_, i) => {
+      const node = nodes[i % 2];
+      for (let tries = 0; node !== undefined && tries < 200; tries++) {
+        const { status, body } = await node.post('/login', { u, password });
+        if (status !== 503) return body.outcome;
+        await sleep(20 + Math.random() * 20);
+      }
+      return 'never';
+    }),
+  );
+  t.same(new Set(answers), new Set(['ok']));
+  await Promise.all(nodes.map(({ stop }) => stop()));
+  t.match(await credentials.find(u), { version: '2', gen: 1 });
+});
