@@ -173,10 +173,9 @@ export const createAdmission = (options: {
     Math.max(slot.running?.cost.bytes ?? 0, slot.ahead?.cost.bytes ?? 0);
 
   const hasMemory = (chosen: Slot, job: Job): boolean => {
-    if (inSlots === 0) return true;
-    let bytes = Math.max(bytesOf(chosen), job.cost.bytes);
-    for (const slot of slots) if (slot !== chosen) bytes += bytesOf(slot);
-    return bytes <= memoryBytes;
+    let others = 0;
+    for (const slot of slots) if (slot !== chosen) others += bytesOf(slot);
+    return others === 0 || others + Math.max(bytesOf(chosen), job.cost.bytes) <= memoryBytes;
   };
 
   /** Why a job at the head of the queue must not start any more. */

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { codeOf, isAppError } from '../../shared/errors.js';
+import { AppError, codeOf, isAppError } from '../../shared/errors.js';
 import {
   type AdmissionClass,
   createAdmission,
@@ -260,6 +260,26 @@ t.test('the service time follows what is measured, by kind of hash', async (t) =
   t.equal(world.admission.load().serviceMs, 20, 'a dear hash says nothing about the default');
   world.submit('login', dear);
   t.equal(world.admission.load().queueMs, 200, 'measured, not 20 times the default');
+});
+
+t.test('a thread that dies fails what it held, and its slot goes on', async (t) => {
+  const held: Done[] = [];
+  const admission = createAdmission({
+    slots: 1,
+    memoryBytes: mib,
+    defaultCost: cheap,
+    send: (_slot, _work, done) => void held.push(done),
+  });
+  const submit = () => admission.run(admission.enter('login', forever, stays), ['ping'], cheap);
+  const answers = [submit(), submit(), submit()].map((answer) => answer.catch(codeOf));
+  t.equal(held.length, 2);
+  const died = new AppError('overloaded');
+  for (const done of held.splice(0)) done(died, undefined);
+  t.same(await Promise.all(answers.slice(0, 2)), ['overloaded', 'overloaded']);
+  t.equal(held.length, 1, 'the next one is handed to its successor');
+  for (const done of held.splice(0)) done(undefined, true);
+  t.equal(await answers[2], true);
+  t.equal(admission.load().inflight, 0);
 });
 
 t.test('idle resolves when everything admitted has ended', async (t) => {

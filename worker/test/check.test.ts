@@ -1,0 +1,83 @@
+import t from 'tap';
+import type { Credential } from '../credentials.js';
+import { createAdmission, type Ticket } from '../passwords/admission.js';
+import { createCheck } from '../passwords/check.js';
+import { argon2Cost } from '../passwords/formats/argon2.js';
+import { runWork, type Work } from '../passwords/task.js';
+
+const hashOf = (password: string) => String(runWork(['hash', password, 64, 1, 1]));
+const right = 'Amélie Poulain';
+const decoy = hashOf('nobody knows');
+const stored = hashOf(right);
+const bcrypt = '$2b$05$CCCCCCCCCCCCCCCCCCCCC.crbyEJ0XFaJ9sONRyOTHdI7c4ZT.ndu';
+
+const credential = (change: Partial<Credential> = {}): Credential => ({
+  userId: 'u_1',
+  hash: stored,
+  version: '1',
+  norm: 'nfc',
+  scopes: '',
+  attempt: '',
+  gen: 1,
+  isActive: true,
+  ...change,
+});
+
+const createSetup = () => {
+  const works: Work[] = [];
+  const problems: object[] = [];
+  const admission = createAdmission({
+    slots: 1,
+    memoryBytes: 2 ** 30,
+    defaultCost: argon2Cost(64, 1),
+    send: (_, work, done) => {
+      works.push(work);
+      setImmediate(() => done(undefined, runWork(work)));
+    },
+  });
+  const log = { error: (fields: object) => void problems.push(fields) };
+  const check = createCheck({ admission, decoy, log });
+  const enter = (): Ticket => admission.enter('login', Number.POSITIVE_INFINITY, () => false);
+  const outcome = async (found: Credential | undefined, password: string) =>
+    (await check(enter(), found, password)).outcome;
+  return { outcome, works, problems };
+};
+
+t.test('right and wrong passwords', async (t) => {
+  const { outcome } = createSetup();
+  t.equal(await outcome(credential(), right), 'ok');
+  t.equal(await outcome(credential(), 'wrong'), 'denied');
+  t.equal(await outcome(credential({ hash: bcrypt, norm: 'raw' }), 'a'), 'ok');
+});
+
+t.test('every way through costs exactly one hash', async (t) => {
+  const ways: [string, Credential | undefined, string][] = [
+    ['unknown', undefined, decoy],
+    ['disabled', credential({ isActive: false }), stored],
+    ['empty', credential({ hash: '' }), decoy],
+    ['corrupt', credential({ hash: `${stored}=` }), decoy],
+    ['too dear', credential({ hash: bcrypt.replace('$05$', '$31$') }), decoy],
+  ];
+  for (const [name, found, worked] of ways) {
+    const { outcome, works, problems } = createSetup();
+    t.equal(await outcome(found, right), 'denied', name);
+    t.equal(works.length, 1, name);
+    t.equal(works[0]?.[1], worked, name);
+    t.equal(problems.length, worked === decoy && found !== undefined ? 1 : 0, name);
+    t.notMatch(JSON.stringify(problems), 'argon2id');
+  }
+});
+
+t.test('the password that made the decoy opens nothing', async (t) => {
+  const { outcome } = createSetup();
+  t.equal(await outcome(undefined, 'nobody knows'), 'denied');
+  t.equal(await outcome(credential({ hash: 'unusable' }), 'nobody knows'), 'denied');
+});
+
+t.test('records of our own are normalised, imported ones are taken as sent', async (t) => {
+  const { outcome } = createSetup();
+  const decomposed = right.normalize('NFD');
+  t.equal(await outcome(credential(), decomposed), 'ok');
+  t.equal(await outcome(credential({ norm: 'raw' }), decomposed), 'denied');
+  t.equal(await outcome(credential({ norm: 'raw' }), right), 'ok');
+});

@@ -1,0 +1,126 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { createLog } from '../../shared/log.js';
+import { openEntry } from '../../shared/protocol.js';
+import { connectRedis, whenReady } from '../../shared/redis.js';
+import { startRedis } from '../../shared/test/redis-server.js';
+import { openEndpoint } from '../endpoint.js';
+import { createHeartbeat } from '../heartbeat.js';
+import { makeRuntimeDir, newId } from './node.js';
+
+const log = createLog({ level: 'silent', role: 'test' });
+const redis = await startRedis(t);
+const client = connectRedis({ url: redis.url, name: 'test', log });
+t.teardown(() => client.disconnect());
+await whenReady(client, 2000);
+
+const createBeat = (id: string, url = redis.url) => {
+  const own = connectRedis({ url, name: 'beat', log });
+  t.teardown(() => own.disconnect());
+  const endpoints = [{ unix: '/run/n.sock', dir_id: 'd' }];
+  const entry = { id, boot_id: newId(), endpoints, slots: 2, version: '1', zone: 'z' };
+  return { entry, own, beat: createHeartbeat({ redis: own, secret: 'first', entry, log }) };
+};
+
+const read = async (id: string) =>
+  openEntry(['first'], (await client.hget('{nodes}:entries', id)) ?? '');
+
+t.test('a node enters, is renewed, drains and leaves', async (t) => {
+  const { entry, own, beat } = createBeat('one');
+  await whenReady(own, 2000);
+  t.equal(await beat.beat(), true);
+  t.same(await read('one'), { ...entry, draining: false });
+  const seenAt = Number(await client.zscore('{nodes}:seen', 'one'));
+  t.ok(Math.abs(seenAt - Date.now()) < 1000, 'by the clock of the server');
+  beat.start();
+  await sleep(1150);
+  t.ok(Number(await client.zscore('{nodes}:seen', 'one')) > seenAt);
+  t.equal(await beat.setDraining(true), true);
+  t.equal((await read('one'))?.draining, true);
+  await beat.leave();
+  t.equal(await client.zscore('{nodes}:seen', 'one'), null);
+  t.equal(await client.hexists('{nodes}:entries', 'one'), 0);
+});
+
+t.test('leaving does not take out a successor of the same id', async (t) => {
+  const before = createBeat('two');
+  const after = createBeat('two');
+  await Promise.all([whenReady(before.own, 2000), whenReady(after.own, 2000)]);
+  await before.beat.beat();
+  await after.beat.beat();
+  await before.beat.leave();
+  t.equal((await read('two'))?.boot_id, after.entry.boot_id);
+  await after.beat.leave();
+});
+
+t.test('who has been silent is forgotten by the others', async (t) => {
+  const ago = (ms: number) => String(Date.now() - ms);
+  await client.zadd('{nodes}:seen', ago(3500), 'dead');
+  await client.zadd('{nodes}:seen', ago(1000), 'slow');
+  await client.hset('{nodes}:entries', { dead: 'x', slow: 'y' });
+  const { own, beat } = createBeat('three');
+  await whenReady(own, 2000);
+  await beat.beat();
+  t.same((await client.hkeys('{nodes}:entries')).sort(), ['slow', 'three']);
+  t.same((await client.zrange('{nodes}:seen', '0', '-1')).sort(), ['slow', 'three']);
+  await beat.leave();
+});
+
+t.test('a lost store is survived', async (t) => {
+  const own = await startRedis(t);
+  const { own: connection, beat } = createBeat('four', own.url);
+  await whenReady(connection, 2000);
+  await beat.beat();
+  await own.stop('SIGKILL');
+  t.equal(await beat.beat(), false);
+  beat.start();
+  await own.start();
+  await sleep(1800);
+  const other = connectRedis({ url: own.url, name: 'look', log });
+  t.teardown(() => other.disconnect());
+  await whenReady(other, 2000);
+  t.equal(await other.hexists('{nodes}:entries', 'four'), 1);
+  await beat.leave();
+});
+
+t.test('the socket directory is private, and has one id', async (t) => {
+  const dir = join(makeRuntimeDir(t), 'run');
+  const ids = await Promise.all(
+    Array.from({ length: 20 }, () => openEndpoint({ dir, nodeId: 'n', bootId: newId() })),
+  );
+  t.equal(new Set(ids.map(({ dirId }) => dirId)).size, 1);
+  t.equal(new Set(ids.map(({ path }) => path)).size, 20);
+  t.same(readdirSync(dir), ['dir_id'], 'nothing else is left');
+  const open = join(makeRuntimeDir(t), 'open');
+  mkdirSync(open, { mode: 0o755 });
+  await t.rejects(openEndpoint({ dir: open, nodeId: 'n', bootId: newId() }), /mode 0700/);
+  const long = join(makeRuntimeDir(t), 'x'.repeat(80));
+  await t.rejects(openEndpoint({ dir: long, nodeId: 'n', bootId: newId() }), /too long/);
+});
+
+t.test(
+  'sockets of dead predecessors are removed, live ones and those of others stay',
+  async (t) => {
+    const dir = makeRuntimeDir(t);
+    const paths = [];
+    for (let i = 0; i < 2; i++)
+      paths.push((await openEndpoint({ dir, nodeId: 'n', bootId: newId() })).path);
+    const other = await openEndpoint({ dir, nodeId: 'm', bootId: newId() });
+    const [dead = '', live = ''] = paths;
+    const server = createServer();
+    t.teardown(() => server.close());
+    await new Promise<void>((resolve) => server.listen(live, resolve));
+    // What a killed process leaves: a socket file that nobody listens on.
+    const script = `require('net').createServer().listen(process.argv[1],()=>process.kill(process.pid,'SIGKILL'))`;
+    for (const path of [dead, other.path]) spawnSync(process.execPath, ['-e', script, path]);
+    t.ok(existsSync(dead) && existsSync(other.path));
+    await openEndpoint({ dir, nodeId: 'n', bootId: newId() });
+    t.equal(existsSync(dead), false);
+    t.equal(existsSync(live), true);
+    t.equal(existsSync(other.path), true);
+  },
+);

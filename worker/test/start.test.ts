@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import t from 'tap';
+import { startRedis } from '../../shared/test/redis-server.js';
+import { version } from '../config.js';
+import { makeRuntimeDir } from './node.js';
+import { launch, settingsFor } from './process.js';
+
+t.setTimeout(90_000);
+const redis = await startRedis(t);
+
+t.test('wrong settings: one message that names them all, exit 1', async (t) => {
+  const env = {
+    ...settingsFor('bad', redis.url, '/nowhere'),
+    NODE_SECRET: '',
+    HASH_THREADS: 'many',
+  };
+  const { exited, output } = launch(t, { ...env, ARGON2_MEMORY_KIB: '1024' });
+  t.equal(await exited, 1);
+  for (const name of ['NODE_SECRET', 'HASH_THREADS', 'ARGON2_MEMORY_KIB']) t.match(output(), name);
+  t.notMatch(output(), '    at ', 'no stack');
+});
+
+t.test('a store that may lose data is refused, unless accepted', async (t) => {
+  const volatile = await startRedis(t, ['--appendonly', 'no']);
+  const env = settingsFor('volatile', volatile.url, makeRuntimeDir(t));
+  const refused = launch(t, env);
+  t.equal(await refused.exited, 1);
+  t.match(refused.output(), /appendonly.*ACCEPT_DATA_LOSS=1/s);
+  const accepted = launch(t, { ...env, ACCEPT_DATA_LOSS: '1' });
+  t.equal(await accepted.said(), 'ready');
+  accepted.child.kill('SIGTERM');
+  t.equal(await accepted.exited, 0);
+});
+
+t.test('--check-config prints the settings with the secrets masked', async (t) => {
+  const { exited, output } = launch(t, settingsFor('checked', redis.url, '/run/x'), [
+    '--check-config',
+  ]);
+  t.equal(await exited, 0);
+  const shown = JSON.parse(output());
+  t.match(shown, { nodeId: 'checked', threads: 1, target: { memoryKiB: 19_456, passes: 2 } });
+  t.notMatch(output(), 'node-secret');
+  t.notMatch(output(), redis.socket);
+});
+
+t.test('the version in the registry is the package’s', async (t) => {
+  const file = new URL('../../package.json', import.meta.url);
+  t.equal(JSON.parse(readFileSync(file, 'utf8')).version, version);
+});
