@@ -22,12 +22,14 @@ type Lane = {
   pending: Done[];
   sentAt: number;
   startedAt: number;
+  isUp: boolean;
   ended: Promise<unknown>;
 };
 
 // Piscina loads it from its own folder, where no loader maps .js to .ts.
 const taskUrl = new URL(`./task${extname(import.meta.url)}`, import.meta.url);
 const restartPauseMs = 1000;
+const startPatienceMs = 10_000;
 const stuckMs = 10_000;
 
 /** A crash has written nothing, so the caller may repeat the attempt elsewhere. */
@@ -59,23 +61,26 @@ export const createThreads = (options: {
   pool.on('error', (err) => log.error({ err }, 'hash thread failed'));
   let isStopping = false;
 
-  const onAnswer = (lane: Lane, answer: Answer) => {
-    const done = lane.pending.shift();
+  const onMessage = (lane: Lane, answer: Answer) => {
     lane.sentAt = now();
+    if (!lane.isUp) {
+      lane.isUp = true;
+      return;
+    }
+    const done = lane.pending.shift();
     if (answer instanceof Error) done?.(new AppError('internal', { cause: answer }), undefined);
     else done?.(undefined, answer);
   };
 
-  const failAll = (lane: Lane, cause: unknown) => {
-    lane.port.close();
-    for (const done of lane.pending.splice(0)) done(crashed(cause), undefined);
-  };
-
+  /** Another thread takes the place of this one; what this one held has not been done. */
   const replace = (index: number, lane: Lane, cause: unknown) => {
+    if (lanes[index] !== lane) return;
     // A thread that dies at once must not be restarted in a tight loop.
     const pauseMs = now() - lane.startedAt > restartPauseMs ? 0 : restartPauseMs;
     log.error({ thread: index, pause_ms: pauseMs, err: cause }, 'hash thread died');
     lanes[index] = openLane(index, pauseMs);
+    lane.port.close();
+    for (const done of lane.pending.splice(0)) done(crashed(cause), undefined);
   };
 
   /** The lane takes work at once; its port holds it until the thread runs. */
@@ -83,12 +88,14 @@ export const createThreads = (options: {
     const { port1: port, port2 } = new MessageChannel();
     const start = () => (isStopping ? port2.close() : pool.run(port2, { transferList: [port2] }));
     const ended = pauseMs === 0 ? Promise.resolve(start()) : sleep(pauseMs).then(start);
-    const lane: Lane = { port, pending: [], sentAt: 0, startedAt: now() + pauseMs, ended };
-    port.on('message', (answer: Answer) => onAnswer(lane, answer));
-    ended.catch((cause: unknown) => {
-      if (!isStopping) replace(index, lane, cause);
-      failAll(lane, cause);
-    });
+    const at = now();
+    const started = { sentAt: at, startedAt: at + pauseMs, isUp: false };
+    const lane: Lane = { port, pending: [], ...started, ended };
+    port.on('message', (answer: Answer) => onMessage(lane, answer));
+    ended.catch((cause: unknown) => isStopping || replace(index, lane, cause));
+    // A thread that cannot even load its code leaves its task waiting in Piscina for ever.
+    const onLate = () => lane.isUp || isStopping || replace(index, lane, undefined);
+    setTimeout(onLate, pauseMs + startPatienceMs).unref();
     return lane;
   };
 
@@ -126,9 +133,8 @@ export const createThreads = (options: {
   /** Call it when nothing is in flight: ends the threads. */
   const stop = async (): Promise<void> => {
     isStopping = true;
-    for (const lane of lanes) lane.port.postMessage(null);
-    await Promise.allSettled(lanes.map((lane) => lane.ended));
     for (const lane of lanes) lane.port.close();
+    await Promise.allSettled(lanes.filter(({ isUp }) => isUp).map(({ ended }) => ended));
     await pool.destroy();
   };
 

@@ -2,11 +2,9 @@
 export default (port) =>
   new Promise((resolve) => {
     port.on('message', (work) => {
-      if (work === null) {
-        port.close();
-        return resolve();
-      }
       if (work[1] === 'die') process.exit(3);
       setTimeout(() => port.postMessage(true), 20);
     });
+    port.on('close', resolve);
+    port.postMessage(true);
   });

@@ -78,7 +78,9 @@ t.test('a thread that cannot start is an error, not a hang', async (t) => {
   const task = new URL('./no-such-task.mjs', import.meta.url);
   const threads = createThreads({ count: 1, log, task });
   await t.rejects(threads.warm(['ping']));
+  const before = performance.now();
   await threads.stop();
+  t.ok(performance.now() - before < 2000, 'and stopping does not wait for it');
 });
 
 t.test('stopping ends the threads in a moment', async (t) => {
