@@ -1,20 +1,18 @@
 /**
- * From a fresh clone to programs that run: packages when they are missing or the lockfile changed, a
- * build when it is missing or older than the sources. Both leave a stamp (a hash of what they were
- * made from), so that a second start does neither.
+ * From a fresh clone to programs that run: packages when what is installed is not what the lockfile
+ * says, a build when it is missing or older than the sources (it leaves a stamp: a hash of what it was
+ * made from). A second start does neither.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readIfThere } from './files.mjs';
 import { projectRoot as root } from './paths.mjs';
 import { runStep } from './run-step.mjs';
 
-/** @typedef {{ say: (text: string) => void, signal?: AbortSignal }} Options */
+/** @typedef {{ say: (text: string) => void, signal?: AbortSignal, needsDev?: boolean }} Options */
 
-const packagesStamp = join(root, 'node_modules/.floodgate-stamp');
 const buildStamp = join(root, 'dist/.stamp');
-const npmLock = join(root, 'node_modules/.package-lock.json');
 
 /** @param {string[]} paths relative to the root */
 const hashFiles = (paths) => {
@@ -34,17 +32,24 @@ const listSources = () => {
   return ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...sources];
 };
 
-/** @param {string} path @param {string} text */
-const writeStamp = (path, text) => writeFileSync(path, text);
+/** @typedef {Record<string, { version: string, optional?: true, dev?: true }>} Packages */
 
-const hashPackages = () => hashFiles(['package.json', 'package-lock.json']);
+/** @param {string} path @returns {Packages} */
+const readPackages = (path) => JSON.parse(readIfThere(join(root, path)) ?? '{}').packages ?? {};
 
-/** Installed by hand (`npm ci`) and not older than the lockfile counts as well. */
-const isInstalled = () => {
-  const stamp = readIfThere(packagesStamp);
-  if (!existsSync(npmLock)) return false;
-  if (stamp !== undefined) return stamp === hashPackages();
-  return statSync(npmLock).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs;
+/**
+ * npm writes down what it has installed in the form of the lockfile. Optional packages may be missing
+ * (they are for other platforms), and so may development packages if nobody needs them.
+ * @param {boolean} needsDev
+ */
+const isInstalled = (needsDev) => {
+  const installed = readPackages('node_modules/.package-lock.json');
+  return Object.entries(readPackages('package-lock.json')).every(([path, wanted]) => {
+    if (path === '') return existsSync(join(root, 'node_modules'));
+    const found = installed[path];
+    if (found !== undefined) return found.version === wanted.version;
+    return wanted.optional === true || (!needsDev && wanted.dev === true);
+  });
 };
 
 const isBuilt = () => readIfThere(buildStamp) === hashFiles(listSources());
@@ -52,19 +57,18 @@ const isBuilt = () => readIfThere(buildStamp) === hashFiles(listSources());
 /** For the build script: what `isBuilt` looks at, taken before the compiler runs. */
 export const stampBuild = () => {
   const stamp = hashFiles(listSources());
-  return () => writeStamp(buildStamp, stamp);
+  return () => writeFileSync(buildStamp, stamp);
 };
 
-/** Development packages too: the compiler is one. @param {Options} options */
+/** Development packages too unless the build is there: the compiler is one. @param {Options} options */
 export const ensureInstalled = async (options) => {
-  if (isInstalled()) return;
+  if (isInstalled(options.needsDev ?? !isBuilt())) return;
   await runStep(['npm', 'ci', '--include=dev', '--no-audit', '--no-fund'], {
     ...options,
     label: 'Installing packages (npm ci)',
     hint: 'Check the network connection and try again.',
     cwd: root,
   });
-  writeStamp(packagesStamp, hashPackages());
 };
 
 /** @param {Options} options */

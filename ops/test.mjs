@@ -54,8 +54,10 @@ const report = async (stream) => {
   const totals = { pass: 0, fail: 0, skip: 0, todo: 0 };
   /** @type {string[]} */
   let story = [];
+  let isExplaining = false; // inside what follows a file's failure
   for await (const line of createInterface({ input: stream })) {
     const file = /^(not )?ok \d+ - (\S+)(?: # time=(.*))?$/.exec(line);
+    if (/^(# Subtest|(not )?ok )/.test(line)) isExplaining = false;
     const sum = /^# \{ (total: .*) \}$/.exec(line);
     if (sum) {
       for (const [, name, count] of (sum[1] ?? '').matchAll(/(\w+): (\d+)/g))
@@ -63,8 +65,10 @@ const report = async (stream) => {
     } else if (file) {
       say(`${file[1] ? 'FAILED' : 'ok'}  ${file[2]}${file[3] ? ` (${file[3]})` : ''}`);
       if (file[1]) say(story.join('\n'));
+      isExplaining = file[1] !== undefined;
       story = [];
-    } else if (!/^\s*(ok \d|$)/.test(line)) story.push(line);
+    } else if (isExplaining) say(line);
+    else if (!/^\s*(ok \d|$)/.test(line)) story.push(line);
   }
   return totals;
 };
@@ -87,7 +91,7 @@ const runTests = async (files) => {
 };
 
 const main = async () => {
-  await ensureInstalled({ say });
+  await ensureInstalled({ say, needsDev: true });
   await ensureRedisBinary({ searchPath: process.env.PATH ?? '', say });
   const checks = [
     runCheck('build', [process.execPath, 'ops/build.mjs']),
