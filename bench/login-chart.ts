@@ -26,7 +26,7 @@ const ratioPanel = (
       : 'Isolated: hash threads on one core, all else on the other',
   axis: 'logins per second ÷ hashes per second of the loop (median of pairs, 95 % interval)',
   bars: results.map((r) => {
-    const { median, low, high } = r[layout].ratio;
+    const { median, low, high } = r[layout].comparison.ratio;
     return {
       label: `${r.nodes} node${r.nodes === 1 ? '' : 's'}`,
       values: [median],
@@ -62,7 +62,7 @@ export const drawLogin = (results: readonly LoginResult[], promises: Promises): 
         parts: partNames.map((name) => partLabels[name]),
         bars: results.map((r) => ({
           label: `${r.nodes} node${r.nodes === 1 ? '' : 's'}`,
-          values: partNames.map((name) => r.cpuMs[name]),
+          values: partNames.map((name) => r.shared.cpuMs[name]),
         })),
       },
       {
@@ -71,7 +71,7 @@ export const drawLogin = (results: readonly LoginResult[], promises: Promises): 
         parts: partNames.map((name) => partLabels[name]),
         bars: results.map((r) => ({
           label: `${r.nodes} node${r.nodes === 1 ? '' : 's'}`,
-          values: partNames.map((name) => (name === 'hash' ? 0 : r.cpuMs[name])),
+          values: partNames.map((name) => (name === 'hash' ? 0 : r.shared.cpuMs[name])),
         })),
       },
     ],

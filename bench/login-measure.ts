@@ -4,11 +4,12 @@
  * everything on two shared cores and with the hash threads alone on one of them.
  */
 import { availableParallelism } from 'node:os';
-import { type Layout, place } from './cpu.js';
+import { cpuTime, type Layout, place } from './cpu.js';
 import { type Fleet, startFleet } from './fleet.js';
 import type { LoadCalls, Slice } from './load.js';
 import type { LoopCalls } from './loop.js';
-import { createMeter, type Meter, type Parts } from './meter.js';
+import { createMeter, type Meter, mapParts, type Parts } from './meter.js';
+import { createWatch } from './neighbours.js';
 import { type Peer, startPeer } from './peer.js';
 import type { Options } from './report.js';
 import { type Comparison, compare } from './slices.js';
@@ -30,6 +31,16 @@ type Rig = {
   meter: Meter;
   slots: number;
 };
+type SystemSlice = { rate: number; done: number; failed: number; cpu: Parts };
+type LoopSlice = { rate: number; done: number; cpuMs: number };
+export type LayoutResult = {
+  comparison: Comparison<SystemSlice, LoopSlice>;
+  failed: number;
+  /** Per login, in the slices of the comparison. */
+  cpuMs: Parts;
+  /** Per hash of the loop, in its slices between them. */
+  loopCpuMs: number;
+};
 export type LoginResult = {
   nodes: number;
   slots: number;
@@ -37,9 +48,8 @@ export type LoginResult = {
   p50Ms: number;
   p99Ms: number;
   failed: number;
-  cpuMs: Parts;
-  shared: Comparison<{ rate: number }, { rate: number }>;
-  isolated: Comparison<{ rate: number }, { rate: number }>;
+  shared: LayoutResult;
+  isolated: LayoutResult;
 };
 
 const openRig = async (nodes: number, options: Options): Promise<Rig> => {
@@ -72,21 +82,44 @@ const closeRig = async ({ fleet, load, loop }: Rig) => {
 const signIn = ({ load, slots }: Rig, time: { settleMs: number; windowMs: number }) =>
   load.ask('closed', { connections: connectionsPerSlot * slots, ...time });
 
-const comparePlaced = async (rig: Rig, layout: Layout, options: Options, label: string) => {
+const systemSlice = async (rig: Rig): Promise<SystemSlice> => {
+  const before = rig.meter();
+  const { rate, sent, failed } = await signIn(rig, span);
+  return { rate, done: sent - failed, failed, cpu: rig.meter(before) };
+};
+
+const loopSlice = async ({ loop }: Rig): Promise<LoopSlice> => {
+  const before = cpuTime(loop.pid).hashMs;
+  const slice = await loop.ask('slice', span);
+  return { ...slice, cpuMs: cpuTime(loop.pid).hashMs - before };
+};
+
+const sum = <T>(items: readonly T[], pick: (item: T) => number): number =>
+  items.reduce((total, item) => total + pick(item), 0);
+
+const comparePlaced = async (
+  rig: Rig,
+  layout: Layout,
+  onPair: (done: number) => void,
+  pairs: number,
+): Promise<LayoutResult> => {
   const all = [...rig.fleet.processes.map(({ pid }) => pid), rig.load.pid, rig.loop.pid];
   place(all, layout);
-  let failed = 0;
   const comparison = await compare({
-    pairs: options.pairs,
-    a: async () => {
-      const slice = await signIn(rig, span);
-      failed += slice.failed;
-      return { rate: slice.rate };
-    },
-    b: () => rig.loop.ask('slice', span),
-    onPair: (done) => options.progress(`${label}, ${layout}: pair ${done} of ${options.pairs}`),
+    watch: createWatch(all),
+    pairs,
+    a: () => systemSlice(rig),
+    b: () => loopSlice(rig),
+    onPair,
   });
-  return { comparison, failed };
+  const { a, b } = comparison;
+  const logins = sum(a, ({ done }) => done);
+  return {
+    comparison,
+    failed: sum(a, ({ failed }) => failed),
+    cpuMs: mapParts((part) => sum(a, ({ cpu }) => cpu[part]) / logins),
+    loopCpuMs: sum(b, ({ cpuMs }) => cpuMs) / sum(b, ({ done }) => done),
+  };
 };
 
 const describeFailures = ({ statuses }: Slice): string =>
@@ -102,11 +135,15 @@ export const measureLogin = async (nodes: number, options: Options): Promise<Log
     const warm = await signIn(rig, { settleMs: 0, windowMs: warmUpMs });
     if (warm.rate === 0) throw new Error(`no login succeeds: ${describeFailures(warm)}`);
     options.progress(`${label}: ${options.durationSeconds} s at saturation`);
-    const before = rig.meter();
     const run = await signIn(rig, { settleMs: 0, windowMs: options.durationSeconds * 1000 });
-    const cpuMs = rig.meter(before, run.sent);
-    const shared = await comparePlaced(rig, 'shared', options, label);
-    const isolated = await comparePlaced(rig, 'isolated', options, label);
+    const { pairs } = options;
+    const compareIn = (layout: Layout) => {
+      const onPair = (done: number) =>
+        options.progress(`${label}, ${layout}: pair ${done} of ${pairs}`);
+      return comparePlaced(rig, layout, onPair, pairs);
+    };
+    const shared = await compareIn('shared');
+    const isolated = await compareIn('isolated');
     return {
       nodes,
       slots: rig.slots,
@@ -114,9 +151,8 @@ export const measureLogin = async (nodes: number, options: Options): Promise<Log
       p50Ms: percentile(run.latencies, 0.5),
       p99Ms: percentile(run.latencies, 0.99),
       failed: warm.failed + run.failed + shared.failed + isolated.failed,
-      cpuMs,
-      shared: shared.comparison,
-      isolated: isolated.comparison,
+      shared,
+      isolated,
     };
   } finally {
     await closeRig(rig);

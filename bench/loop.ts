@@ -16,12 +16,14 @@ const job = { taskFile, hash: '', password: '' };
 let pool: Piscina<typeof job & { forMs: number }, number[]> | undefined;
 let threads = 0;
 
-/** Hashes per second of all threads together. */
-const runAll = async (span: Span): Promise<number> => {
+/** Hashes per second of all threads together, and how many there were in the whole slice. */
+const runAll = async (span: Span) => {
   const work = { ...job, forMs: span.settleMs + span.windowMs };
   const running = Array.from({ length: threads }, async () => (await pool?.run(work)) ?? []);
-  const counts = (await Promise.all(running)).map((times) => countInside(times, span).counted);
-  return (counts.reduce((sum, count) => sum + count, 0) * 1000) / span.windowMs;
+  const all = await Promise.all(running);
+  const counts = all.map((times) => countInside(times, span).counted);
+  const rate = (counts.reduce((sum, count) => sum + count, 0) * 1000) / span.windowMs;
+  return { rate, done: all.reduce((sum, times) => sum + times.length - 1, 0) };
 };
 
 const calls = {
@@ -41,7 +43,7 @@ const calls = {
     });
     await runAll({ settleMs: 0, windowMs: 300 });
   },
-  slice: async (span: Span) => ({ rate: await runAll(span) }),
+  slice: runAll,
 };
 export type LoopCalls = typeof calls;
 

@@ -1,4 +1,4 @@
-/** CPU milliseconds per operation, told apart by what the process or thread is for. */
+/** CPU milliseconds, told apart by what the process or thread is for. */
 import { cpuTime } from './cpu.js';
 import type { Kind } from './fleet.js';
 
@@ -15,10 +15,16 @@ export type Part = (typeof partNames)[number];
 export type Parts = Record<Part, number>;
 
 type Watched = { kind: Kind | 'load'; pid: number };
-/** Without arguments: the clock. With an earlier clock and a count: the difference, per operation. */
-export type Meter = (before?: Parts, count?: number) => Parts;
+/** The time until now, or since an earlier reading. */
+export type Meter = (before?: Parts) => Parts;
 
 const none: Parts = { hash: 0, node_main: 0, edges: 0, redis: 0, primary: 0, admin: 0, load: 0 };
+
+export const mapParts = (value: (part: Part) => number): Parts => {
+  const parts = { ...none };
+  for (const name of partNames) parts[name] = value(name);
+  return parts;
+};
 
 export const createMeter = (processes: readonly Watched[]): Meter => {
   const read = (): Parts => {
@@ -30,9 +36,8 @@ export const createMeter = (processes: readonly Watched[]): Meter => {
     }
     return total;
   };
-  return (before = none, count = 1) => {
+  return (before = none) => {
     const now = read();
-    for (const name of partNames) now[name] = (now[name] - before[name]) / count;
-    return now;
+    return mapParts((name) => now[name] - before[name]);
   };
 };

@@ -21,6 +21,8 @@ export type Report = {
   parameters: Record<string, unknown>;
   results: Record<string, unknown>;
   criteria: Criterion[];
+  /** Others used the machine so much that the ratios are not to be trusted. */
+  isNoisy: boolean;
   tables: { title: string; head: Row; rows: Row[] }[];
   /** A whole SVG document. */
   chart: string;
@@ -53,6 +55,16 @@ export const roundInterval = ({ median, low, high, count }: Interval) => ({
   high: round(high),
   pairs: count,
 });
+
+type Noise = { dropped: number; isNoisy: boolean };
+
+export const describeNoise = ({ dropped, isNoisy }: Noise) => ({
+  dropped_pairs: dropped,
+  noisy: isNoisy,
+});
+
+export const showNoise = ({ dropped, isNoisy }: Noise): string =>
+  isNoisy ? 'noisy!' : String(dropped);
 
 const git = (root: string, ...words: string[]): string => {
   try {
@@ -106,5 +118,8 @@ export const formatReport = (report: Report): string => {
     rows: report.criteria.map((c) => [c.name, c.target, String(c.measured), c.pass ? '✓' : '✗']),
   };
   const tables = report.criteria.length > 0 ? [...report.tables, criteria] : report.tables;
-  return tables.map(formatTable).join('\n');
+  const warning = report.isNoisy
+    ? '\nOther programs kept the cores busy: no pair of slices was undisturbed, run it again.\n'
+    : '';
+  return tables.map(formatTable).join('\n') + warning;
 };

@@ -9,6 +9,7 @@ import type { BareCalls } from './bare-server.js';
 import { cpuTime, pin } from './cpu.js';
 import { type Fleet, startFleet } from './fleet.js';
 import type { LoadCalls, Slice } from './load.js';
+import { createWatch } from './neighbours.js';
 import { type Peer, startPeer } from './peer.js';
 import type { Options } from './report.js';
 import { type Comparison, compare } from './slices.js';
@@ -41,6 +42,8 @@ export type Flood = {
   idleP50: number;
   floodP50: number;
   lost: number;
+  dropped: number;
+  isNoisy: boolean;
 };
 export type VerifyResult = {
   warm: Comparison<Slice, Slice>;
@@ -79,6 +82,11 @@ const openRig = async (options: Options): Promise<Rig> => {
     throw error;
   }
 };
+
+const pidsOf = ({ fleet, load, crowd, bare }: Rig): number[] => [
+  ...fleet.processes.map(({ pid }) => pid),
+  ...[load.pid, crowd.pid, bare.pid],
+];
 
 const closeRig = async ({ fleet, load, crowd, bare }: Rig) => {
   await Promise.all([load.stop(), crowd.stop(), bare.stop()]);
@@ -119,6 +127,7 @@ const measureWarm = async (rig: Rig, options: Options) => {
   await run(load, 3000);
   await run(crowd, 3000);
   const warm = await compare({
+    watch: createWatch(pidsOf(rig)),
     pairs: options.pairs,
     a: () => run(load),
     b: () => run(crowd),
@@ -170,7 +179,8 @@ const measureFlood = async (rig: Rig, options: Options): Promise<Flood> => {
     await crowding;
     return checked;
   };
-  const { a, b } = await compare({
+  const { a, b, dropped, isNoisy } = await compare({
+    watch: createWatch(pidsOf(rig)),
     pairs: options.pairs,
     a: flooded,
     b: check,
@@ -182,6 +192,8 @@ const measureFlood = async (rig: Rig, options: Options): Promise<Flood> => {
     floodP50: median(a.map(({ p50 }) => p50)),
     idleP50: median(b.map(({ p50 }) => p50)),
     lost,
+    dropped,
+    isNoisy,
   };
 };
 

@@ -1,0 +1,33 @@
+/** How much of the machine other processes take, in which the bench has no part. Linux's /proc. */
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { cpuTime } from './cpu.js';
+import type { Watch } from './slices.js';
+
+/** All cores together since boot: user, nice, system, interrupts, and what the host kept (steal). */
+const busyMs = (): number => {
+  const line = readFileSync('/proc/stat', 'utf8').split('\n', 1)[0] ?? '';
+  const [, user, nice, system, , , irq, softirq, steal] = line.split(/\s+/).map(Number);
+  const ticks = [user, nice, system, irq, softirq, steal];
+  return ticks.reduce<number>((sum, value) => sum + (value ?? 0), 0) * 10;
+};
+
+const ownMs = (pids: readonly number[]): number =>
+  pids.reduce((sum, pid) => {
+    const { hashMs, otherMs } = cpuTime(pid);
+    return sum + hashMs + otherMs;
+  }, 0);
+
+/** `pids` are the processes of the bench besides this one. */
+export const createWatch = (pids: readonly number[]): Watch => {
+  const own = [process.pid, ...pids];
+  const others = () => busyMs() - ownMs(own);
+  return () => {
+    const startedAt = performance.now();
+    const before = others();
+    return () => {
+      const capacityMs = (performance.now() - startedAt) * availableParallelism();
+      return Math.max(0, others() - before) / capacityMs;
+    };
+  };
+};
