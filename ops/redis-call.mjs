@@ -19,7 +19,8 @@ const decode = (text) => {
   if (end < 0) return undefined;
   const rest = text.slice(end + 2);
   if (text[0] !== '$') return { reply: text.slice(0, end), rest };
-  const length = Math.max(0, Number(text.slice(1, end)));
+  const length = Number(text.slice(1, end));
+  if (length < 0) return { reply: '', rest }; // nil
   if (rest.length < length + 2) return undefined;
   return { reply: rest.slice(0, length), rest: rest.slice(length + 2) };
 };

@@ -15,6 +15,13 @@ import { isGroupAlive, killGroup } from '../processes.mjs';
 const here = dirname(fileURLToPath(import.meta.url));
 export const realRoot = dirname(dirname(here));
 
+/**
+ * A Node command as a user would run it: tap loads its own modules into every child by NODE_OPTIONS.
+ * @param {string[]} args
+ * @returns {[string, string[]]}
+ */
+export const plainNode = (...args) => ['env', ['-u', 'NODE_OPTIONS', process.execPath, ...args]];
+
 /** @typedef {{ teardown: (fn: () => unknown) => void }} Test */
 
 /** @param {Test} t */
@@ -106,7 +113,7 @@ export const makeSite = async (t, { root } = {}) => {
 
   /** @param {Record<string, string>} [env] */
   const start = (env = {}) => {
-    const launcher = spawn(process.execPath, [join(projectRoot, 'ops/start.mjs')], {
+    const launcher = spawn(...plainNode(join(projectRoot, 'ops/start.mjs')), {
       cwd: projectRoot,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {

@@ -12,6 +12,9 @@ import { makeDir } from './project.mjs';
 
 const binary = findRedisBinary(process.env.PATH ?? '') ?? '';
 
+/** Several writes of one script are a transaction in the append-only file. */
+const script = "redis.call('SET', KEYS[1], 'one') redis.call('SET', KEYS[2], 'two')";
+
 const makePaths = (t) => {
   const paths = preparePaths({
     DATA_DIR: join(makeDir(t), 'my data "quoted"'),
@@ -59,6 +62,7 @@ t.test('gateway and nodes each reach their own keys only', async (t) => {
   t.match(await ops('GET keyring'), /^-NOPERM/);
   const stranger = { socket: paths.redisSocket, user: 'default', password: '' };
   t.match(await callRedis(stranger, ['PING']), /^-/);
+  t.match(await callRedis({ ...stranger, password: 'x' }, ['PING']), /^-WRONGPASS/);
 });
 
 t.test('a live server is adopted, data and all', async (t) => {
@@ -91,10 +95,16 @@ t.test('kill -9 of the server loses nothing that was answered', async (t) => {
   const paths = makePaths(t);
   const first = await launch(t, paths);
   for (let i = 0; i < 100; i++) await as(paths, 'worker')(`SET cred:{${i}} v${i}`);
+  await callRedis(
+    { socket: paths.redisSocket, user: 'worker', password: readRedisPassword(paths, 'worker') },
+    ['EVAL', script, '2', 'cred:{a}', 'user:{a}'],
+  );
   killGroup(first.identity);
   await waitGroupGone(first.identity, 5000);
   t.ok(existsSync(paths.redisSocket), 'the dead socket is still there');
   await launch(t, paths);
   t.equal(await as(paths, 'worker')('GET cred:{99}'), 'v99');
+  t.equal(await as(paths, 'worker')('GET user:{a}'), 'two', 'what a script wrote, too');
+  t.match(await as(paths, 'gateway')('GET user:{a}'), 'two');
   t.equal(await callOwnRedis(paths, ['PING']), '+PONG');
 });
