@@ -129,6 +129,11 @@ export const createAddresses = ({
   return {
     callerOf: callerOfRequest,
     isTrusted,
+    /** Whose connection this is, for the limit of them; undefined for our own proxies. */
+    connectionKey: (peer: string): string | undefined => {
+      const address = parse(peer);
+      return address === undefined || isIn(address, ranges) ? undefined : callerOf(address).client;
+    },
     /** A trusted proxy's request id, for correlation only. */
     requestIdOf: (req: IncomingMessage): string | undefined => {
       const id = req.headers['x-request-id'];

@@ -10,7 +10,13 @@ import type { Ctx } from '../shared/http.js';
 import type { Verdict, WorkClass } from '../shared/protocol.js';
 import type { Caller } from './address.js';
 
-type Reservation = { suspect: boolean; release(): Promise<void>; fail(): Promise<void> };
+type Reservation = {
+  suspect: boolean;
+  release(): Promise<void>;
+  fail(): Promise<void>;
+  /** The client left before the answer: its address pays for it, the account does not. */
+  abandon(): Promise<void>;
+};
 type Signal = { readonly aborted: boolean; onAbort(fn: () => void): void };
 
 export type Work = {
@@ -100,29 +106,28 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
       return { verdict, release: verdict.outcome === 'denied' ? nothing : reservation.release };
     } catch (error) {
       // Refused, timed out or lost: not the caller's fault. If this fails too, the lease runs out.
-      reservation.release().catch(() => {});
+      // Leaving early is: the hash may be running, and must not be free.
+      const end = signal.aborted ? reservation.abandon : reservation.release;
+      end().catch(() => {});
       throw error;
     }
   };
 
   /** Calls `abort` once every waiter's client has gone. */
   const watch = (ctx: Ctx, shared: Shared) => {
+    if (ctx.res.destroyed) return;
     shared.waiters++;
     ctx.res.once('close', () => {
       if (!ctx.res.writableFinished && --shared.waiters === 0) shared.abort();
     });
   };
 
-  const start = (ctx: Ctx, work: Work, caller: Caller): Shared => {
-    const { signal, abort } = createSignal();
-    const shared: Shared = { settled: forward(ctx, work, caller, signal), waiters: 0, abort };
-    watch(ctx, shared);
-    return shared;
-  };
-
-  /** A password change or registration: never shared. Throws what limits and nodes throw. */
+  /**
+   * A password change or registration: never shared, and never dropped when the client leaves,
+   * because what the node has written must be told to every edge. Throws what limits and nodes throw.
+   */
   const run = (ctx: Ctx, work: Work, caller: Caller): Promise<Settled> =>
-    start(ctx, work, caller).settled;
+    forward(ctx, work, caller, createSignal().signal);
 
   /** A login: joins an identical one in flight, or becomes the one that others join. */
   const join = async (ctx: Ctx, work: Work, caller: Caller, password: string): Promise<Settled> => {
@@ -133,12 +138,20 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
       const { verdict } = await running.settled;
       return { verdict, release: nothing };
     }
-    const shared = start(ctx, work, caller);
+    const { signal, abort } = createSignal();
+    const forget = () => {
+      if (inFlight.get(key) === shared) inFlight.delete(key);
+    };
+    // What is being dropped must not be joined.
+    signal.onAbort(forget);
+    const settled = forward(ctx, work, caller, signal);
+    const shared: Shared = { settled, waiters: 0, abort };
     inFlight.set(key, shared);
+    watch(ctx, shared);
     try {
-      return await shared.settled;
+      return await settled;
     } finally {
-      inFlight.delete(key);
+      forget();
     }
   };
 

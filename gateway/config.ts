@@ -46,6 +46,19 @@ const readKek = (env: ReturnType<typeof createEnv>): Buffer => {
   return bytes;
 };
 
+const adminHint = 'the bearer token of the admin port.';
+
+/** A secret that must fit into an Authorization header and not be guessable. */
+const readBearer = <T extends string | undefined>(
+  env: ReturnType<typeof createEnv>,
+  name: string,
+  token: T,
+): T => {
+  if (token && !/^[A-Za-z0-9\-._~+/]{16,}=*$/.test(token))
+    env.complain(`${name} must have at least 16 characters, all of them A-Z a-z 0-9 - . _ ~ + /`);
+  return token;
+};
+
 const readAdmin = (env: ReturnType<typeof createEnv>, hasTls: boolean) => {
   const adminHost = env.string('ADMIN_HOST', { default: '127.0.0.1' });
   if (!loopback.includes(adminHost) && !hasTls)
@@ -53,8 +66,8 @@ const readAdmin = (env: ReturnType<typeof createEnv>, hasTls: boolean) => {
   return {
     adminHost,
     adminPort: env.int('ADMIN_PORT', { default: 9464, min: 0, max: 65_535 }),
-    adminToken: env.requiredSecret('ADMIN_TOKEN', 'the bearer token of the admin port.'),
-    metricsToken: env.secret('METRICS_TOKEN'),
+    adminToken: readBearer(env, 'ADMIN_TOKEN', env.requiredSecret('ADMIN_TOKEN', adminHint)),
+    metricsToken: readBearer(env, 'METRICS_TOKEN', env.secret('METRICS_TOKEN')),
   };
 };
 
@@ -97,9 +110,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv) => {
     redisUrl: env.requiredSecret('REDIS_URL', 'npm start brings a Redis of its own.'),
     acceptDataLoss: env.flag('ACCEPT_DATA_LOSS'),
     runtimeDir: env.optional('RUNTIME_DIR') ?? defaultRuntimeDir(source),
-    nodeSecrets: env
-      .requiredSecret('NODE_SECRET', 'the secret that gateway and nodes share.')
-      .split(','),
+    nodeSecrets: env.rotatingSecret('NODE_SECRET', 'the secret that gateway and nodes share.'),
     kek: readKek(env),
     trustedProxies: readProxies(env),
     registration: env.oneOf('REGISTRATION', ['open', 'closed'] as const, 'closed'),

@@ -113,6 +113,8 @@ export type Reservation = {
   release(): Promise<void>;
   /** The attempt was wrong. Throws store_unavailable: a guess that was not counted gets no answer. */
   fail(): Promise<void>;
+  /** The client left: a failure for its address, none for the account. Never rejects. */
+  abandon(): Promise<void>;
 };
 
 /** One half of a reservation, admitted or refused. */
@@ -211,6 +213,9 @@ const reservationOf = (account: Half, address: Half): Reservation => {
     },
     fail: async () => {
       if (settle()) await Promise.all([account.fail(), address.fail()]);
+    },
+    abandon: async () => {
+      if (settle()) await Promise.allSettled([account.release(), address.fail()]);
     },
   };
 };

@@ -25,7 +25,6 @@ type Logs = { info(fields: object, text: string): void; error(fields: object, te
 const pingMs = 500;
 const silenceMs = 2000;
 const readyMs = 10_000;
-const drainMs = 15_000;
 
 const tell = (worker: Worker, message: ToChild) => {
   if (worker.isConnected()) worker.send(message, () => {});
@@ -46,6 +45,8 @@ export const startPrimary = ({
   cluster.schedulingPolicy = cluster.SCHED_RR;
   const slots: Slot[] = [];
   const gathering = new Map<number, { from: Worker; parts: object[][]; missing: number }>();
+  /** The announcement, what is in flight, and the way out. */
+  const drainMs = config.stopDelayMs + 10_000;
   const serving = new WeakSet<Worker>();
   let isServing = false;
   let isReloading = false;

@@ -55,14 +55,14 @@ const openTokens = async ({ config, lifecycle, log }: Given) => {
   await revocations.ready();
   const ttlSeconds = accessTtlMs / 1000;
   const sign = createSign({ keys, issuer, audience, ttlSeconds });
-  const { verify, verifyIgnoringRevocation } = createVerify({
+  const { verify, verifyForLogout } = createVerify({
     keys,
     issuer,
     audience,
     maxLifeSeconds,
     revocations,
   });
-  return { redis, keys, revocations, sign, verify, verifyIgnoringRevocation };
+  return { redis, keys, revocations, sign, verify, verifyForLogout };
 };
 
 const openSessions = (config: Config, tokens: Awaited<ReturnType<typeof openTokens>>) => {
@@ -81,7 +81,7 @@ export const startEdge = async (given: Given): Promise<void> => {
   lifecycle.onStop('log', () => flushLog(log), 500);
   const metrics = createMetrics();
   const tokens = await openTokens(given);
-  const { redis, keys, revocations, sign, verify, verifyIgnoringRevocation } = tokens;
+  const { redis, keys, revocations, sign, verify, verifyForLogout } = tokens;
   const { nodeSecrets: secrets, runtimeDir } = config;
   const nodes = createNodes({ redis, secrets, runtimeDir, log, metrics });
   lifecycle.onStop('nodes', nodes.close, 1000);
@@ -106,14 +106,14 @@ export const startEdge = async (given: Given): Promise<void> => {
       createVerifyRoute({ verify }),
       createRefresh({ sessions, revocations, grant }),
       createPassword({ verify, attempts, addresses, sessions, revocations, grant, floor }),
-      createLogout({ verifyIgnoringRevocation, sessions, revocations }),
+      createLogout({ verifyForLogout, sessions, revocations }),
       ...createWellKnown({ jwks: keys.jwks, isStopping: () => isGatewayStopping }),
     ],
     log,
     requestIdOf: addresses.requestIdOf,
     observe: createObserve({ metrics, log, addresses }),
     maxConnections: config.maxConnections,
-    perAddress: { max: 100, exempt: addresses.isTrusted },
+    perClient: { max: 100, keyOf: addresses.connectionKey },
     ...(config.tls ? { tls: readCertificate(config.tls) } : {}),
   });
   if (config.tls && 'setSecureContext' in http.server)

@@ -7,7 +7,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { AppError } from '../shared/errors.js';
-import { defineScript, type RedisClient } from '../shared/redis.js';
+import { defineScript, type RedisClient, storeCall } from '../shared/redis.js';
 
 /**
  * Opens a session unless the account changed since its password was checked.
@@ -208,6 +208,10 @@ export const createSessions = ({
       const grant = { u, userId, gen: Number(gen), scope, clientId };
       return { ...grant, outcome, sessionId, refreshToken: issue(sessionId, Number(next)) };
     },
+
+    /** The account's generation; 0 for one that does not exist. Throws store_unavailable. */
+    genOf: async (u: string): Promise<number> =>
+      Number(await storeCall(redis.hget(`user:{${u}}`, 'gen'))),
 
     /** Deletes the session; repeatable. Throws store_unavailable. */
     end: async (sessionId: string): Promise<void> => {

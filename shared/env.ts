@@ -89,6 +89,15 @@ export const createEnv = (source: Record<string, string | undefined>) => {
     return value ?? '';
   };
 
+  /** "current" or "current,previous", how a shared secret rotates: no empty part, none guessable. */
+  const rotatingSecret = (name: string, hint: string): string[] => {
+    const text = requiredSecret(name, hint);
+    const parts = text.split(',').map((part) => part.trim());
+    if (text !== '' && (parts.length > 2 || parts.some((part) => part.length < 16)))
+      complain(`${name} must be "current" or "current,previous", each at least 16 characters.`);
+    return parts;
+  };
+
   const list = (name: string): string[] =>
     (read(name) ?? '')
       .split(',')
@@ -117,6 +126,7 @@ export const createEnv = (source: Record<string, string | undefined>) => {
     durationMs,
     secret,
     requiredSecret,
+    rotatingSecret,
     list,
     oneOf,
     flag,

@@ -32,8 +32,8 @@ export type HttpOptions = {
   observe?: (ctx: Ctx, route: string, status: number, code?: ErrorCode) => void;
   tls?: { cert: Buffer; key: Buffer };
   maxConnections?: number;
-  /** Connections of one address; `exempt` names addresses that stand for many clients. */
-  perAddress?: { max: number; exempt: (address: string) => boolean };
+  /** Connections of one client; no key = an address that stands for many of them. */
+  perClient?: { max: number; keyOf: (address: string) => string | undefined };
   keepAliveMs?: number;
   /** Inner answers carry the reason as a field, so that an edge can pass it on. */
   inner?: boolean;
@@ -41,19 +41,53 @@ export type HttpOptions = {
 
 const maxHeaderBytes = 16 * 1024;
 
-const limitConnections = (limit: NonNullable<HttpOptions['perAddress']>) => {
+/** Unanswered requests that one connection may have; who pipelines more is cut off. */
+const maxPipelined = 16;
+
+/**
+ * Closes connections past the limits. Not with `server.maxConnections`: in a cluster a full child
+ * hands the connection back to the primary, which offers it round for ever.
+ */
+const limitConnections = ({
+  maxConnections = Number.POSITIVE_INFINITY,
+  perClient,
+}: HttpOptions) => {
   const open = new Map<string, number>();
+  let all = 0;
+
+  const leave = (key: string | undefined) => {
+    all--;
+    if (key === undefined) return;
+    const left = (open.get(key) ?? 1) - 1;
+    if (left === 0) open.delete(key);
+    else open.set(key, left);
+  };
+
   return (socket: Socket) => {
-    const address = socket.remoteAddress;
-    if (address === undefined || limit.exempt(address)) return;
-    const count = (open.get(address) ?? 0) + 1;
-    if (count > limit.max) return void socket.destroy();
-    open.set(address, count);
-    socket.once('close', () => {
-      const left = (open.get(address) ?? 1) - 1;
-      if (left === 0) open.delete(address);
-      else open.set(address, left);
-    });
+    const key = perClient?.keyOf(socket.remoteAddress ?? '');
+    const count = key === undefined ? 0 : (open.get(key) ?? 0) + 1;
+    if (all >= maxConnections || count > (perClient?.max ?? Number.POSITIVE_INFINITY))
+      return void socket.destroy();
+    all++;
+    if (key !== undefined) open.set(key, count);
+    socket.once('close', () => leave(key));
+  };
+};
+
+/** Counts unanswered requests by connection. Only those that wait for something are counted. */
+const createPipeline = () => {
+  const waiting = new WeakMap<Socket, number>();
+  return {
+    /** False when this one is too many; its connection is closed. */
+    enter: (socket: Socket): boolean => {
+      const count = (waiting.get(socket) ?? 0) + 1;
+      if (count > maxPipelined) socket.destroy();
+      else waiting.set(socket, count);
+      return count <= maxPipelined;
+    },
+    leave: (socket: Socket): void => {
+      waiting.set(socket, (waiting.get(socket) ?? 1) - 1);
+    },
   };
 };
 
@@ -63,6 +97,7 @@ export const createHttp = (options: HttpOptions) => {
   const idPrefix = randomBytes(9).toString('base64url');
   let lastId = 0;
   let isStopping = false;
+  const pipeline = createPipeline();
   const newId = () => `${idPrefix}${(++lastId).toString(36)}`;
 
   const write = (ctx: Ctx, reply: Reply) => {
@@ -96,13 +131,19 @@ export const createHttp = (options: HttpOptions) => {
 
   const settle = (ctx: Ctx, route: Route, reply: Reply | Promise<Reply>) => {
     if (!(reply instanceof Promise)) return send(ctx, route.path, reply);
-    reply.then(
-      (done) => send(ctx, route.path, done),
-      (error: unknown) => fail(ctx, route.path, error),
-    );
+    const { socket } = ctx.req;
+    pipeline.enter(socket);
+    reply
+      .then(
+        (done) => send(ctx, route.path, done),
+        (error: unknown) => fail(ctx, route.path, error),
+      )
+      .finally(() => pipeline.leave(socket));
   };
 
   const handleBody = async (ctx: Ctx, route: Route) => {
+    const { socket } = ctx.req;
+    if (!pipeline.enter(socket)) return;
     try {
       checkMediaType(ctx.req);
       const bytes = await readBody(ctx.req);
@@ -111,6 +152,8 @@ export const createHttp = (options: HttpOptions) => {
       send(ctx, route.path, await route.handle(ctx, parseJson(bytes)));
     } catch (error) {
       fail(ctx, route.path, error);
+    } finally {
+      pipeline.leave(socket);
     }
   };
 
@@ -122,6 +165,8 @@ export const createHttp = (options: HttpOptions) => {
   };
 
   const onRequest = (req: IncomingMessage, res: ServerResponse) => {
+    // The rest of a chunk that was read before the connection was cut off.
+    if (req.socket.destroyed) return;
     const url = req.url ?? '/';
     const mark = url.indexOf('?');
     const path = mark === -1 ? url : url.slice(0, mark);
@@ -158,13 +203,15 @@ export const createHttp = (options: HttpOptions) => {
     noDelay: true,
   };
   const server = options.tls
-    ? createTlsServer({ ...settings, ...options.tls, minVersion: 'TLSv1.2' }, onRequest)
+    ? createTlsServer(
+        { ...settings, ...options.tls, handshakeTimeout: 5000, minVersion: 'TLSv1.2' },
+        onRequest,
+      )
     : createServer(settings, onRequest);
   // Every line is kept, so that checkHead can count them.
   server.maxHeadersCount = 0;
-  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
-  if (options.perAddress !== undefined)
-    server.on('connection', limitConnections(options.perAddress));
+  if (options.maxConnections !== undefined || options.perClient !== undefined)
+    server.on('connection', limitConnections(options));
   server.on('clientError', onClientError);
   server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
     const ctx: Ctx = { req, res, requestId: newId(), path: '', arrivedAt: performance.now() };

@@ -75,9 +75,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv, pid: number) => {
     redisUrl,
     lockRedisUrls: lockUrls.length === 0 ? [redisUrl] : lockUrls,
     acceptDataLoss: env.flag('ACCEPT_DATA_LOSS'),
-    nodeSecrets: splitSecret(
-      env.requiredSecret('NODE_SECRET', 'the secret that gateway and nodes share.'),
-    ),
+    nodeSecrets: env.rotatingSecret('NODE_SECRET', 'the secret that gateway and nodes share.'),
     runtimeDir: env.optional('RUNTIME_DIR') ?? defaultRuntimeDir(source),
     blocklistFile: env.optional('PASSWORD_BLOCKLIST_FILE'),
     logLevel: env.oneOf('LOG_LEVEL', logLevels, 'info'),

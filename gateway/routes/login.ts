@@ -44,6 +44,16 @@ export const createLogin = (parts: Parts): Route => {
     return created;
   };
 
+  /** A scope that is too wide ends the login, and with it the reservation. */
+  const scopeOf = async (settled: Settled, requested: string | undefined): Promise<string> => {
+    try {
+      return grantScope(settled.verdict.scopes, requested);
+    } catch (error) {
+      await settled.release();
+      throw error;
+    }
+  };
+
   return {
     method: 'POST',
     path: '/v1/login',
@@ -64,7 +74,7 @@ export const createLogin = (parts: Parts): Route => {
       for (let tries = 0; tries < 2; tries++) {
         const settled = await attempts.join(ctx, work, caller, password);
         if (settled.verdict.outcome !== 'ok') return floor(ctx);
-        const scope = grantScope(settled.verdict.scopes, requested);
+        const scope = await scopeOf(settled, requested);
         const created = await openSession(ctx, settled, u, scope);
         if (created === 'gen_changed') continue;
         const { user_id: userId, gen } = settled.verdict;

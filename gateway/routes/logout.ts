@@ -9,11 +9,11 @@ import type { Revocations } from '../tokens/revocations.js';
 import type { Verifier } from '../tokens/verify.js';
 
 export const createLogout = ({
-  verifyIgnoringRevocation,
+  verifyForLogout,
   sessions,
   revocations,
 }: {
-  verifyIgnoringRevocation: Verifier['verifyIgnoringRevocation'];
+  verifyForLogout: Verifier['verifyForLogout'];
   sessions: Sessions;
   revocations: Revocations;
 }): Route => ({
@@ -21,7 +21,7 @@ export const createLogout = ({
   path: '/v1/logout',
   body: 'none',
   handle: async (ctx) => {
-    const { sid, sub } = await verifyIgnoringRevocation(bearerOf(ctx.req));
+    const { sid, sub } = await verifyForLogout(bearerOf(ctx.req));
     ctx.facts = { user_id: sub, session_id: sid };
     await sessions.end(sid);
     await revocations.publish({ kind: 'session', id: sid });

@@ -4,11 +4,12 @@
  * Order (design § 5): record and generation on the node, session script, revocation log, answer.
  * Whatever fails is 503, and the same request again finds its own change and does the rest.
  */
-import { AppError, codeOf } from '../../shared/errors.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AppError, codeOf, type ErrorCode } from '../../shared/errors.js';
 import { checkPassword, readFields } from '../../shared/fields.js';
-import type { Route } from '../../shared/http.js';
+import type { Ctx, Route } from '../../shared/http.js';
 import type { Addresses } from '../address.js';
-import type { Attempts, Floor } from '../attempts.js';
+import type { Attempts, Floor, Settled, Work } from '../attempts.js';
 import { bearerOf } from '../bearer.js';
 import type { Grant } from '../grant.js';
 import type { Sessions } from '../sessions.js';
@@ -25,6 +26,11 @@ type Parts = {
   floor: Floor;
 };
 
+/** Errors after which nobody can say whether the node has written. */
+const unknownFates: readonly ErrorCode[] = ['timeout', 'bad_node_answer', 'store_unavailable'];
+/** Late enough for the caller's own repeat, which would finish the change, to come first. */
+const looksMs = [5000, 15_000];
+
 /** The session may have ended meanwhile; the change stands all the same and must be published. */
 const orEnded = (error: unknown): undefined => {
   if (codeOf(error) !== 'session_ended') throw error;
@@ -32,18 +38,37 @@ const orEnded = (error: unknown): undefined => {
 
 export const createPassword = (parts: Parts): Route => {
   const { verify, attempts, addresses, sessions, revocations, grant, floor } = parts;
+  /** A change whose fate is unknown and which nobody repeats must still end the old tokens. */
+  const followUp = async (u: string, gen: number) => {
+    for (const ms of looksMs) {
+      await sleep(ms, undefined, { ref: false });
+      const current = await sessions.genOf(u).catch(() => 0);
+      if (current > gen) await revocations.publish({ kind: 'user', id: u, gen: current });
+    }
+  };
+
+  const change = async (ctx: Ctx, work: Work, gen: number): Promise<Settled> => {
+    try {
+      return await attempts.run(ctx, work, addresses.callerOf(ctx.req));
+    } catch (error) {
+      if (unknownFates.includes(codeOf(error))) followUp(work.u, gen).catch(() => {});
+      throw error;
+    }
+  };
+
   return {
     method: 'POST',
     path: '/v1/password',
     body: 'json',
     handle: async (ctx, body) => {
-      const { u, sid: sessionId, sub: userId, scope, clientId } = await verify(bearerOf(ctx.req));
+      const claims = await verify(bearerOf(ctx.req));
+      const { u, sid: sessionId, sub: userId, scope, clientId } = claims;
       ctx.facts = { account: u, user_id: userId, session_id: sessionId };
       const fields = readFields(body, { current_password: true, new_password: true });
       checkPassword('current_password', fields.current_password);
       checkPassword('new_password', fields.new_password);
       const work = { kind: 'password', u, class: 'password', body: { u, ...fields } } as const;
-      const { verdict, release } = await attempts.run(ctx, work, addresses.callerOf(ctx.req));
+      const { verdict, release } = await change(ctx, work, claims.gen);
       if (verdict.outcome !== 'ok') return floor(ctx);
       const { gen } = verdict;
       const rebased = sessions.rebase({ sessionId, gen }).catch(orEnded);

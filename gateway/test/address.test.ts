@@ -71,3 +71,14 @@ t.test('ranges', async (t) => {
   for (const bad of ['', '10.0.0.0/33', 'localhost', '10.0.0', '1/2/3'])
     t.notOk(parseRange(bad), bad);
 });
+
+t.test(
+  'connections are counted by client, not by address; our proxies are not counted',
+  async (t) => {
+    const { connectionKey } = create('10.0.0.0/8');
+    t.equal(connectionKey('2001:db8:1:2::1'), connectionKey('2001:db8:1:2:ffff::9'), 'one /64');
+    t.not(connectionKey('2001:db8:1:2::1'), connectionKey('2001:db8:1:3::1'));
+    t.equal(connectionKey('10.1.1.1'), undefined);
+    t.equal(connectionKey(''), undefined);
+  },
+);

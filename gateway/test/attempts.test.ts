@@ -25,6 +25,7 @@ const create = (answer: () => Promise<Verdict['outcome']>) => {
           suspect: false,
           release: async () => void calls.push('release'),
           fail: async () => void calls.push('fail'),
+          abandon: async () => void calls.push('abandon'),
         };
       },
     },
@@ -101,6 +102,34 @@ t.test('the work is dropped when the last waiter has left, not before', async (t
   second.res.emit('close');
   t.ok(calls.includes('abort'));
   await Promise.all(running);
+});
+
+t.test('who leaves early pays with the address, and what is dropped is not joined', async (t) => {
+  const { attempts, calls } = create(async () => {
+    await sleep(30);
+    throw new AppError('timeout');
+  });
+  const first = newCtx();
+  const running = attempts.join(first.ctx, work('a'), caller, 'pw');
+  await sleep(5);
+  first.res.emit('close');
+  const second = attempts.join(newCtx().ctx, work('a'), caller, 'pw');
+  await t.rejects(running, { code: 'timeout' });
+  await t.rejects(second, { code: 'timeout' });
+  t.equal(calls.filter((call) => call === 'submit').length, 2, 'an attempt of its own');
+  t.same(calls.filter((call) => ['abandon', 'release'].includes(call)).sort(), [
+    'abandon',
+    'release',
+  ]);
+});
+
+t.test('a password change goes on when its client leaves', async (t) => {
+  const { attempts, calls } = create(settle);
+  const { ctx, res } = newCtx();
+  const running = attempts.run(ctx, { ...work('a'), kind: 'password' }, caller);
+  res.emit('close');
+  t.equal((await running).verdict.outcome, 'ok');
+  t.notOk(calls.includes('abort'));
 });
 
 t.test('the floor: never before it, always at a multiple of it', async (t) => {

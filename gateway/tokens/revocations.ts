@@ -68,6 +68,9 @@ const createState = (now: () => number) => {
     map.set(entry.id, { until: now() + retainedMs, life, gen });
   };
 
+  const endsButSession = ({ u, gen, jti, kid }: Checked): boolean =>
+    (known.user.get(u)?.gen ?? 0) > gen || known.jti.has(jti) || known.key.has(kid);
+
   return {
     add,
     /** True when the store has this entry already, as far as we have read. */
@@ -85,11 +88,8 @@ const createState = (now: () => number) => {
           map.delete(id);
         }
     },
-    ends: ({ sid, u, gen, jti, kid }: Checked): boolean =>
-      known.session.has(sid) ||
-      (known.user.get(u)?.gen ?? 0) > gen ||
-      known.jti.has(jti) ||
-      known.key.has(kid),
+    endsButSession,
+    ends: (claims: Checked): boolean => known.session.has(claims.sid) || endsButSession(claims),
     size: () => Object.values(known).reduce((sum, map) => sum + map.size, 0),
   };
 };
@@ -158,6 +158,12 @@ export const createRevocations = ({
     /** Local and synchronous. `unknown`: the log was not heard for too long, so nobody can say. */
     check: (claims: Checked): 'ok' | 'ended' | 'unknown' => {
       if (state.ends(claims)) return 'ended';
+      return now() - heardAt <= staleMs ? 'ok' : 'unknown';
+    },
+
+    /** The same for the end of a session, which must be repeatable: entries of sessions do not count. */
+    checkButSession: (claims: Checked): 'ok' | 'ended' | 'unknown' => {
+      if (state.endsButSession(claims)) return 'ended';
       return now() - heardAt <= staleMs ? 'ok' : 'unknown';
     },
 

@@ -18,6 +18,8 @@ const reloadMs = 30_000;
 /** More signature checks than this wait their turn: a crowd of new tokens is spread over many turns
  *  of the event loop, and log writes do not queue behind them in the thread pool. */
 const maxChecks = 16;
+/** About 100 ms of signature checks; whoever comes later is told to come again. */
+const maxWaiting = 512;
 
 export type Claims = {
   readonly sub: string;
@@ -44,11 +46,13 @@ const isTime = (value: unknown): value is number =>
 
 const invalid = (detail: string) => new AppError('token_invalid', { detail });
 
-/** Runs at most `limit` of the given tasks at a time, the others in order of arrival. */
+/** Runs at most `limit` of the given tasks at a time, the others in order of arrival; refuses what
+ *  would have to wait behind too many. */
 const createGate = (limit: number) => {
   const waiting: (() => void)[] = [];
   let running = 0;
   return async <T>(task: () => Promise<T>): Promise<T> => {
+    if (waiting.length >= maxWaiting) throw new AppError('overloaded', { detail: 'new tokens' });
     if (running >= limit) await new Promise<void>((resolve) => waiting.push(resolve));
     else running++;
     try {
@@ -93,7 +97,7 @@ export const createVerify = ({
   issuer: string;
   audience: string;
   maxLifeSeconds: number;
-  revocations: Pick<Revocations, 'check' | 'onGap'>;
+  revocations: Pick<Revocations, 'check' | 'checkButSession' | 'onGap'>;
   cacheSize?: number;
   now?: () => number;
 }) => {
@@ -107,8 +111,14 @@ export const createVerify = ({
   revocations.onGap(() => cache.clear());
 
   const reload = async () => {
-    await keys.reload();
     reloadedAt = now();
+    try {
+      await keys.reload();
+    } catch (error) {
+      // Asked again soon, but not by every unknown key id.
+      reloadedAt = now() - reloadMs + 1000;
+      throw error;
+    }
   };
 
   /** Throws store_unavailable when a key may exist that we could not read. */
@@ -126,10 +136,7 @@ export const createVerify = ({
     return added;
   };
 
-  const check = async (token: string): Promise<Claims> => {
-    const { kid, alg } = parseHeader(token);
-    const key = await findKey(kid);
-    if (key.alg !== alg) throw invalid('algorithm of another key');
+  const checkSignature = async (token: string, kid: string, key: VerifyingKey) => {
     const at = now();
     try {
       const { payload } = await jwtVerify(token, key.key, {
@@ -149,11 +156,19 @@ export const createVerify = ({
     }
   };
 
+  /** What costs nothing comes first: garbage must not wait in line before good tokens. */
+  const check = async (token: string): Promise<Claims> => {
+    const { kid, alg } = parseHeader(token);
+    const key = await findKey(kid);
+    if (key.alg !== alg) throw invalid('algorithm of another key');
+    return inTurn(() => checkSignature(token, kid, key));
+  };
+
   const checkOnce = (token: string): Promise<Claims> => {
     const running = pending.get(token);
     if (running !== undefined) return running;
     counts.misses++;
-    const checked = inTurn(() => check(token))
+    const checked = check(token)
       .then((claims) => {
         cache.set(token, claims);
         return claims;
@@ -172,11 +187,17 @@ export const createVerify = ({
     throw new AppError('token_expired');
   };
 
-  const refuseRevoked = (claims: Claims): Claims => {
-    const state = revocations.check(claims);
-    if (state === 'ok') return claims;
-    throw new AppError(state === 'ended' ? 'session_ended' : 'store_unavailable');
-  };
+  type Check = (claims: Claims) => 'ok' | 'ended' | 'unknown';
+  const refuseBy =
+    (ask: Check) =>
+    (claims: Claims): Claims => {
+      const state = ask(claims);
+      if (state === 'ok') return claims;
+      throw new AppError(state === 'ended' ? 'session_ended' : 'store_unavailable');
+    };
+
+  const refuseRevoked = refuseBy(revocations.check);
+  const refuseButSession = refuseBy(revocations.checkButSession);
 
   return {
     /**
@@ -189,9 +210,16 @@ export const createVerify = ({
       return claims === undefined ? checkOnce(token).then(refuseRevoked) : refuseRevoked(claims);
     },
 
-    /** The same without the revocation log, for calls that must be repeatable, such as logout. */
-    verifyIgnoringRevocation: (token: string): Claims | Promise<Claims> =>
-      findCached(token) ?? checkOnce(token),
+    /**
+     * The same for logout, which must be repeatable: a session that has ended is no reason to refuse.
+     * A token from before a password change is: it must not end the session that goes on.
+     */
+    verifyForLogout: (token: string): Claims | Promise<Claims> => {
+      const claims = findCached(token);
+      return claims === undefined
+        ? checkOnce(token).then(refuseButSession)
+        : refuseButSession(claims);
+    },
 
     /** Cache hits and misses since the start, and its size now. */
     stats: () => ({ ...counts, size: cache.size }),

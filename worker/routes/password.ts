@@ -1,7 +1,9 @@
 /**
  * POST /password: a new password for who knows the current one. One write ends everything issued
- * before (`gen` + 1). A repeat whose first answer was lost succeeds without a second write: it finds
- * its attempt id in the record, or the new password already in place.
+ * before (`gen` + 1). A repeat of the same attempt finds its id in the record and succeeds without a
+ * second write. A repeat by the client, whose first answer was lost, is a new attempt and finds the
+ * new password in place: it raises the generation once more, because what it is told (everything
+ * older is dead) must be true for whoever asks, not only for who changed it.
  */
 import { AppError } from '../../shared/errors.js';
 import { checkPassword, readFields } from '../../shared/fields.js';
@@ -40,6 +42,10 @@ export const createPassword = (parts: {
     return hash;
   };
 
+  /** The new password is stored already, as a hash that we wrote. */
+  const isRepeat = async (ticket: Ticket, credential: Credential | undefined, password: string) =>
+    (await check(ticket, credential, password)).outcome === 'ok' && credential?.norm === 'nfc';
+
   /** The account after the change, or undefined when the current password is not right. */
   const change = async (wish: Change, attempt: Attempt, ticket: Ticket): Promise<Changed> => {
     const { u, current_password, new_password } = wish;
@@ -49,13 +55,12 @@ export const createPassword = (parts: {
       if (credential?.isActive && credential.attempt === attempt.id)
         return { credential, gen: credential.gen };
       const checked = await check(ticket, credential, current_password);
-      if (checked.outcome === 'denied' || credential === undefined) {
-        const repeated = await check(ticket, credential, new_password);
-        const isRepeat = repeated.outcome === 'ok' && credential !== undefined;
-        return isRepeat ? { credential, gen: credential.gen } : undefined;
-      }
-      hash ??= await hashNew(ticket, new_password);
-      const gen = await credentials.changePassword(u, credential, { hash, attempt: attempt.id });
+      const isRight = checked.outcome === 'ok';
+      const isInPlace = !isRight && (await isRepeat(ticket, credential, new_password));
+      if (credential === undefined || !(isRight || isInPlace)) return undefined;
+      if (isRight) hash ??= await hashNew(ticket, new_password);
+      const wanted = { hash: isRight && hash ? hash : credential.hash, attempt: attempt.id };
+      const gen = await credentials.changePassword(u, credential, wanted);
       if (gen !== undefined) return { credential, gen };
     }
     throw new AppError('overloaded', { detail: 'the record kept changing' });

@@ -3,11 +3,11 @@
  * before it is stored; it is verified and migrated at the user's next login. Insert only.
  */
 import { randomBytes } from 'node:crypto';
-import { AppError } from '../../../shared/errors.js';
+import { AppError, codeOf } from '../../../shared/errors.js';
 import { readFields } from '../../../shared/fields.js';
 import type { Route } from '../../../shared/http.js';
 import { type RedisClient, storeCall } from '../../../shared/redis.js';
-import type { Nodes } from '../../nodes/submit.js';
+import type { Job, Nodes } from '../../nodes/submit.js';
 import { newUserId } from '../../user-id.js';
 import type { Accounts } from '../../username.js';
 
@@ -39,8 +39,22 @@ export const createUserRoutes = ({
   const claimId = async (userId: string, u: string) => {
     if (!idForm.test(userId) || /^[uc]_/.test(userId)) throw invalid('user_id');
     const key = `uid:${userId}`;
-    await storeCall(redis.set(key, u, 'NX'));
-    if ((await storeCall(redis.get(key))) !== u) throw new AppError('account_exists');
+    const isNew = (await storeCall(redis.set(key, u, 'NX'))) === 'OK';
+    if (!isNew && (await storeCall(redis.get(key))) !== u) throw new AppError('account_exists');
+    return { giveBack: () => (isNew ? storeCall(redis.del(key)) : 0) };
+  };
+
+  /** The verdict; an id that was claimed for an import that did not happen is free again. */
+  const importWith = async (claim: Awaited<ReturnType<typeof claimId>> | undefined, job: Job) => {
+    try {
+      const verdict = await nodes.submit(job);
+      if (verdict.outcome !== 'ok') await claim?.giveBack();
+      return verdict;
+    } catch (error) {
+      // Only what the node refused is known not to have been written.
+      if (codeOf(error) === 'bad_request') await claim?.giveBack();
+      throw error;
+    }
   };
 
   return [
@@ -55,9 +69,9 @@ export const createUserRoutes = ({
           throw invalid('status');
         const { name, u } = accounts(username);
         ctx.facts = { account: u };
-        if (user_id !== undefined) await claimId(user_id, u);
+        const claim = user_id === undefined ? undefined : await claimId(user_id, u);
         const userId = user_id ?? newUserId(u);
-        const verdict = await nodes.submit({
+        const verdict = await importWith(claim, {
           route: '/credentials',
           u,
           attemptId: randomBytes(16).toString('base64url'),

@@ -21,11 +21,18 @@ import {
 } from './fake-keys.js';
 
 const setup = (keys: FakeKeys = createFakeKeys(), cacheSize = 100) => {
-  const state = { check: 'ok' as 'ok' | 'ended' | 'unknown', gap: () => {}, now: nowMs };
+  type State = 'ok' | 'ended' | 'unknown';
+  const state = {
+    check: 'ok' as State,
+    butSession: 'ok' as State,
+    gap: () => {},
+    now: nowMs,
+  };
   const now = () => state.now;
   const sign = createSign({ keys, issuer, audience, ttlSeconds: 600, now });
   const revocations = {
     check: () => state.check,
+    checkButSession: () => state.butSession,
     onGap: (fn: () => void) => {
       state.gap = fn;
     },
@@ -192,13 +199,16 @@ t.test('a known token ends with its exp, not before', async (t) => {
 });
 
 t.test('the log is asked every time, for new and for known tokens', async (t) => {
-  const { state, sign, verify, verifyIgnoringRevocation } = setup();
+  const { state, sign, verify, verifyForLogout } = setup();
   for (const isKnown of [false, true]) {
     const { token } = sign(grant);
     if (isKnown) await verify(token);
     state.check = 'ended';
     t.equal(await outcomeOf(() => verify(token)), 'session_ended');
-    t.equal(await outcomeOf(() => verifyIgnoringRevocation(token)), 'ok', 'for a second logout');
+    t.equal(await outcomeOf(() => verifyForLogout(token)), 'ok', 'for a second logout');
+    state.butSession = 'ended';
+    t.equal(await outcomeOf(() => verifyForLogout(token)), 'session_ended', 'a newer generation');
+    state.butSession = 'ok';
     state.check = 'unknown';
     t.equal(await outcomeOf(() => verify(token)), 'store_unavailable', 'unknown is not logged out');
     state.check = 'ok';
