@@ -20,7 +20,7 @@ type Sent = { attempt?: string; class?: string; remainingMs?: number; proof?: st
 
 export const cheap = { memoryKiB: 64, passes: 1, lanes: 1 };
 export const newId = (): string => randomBytes(16).toString('base64url');
-const secret = 'node-secret';
+const secret = 'secret-of-the-tests';
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null;

@@ -20,7 +20,10 @@ await whenReady(client, 2000);
 const start = async (id: string, runtimeDir: string) => {
   const running = launch(t, settingsFor(id, redis.url, runtimeDir));
   t.equal(await running.said(), 'ready');
-  const entry = openEntry(['node-secret'], (await client.hget('{nodes}:entries', id)) ?? '');
+  const entry = openEntry(
+    ['secret-of-the-tests'],
+    (await client.hget('{nodes}:entries', id)) ?? '',
+  );
   if (entry === undefined) throw new Error('the node is not registered');
   return { ...running, entry };
 };
@@ -39,7 +42,7 @@ const login = (entry: NodeEntry): Promise<number | string> =>
       headers: {
         host: 'node',
         'content-type': 'application/json',
-        [headers.caller]: callerProof('node-secret', entry.boot_id),
+        [headers.caller]: callerProof('secret-of-the-tests', entry.boot_id),
         [headers.attempt]: newId(),
         [headers.class]: 'device',
         [headers.remainingMs]: '5000',
@@ -62,7 +65,10 @@ t.test('a node drains on a signal: nothing admitted is lost, exit 0', async (t) 
   child.kill('SIGINT');
   t.same(await early, [200, 200, 200]);
   await sleep(150);
-  const seen = openEntry(['node-secret'], (await client.hget('{nodes}:entries', 'drains')) ?? '');
+  const seen = openEntry(
+    ['secret-of-the-tests'],
+    (await client.hget('{nodes}:entries', 'drains')) ?? '',
+  );
   t.equal(seen?.draining, true, 'edges are told');
   t.equal(await login(entry), 200, 'and served until they have noticed');
   const startedAt = performance.now();

@@ -17,7 +17,7 @@ export type Running = {
 
 export const settingsFor = (id: string, redisUrl: string, runtimeDir: string) => ({
   REDIS_URL: redisUrl,
-  NODE_SECRET: 'node-secret',
+  NODE_SECRET: 'secret-of-the-tests',
   NODE_ID: id,
   RUNTIME_DIR: runtimeDir,
   HASH_THREADS: '1',

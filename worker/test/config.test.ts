@@ -1,0 +1,102 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { ConfigError } from '../../shared/env.js';
+import { loadConfig, maskConfig } from '../config.js';
+import { countCpus, memoryBytes } from '../machine.js';
+
+const given = {
+  REDIS_URL: 'unix://localhost/r.sock',
+  NODE_SECRET: 'sixteen-letters-now,sixteen-letters-before',
+};
+
+const problemsOf = (env: Record<string, string>): string => {
+  try {
+    loadConfig({ ...given, ...env }, 1);
+    return '';
+  } catch (error) {
+    return error instanceof ConfigError ? error.message : 'thrown';
+  }
+};
+
+t.test('defaults are those of the design', async (t) => {
+  const config = loadConfig(given, 42);
+  t.match(config, {
+    zone: 'default',
+    target: { memoryKiB: 19_456, passes: 2, lanes: 1 },
+    lockRedisUrls: [given.REDIS_URL],
+    nodeSecrets: ['sixteen-letters-now', 'sixteen-letters-before'],
+    acceptDataLoss: false,
+    logLevel: 'info',
+  });
+  t.match(config.nodeId, /-42$/);
+  t.match(loadConfig({ ...given, NODE_APP_INSTANCE: '3' }, 42).nodeId, /-3$/);
+  t.ok(config.threads >= 1 && config.threads <= availableParallelism());
+  t.ok(Object.isFrozen(config));
+});
+
+t.test('lock servers of their own are read from a list', async (t) => {
+  const urls = 'redis://a:1,redis://b:1,redis://c:1';
+  t.same(loadConfig({ ...given, LOCK_REDIS_URLS: urls }, 1).lockRedisUrls, urls.split(','));
+});
+
+t.test('what is wrong is told by name, all at once', async (t) => {
+  const text = problemsOf({
+    NODE_SECRET: '',
+    REDIS_URL: '',
+    ARGON2_PASSES: '1',
+    HASH_THREADS: '0',
+    NODE_ID: 'a b',
+    LOG_LEVEL: 'loud',
+  });
+  for (const name of [
+    'NODE_SECRET',
+    'REDIS_URL',
+    'ARGON2_PASSES',
+    'HASH_THREADS',
+    'NODE_ID',
+    'LOG_LEVEL',
+  ])
+    t.match(text, name);
+  t.equal(problemsOf({ ARGON2_MEMORY_KIB: '65536', ARGON2_PASSES: '3' }), '');
+  t.match(problemsOf({ ARGON2_MEMORY_KIB: '300000' }), 'ARGON2_MEMORY_KIB');
+});
+
+t.test('secrets are masked', async (t) => {
+  const text = JSON.stringify(maskConfig(loadConfig(given, 1)));
+  t.notMatch(text, 'before');
+  t.notMatch(text, 'r.sock');
+});
+
+const makeRoot = (t: Test, files: Record<string, string>): string => {
+  const root = mkdtempSync(join(tmpdir(), 'fg-cgroup-'));
+  t.teardown(() => rmSync(root, { recursive: true, force: true }));
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(join(root, path, '..'), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
+  return root;
+};
+
+t.test('the quota of a control group counts, rounded up', async (t) => {
+  const all = availableParallelism();
+  const cases: [Record<string, string>, number][] = [
+    [{}, all],
+    [{ 'cpu.max': 'max 100000\n' }, all],
+    [{ 'cpu.max': '50000 100000\n' }, 1],
+    [{ 'cpu.max': '150000 100000\n' }, Math.min(all, 2)],
+    [{ 'cpu/cpu.cfs_quota_us': '-1\n', 'cpu/cpu.cfs_period_us': '100000\n' }, all],
+    [{ 'cpu/cpu.cfs_quota_us': '20000\n', 'cpu/cpu.cfs_period_us': '100000\n' }, 1],
+  ];
+  for (const [files, wanted] of cases)
+    t.equal(countCpus(makeRoot(t, files)), wanted, JSON.stringify(files));
+});
+
+t.test('and so does its memory limit', async (t) => {
+  t.equal(memoryBytes(makeRoot(t, {})), totalmem());
+  t.equal(memoryBytes(makeRoot(t, { 'memory.max': 'max\n' })), totalmem());
+  t.equal(memoryBytes(makeRoot(t, { 'memory.max': '104857600\n' })), 104_857_600);
+  const v1 = { 'memory/memory.limit_in_bytes': '104857600\n' };
+  t.equal(memoryBytes(makeRoot(t, v1)), 104_857_600);
+});
