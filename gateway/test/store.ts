@@ -9,7 +9,12 @@ export const quiet = { info: () => {}, warn: () => {} };
 
 /** A connected client of its own: one per edge that the test stands for. */
 export const openClient = async (t: Test, server: TestRedis): Promise<RedisClient> => {
-  const client = connectRedis({ url: server.url, name: 'test', log: quiet });
+  const client = connectRedis({
+    url: server.url,
+    name: 'test',
+    log: quiet,
+    commandTimeoutMs: 2000,
+  });
   t.teardown(() => client.disconnect());
   await whenReady(client, 2000);
   return client;

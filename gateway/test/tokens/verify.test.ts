@@ -240,7 +240,10 @@ t.test('a burst with one new token costs one check; many new tokens come through
   let turns = 0;
   const ticker = setInterval(() => turns++, 1);
   const many = Array.from({ length: 300 }, (_, i) => sign({ ...grant, gen: i }).token);
-  const mixed = many.map((good, i) => (i % 3 === 0 ? `${good.slice(0, -3)}AAA` : good));
+  // Not at the end of the signature, where Ed25519 has zeros one time in a thousand anyway.
+  const spoil = (good: string) =>
+    good.replace(/\.(.)([^.]*)$/, (_all, first, rest) => `.${first === 'A' ? 'B' : 'A'}${rest}`);
+  const mixed = many.map((good, i) => (i % 3 === 0 ? spoil(good) : good));
   const outcomes = await Promise.all(mixed.map((each) => outcomeOf(() => verify(each))));
   clearInterval(ticker);
   t.ok(turns > 1, 'the event loop turned meanwhile');
