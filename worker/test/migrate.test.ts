@@ -35,15 +35,15 @@ const importUser = async (hash = legacy): Promise<{ u: string; seen: Credential 
   return { u, seen };
 };
 
-const openLock = (urls: readonly string[]): Lock => {
+const openLock = async (urls: readonly string[]): Promise<Lock> => {
   const clients = urls.map((url) =>
     connectRedis({ url, name: 'lock', log, commandTimeoutMs: 100 }),
   );
   t.teardown(() => clients.map((lockClient) => lockClient.disconnect()));
+  await Promise.all(clients.map((lockClient) => whenReady(lockClient, 5000)));
   return createLock({ clients, log });
 };
-const lock = openLock([redis.url]);
-await sleep(100);
+const lock = await openLock([redis.url]);
 
 const createSetup = (given: { lock?: Lock; slots?: number } = {}) => {
   const admission = createAdmission({
@@ -137,8 +137,7 @@ t.test('without a lock that works, the compare-and-set alone keeps it exact', as
 t.test('lock servers: a stopped minority changes nothing, a majority puts it off', async (t) => {
   const servers: TestRedis[] = [];
   for (let i = 0; i < 3; i++) servers.push(await startRedis(t));
-  const quorum = openLock(servers.map(({ url }) => url));
-  await sleep(150);
+  const quorum = await openLock(servers.map(({ url }) => url));
   const signal = (count: number, name: NodeJS.Signals) => {
     for (const server of servers.slice(0, count)) process.kill(server.pid(), name);
   };
