@@ -51,7 +51,7 @@ const gateway = {
   name: 'floodgate-gateway',
   script: 'dist/gateway/main.js',
   listen_timeout: 20_000,
-  kill_timeout: 18_000,
+  kill_timeout: 45_000,
   env: { DATA_DIR: paths.dataDir, ...gatewaySettings(paths, process.env) },
 };
 

@@ -117,7 +117,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv) => {
     defaultScopes: env.string('DEFAULT_SCOPES', { default: 'account' }),
     failureFloorMs: env.durationMs('LOGIN_FAILURE_FLOOR', { default: 300, min: 100, max: 2000 }),
     maxConnections: env.int('MAX_CONNECTIONS', { default: 10_000, min: 10, max: 1_000_000 }),
-    stopDelayMs: env.durationMs('STOP_DELAY', { default: 300, max: 60_000 }),
+    stopDelayMs: env.durationMs('STOP_DELAY', { default: 300, max: 30_000 }),
     logLevel: env.oneOf('LOG_LEVEL', logLevels, 'info'),
   };
   env.check();

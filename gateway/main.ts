@@ -3,6 +3,7 @@
  * settings anew, so a rolling reload picks up changed `*_FILE` secrets.
  */
 import cluster from 'node:cluster';
+import { fileURLToPath } from 'node:url';
 import { createLifecycle } from '../shared/lifecycle.js';
 import { loadConfig, maskConfig } from './config.js';
 
@@ -20,7 +21,12 @@ const runPrimary = async () => {
   process.title = 'floodgate gateway';
   const { startPrimary } = await import('./primary.js');
   const log = { info: say('info'), error: say('error') };
-  startPrimary({ config, lifecycle: createLifecycle({ log, role: 'top' }), log });
+  startPrimary({
+    config,
+    program: fileURLToPath(import.meta.url),
+    lifecycle: createLifecycle({ log, role: 'top' }),
+    log,
+  });
 };
 
 const runChild = async (role: string) => {

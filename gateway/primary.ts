@@ -35,14 +35,18 @@ const gone = (worker: Worker): Promise<void> =>
 
 export const startPrimary = ({
   config,
+  program,
   lifecycle,
   log,
 }: {
   config: Config;
+  /** What children run: our own entry, not the wrapper that a supervisor may have started. */
+  program: string;
   lifecycle: Lifecycle;
   log: Logs;
 }) => {
   cluster.schedulingPolicy = cluster.SCHED_RR;
+  cluster.setupPrimary({ exec: program });
   const slots: Slot[] = [];
   const gathering = new Map<number, { from: Worker; parts: object[][]; missing: number }>();
   /** The announcement, what is in flight, and the way out. */

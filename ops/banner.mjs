@@ -39,7 +39,7 @@ export const formatWalk = (url, hasTls) => {
 export const formatBanner = ({ settings, logs, adminToken, redis }) => {
   const scheme = settings.hasTls ? 'https' : 'http';
   const url = `${scheme}://${urlHost(settings.host)}:${settings.port}`;
-  const adminUrl = `http://${urlHost(settings.adminHost)}:${settings.adminPort}`;
+  const adminUrl = `${scheme}://${urlHost(settings.adminHost)}:${settings.adminPort}`;
   return [
     '',
     'Floodgate is ready.',

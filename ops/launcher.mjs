@@ -22,7 +22,7 @@ import { gatewaySettings, readSettings, workerSettings } from './settings.mjs';
 
 const secondSignalMs = 500; // npm and the terminal both pass on one Ctrl-C
 const redisLoadMs = 600_000;
-const stopMs = { gateway: 18_000, node: 12_000, redis: 30_000 };
+const stopMs = { gateway: 45_000, node: 12_000, redis: 30_000 };
 
 /** @param {string} text */
 const say = (text) => console.log(text);
