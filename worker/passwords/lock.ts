@@ -14,7 +14,7 @@ type Logs = { warn(fields: object, text: string): void; debug(fields: object, te
 /**
  * Redlock waits for its slowest server; clients give up on one after 100 ms. This is the net below.
  */
-const patienceMs = 150;
+const defaultPatienceMs = 150;
 /** The package's types know one overload of `eval` only. */
 const isLockClient = (client: unknown): client is Redlock.CompatibleRedisClient =>
   typeof client === 'object' && client !== null && 'eval' in client && 'evalsha' in client;
@@ -25,9 +25,10 @@ const lifetimeMs = 4000;
 export const createLock = (options: {
   clients: readonly RedisClient[];
   log: Logs;
+  patienceMs?: number;
   now?: () => number;
 }) => {
-  const { clients, log, now = Date.now } = options;
+  const { clients, log, patienceMs = defaultPatienceMs, now = Date.now } = options;
   const servers: readonly unknown[] = clients;
   const redlock = new Redlock(servers.filter(isLockClient), { retryCount: 0, driftFactor: 0.01 });
   // One server of several failing is normal for Redlock, and told here or nowhere.
@@ -47,7 +48,7 @@ export const createLock = (options: {
     return { isHeld: () => now() < expiration, release: () => release(lock) };
   };
 
-  /** The lock, or undefined after at most 150 ms. */
+  /** The lock, or undefined after at most `patienceMs`. */
   const tryLock = (name: string): Promise<Held | undefined> =>
     new Promise((resolve) => {
       let isLate = false;

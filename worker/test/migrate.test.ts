@@ -35,13 +35,12 @@ const importUser = async (hash = legacy): Promise<{ u: string; seen: Credential 
   return { u, seen };
 };
 
-const openLock = async (urls: readonly string[]): Promise<Lock> => {
-  const clients = urls.map((url) =>
-    connectRedis({ url, name: 'lock', log, commandTimeoutMs: 100 }),
-  );
+/** Patient, where the subject is not what happens when a server is late. */
+const openLock = async (urls: readonly string[], commandTimeoutMs = 5000): Promise<Lock> => {
+  const clients = urls.map((url) => connectRedis({ url, name: 'lock', log, commandTimeoutMs }));
   t.teardown(() => clients.map((lockClient) => lockClient.disconnect()));
   await Promise.all(clients.map((lockClient) => whenReady(lockClient, 5000)));
-  return createLock({ clients, log });
+  return createLock({ clients, log, patienceMs: 1.5 * commandTimeoutMs });
 };
 const lock = await openLock([redis.url]);
 
@@ -137,7 +136,10 @@ t.test('without a lock that works, the compare-and-set alone keeps it exact', as
 t.test('lock servers: a stopped minority changes nothing, a majority puts it off', async (t) => {
   const servers: TestRedis[] = [];
   for (let i = 0; i < 3; i++) servers.push(await startRedis(t));
-  const quorum = await openLock(servers.map(({ url }) => url));
+  const quorum = await openLock(
+    servers.map(({ url }) => url),
+    100,
+  );
   const signal = (count: number, name: NodeJS.Signals) => {
     for (const server of servers.slice(0, count)) process.kill(server.pid(), name);
   };

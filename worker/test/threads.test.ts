@@ -89,5 +89,8 @@ t.test('stopping ends the threads in a moment', async (t) => {
   const before = performance.now();
   await threads.stop();
   t.ok(performance.now() - before < 2000);
-  t.equal(niceValues().filter((nice) => nice === 19).length, 0);
+  // The kernel may take a moment longer than Node to forget them.
+  const left = () => niceValues().filter((nice) => nice === 19).length;
+  for (let tries = 0; left() > 0 && tries < 100; tries++) await sleep(20);
+  t.equal(left(), 0);
 });
