@@ -1,32 +1,17 @@
 /**
- * The real programs from dist, as the launcher starts them: a Redis, nodes, the gateway, each in a
- * session of its own, with free ports and a temporary directory. Knows which process is what, so
- * that CPU time can be told apart. Stops only what it started.
+ * The whole system from dist with a Redis of its own, on free ports and in a temporary directory.
+ * Knows which process is what, so that CPU time can be told apart. Nodes can be exchanged while the
+ * gateway stays, as they can in operation. Stops only what it started.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import {
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { createServer } from 'node:net';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { childrenOf, hasTitle } from './cpu.js';
+import { end, freePort, launch, programs } from './launch.js';
 import { type Redis, startRedis } from './redis.js';
-
-export const projectRoot = resolve(fileURLToPath(new URL('..', import.meta.url)));
-const programs = {
-  gateway: join(projectRoot, 'dist/gateway/main.js'),
-  worker: join(projectRoot, 'dist/worker/main.js'),
-};
 
 export type Kind = 'edges' | 'primary' | 'admin' | 'nodes' | 'redis';
 export type Process = { kind: Kind; pid: number };
@@ -35,7 +20,9 @@ export type Fleet = {
   adminPort: number;
   adminToken: string;
   redis: Redis;
-  processes: Process[];
+  processes: () => Process[];
+  /** Other nodes instead of those there are; resolves when the edges know. */
+  setNodes: (nodes: number, threadsPerNode: number) => Promise<void>;
   stop: () => Promise<void>;
 };
 export type FleetOptions = {
@@ -43,55 +30,19 @@ export type FleetOptions = {
   threadsPerNode: number;
   edges?: number;
   /** Where CPU profiles of edges and nodes go. */
-  profile?: string;
-  /** Keep the directory with data and logs. */
-  keep?: boolean;
+  profile?: string | undefined;
 };
 
-const readyMs = 15_000;
-const running = new Set<() => Promise<void>>();
+/** Edges read the registry every 500 ms. */
+const noticedMs = 1500;
+const living = new Set<() => Promise<void>>();
 
 /** For a bench that is interrupted. */
 export const stopFleets = async () => {
-  await Promise.all([...running].map((stop) => stop()));
+  await Promise.all([...living].map((stop) => stop()));
 };
 
-const newest = (dir: string): number =>
-  Math.max(
-    0,
-    ...readdirSync(dir, { withFileTypes: true }).map((entry) => {
-      const path = join(dir, entry.name);
-      if (entry.isDirectory()) return entry.name === 'test' ? 0 : newest(path);
-      return entry.name.endsWith('.ts') ? statSync(path).mtimeMs : 0;
-    }),
-  );
-
-/** A build older than its sources would measure yesterday's program. */
-export const ensureBuilt = () => {
-  const sources = ['shared', 'worker', 'gateway'].map((name) => join(projectRoot, name));
-  const builtAt = Math.min(
-    ...Object.values(programs).map(
-      (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0,
-    ),
-  );
-  if (builtAt >= Math.max(...sources.map(newest))) return;
-  try {
-    execFileSync('npm', ['run', '--silent', 'build'], { cwd: projectRoot, encoding: 'utf8' });
-  } catch (error) {
-    const output = error instanceof Error && 'stdout' in error ? String(error.stdout) : '';
-    throw new Error(`npm run build failed\n${output.slice(0, 2000)}`);
-  }
-};
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-};
-
+/** Secrets reach the programs as files; what is returned names them. */
 const writeSecrets = (dir: string, secrets: Record<string, string>): Record<string, string> =>
   Object.fromEntries(
     Object.entries(secrets).map(([name, value]) => {
@@ -101,48 +52,7 @@ const writeSecrets = (dir: string, secrets: Record<string, string>): Record<stri
     }),
   );
 
-const lastWords = (path: string): string => readFileSync(path, 'utf8').slice(-1500);
-
-const launch = async (options: {
-  dir: string;
-  name: string;
-  script: string;
-  env: Record<string, string>;
-  profile: string | undefined;
-}): Promise<ChildProcess> => {
-  const { name, script, profile } = options;
-  const logPath = join(options.dir, `${name}.log`);
-  const log = openSync(logPath, 'a');
-  const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
-  const child = spawn(process.execPath, [...flags, script], {
-    detached: true,
-    stdio: ['ignore', log, log, 'ipc'],
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...options.env },
-  });
-  const problem = await new Promise<string | undefined>((resolve) => {
-    const timer = setTimeout(resolve, readyMs, 'was not ready in time');
-    const settle = (text?: string) => {
-      clearTimeout(timer);
-      resolve(text);
-    };
-    child.on('message', (message) => message === 'ready' && settle());
-    child.once('exit', () => settle('ended while starting'));
-    child.once('error', (error) => settle(error.message));
-  });
-  if (problem === undefined) return child;
-  child.kill('SIGKILL');
-  throw new Error(`${name} ${problem}\n${lastWords(logPath)}`);
-};
-
-/** Asks to drain, then insists. */
-const end = async (child: ChildProcess) => {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, 'exit');
-  child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
-  await gone;
-  clearTimeout(timer);
-};
+const randomText = () => randomBytes(32).toString('base64url');
 
 const gatewayProcesses = (pid: number): Process[] => [
   { kind: 'primary', pid },
@@ -151,57 +61,73 @@ const gatewayProcesses = (pid: number): Process[] => [
   }),
 ];
 
+const createNodes = (options: {
+  dir: string;
+  env: Record<string, string>;
+  profile: string | undefined;
+}) => {
+  const { dir, profile } = options;
+  let children: ChildProcess[] = [];
+  let started = 0;
+
+  const start = (threads: number): Promise<ChildProcess> => {
+    const name = `node-${started++}`;
+    const env = { ...options.env, NODE_ID: name, HASH_THREADS: String(threads) };
+    return launch({ name, script: programs.worker, dir, env, profile });
+  };
+
+  return {
+    pids: () => children.map((child) => child.pid ?? 0),
+    set: async (count: number, threads: number) => {
+      const old = children;
+      children = await Promise.all(Array.from({ length: count }, () => start(threads)));
+      await Promise.all(old.map(end));
+    },
+    stop: async () => {
+      await Promise.all(children.map(end));
+    },
+  };
+};
+
 export const startFleet = async (options: FleetOptions): Promise<Fleet> => {
+  const { profile, edges } = options;
   const dir = mkdtempSync(join(tmpdir(), 'floodgate-bench-'));
-  const started: { stop: () => Promise<unknown> }[] = [];
+  const steps: (() => unknown)[] = [() => rmSync(dir, { recursive: true, force: true })];
   const stop = async () => {
-    for (const { stop } of started.reverse()) await stop();
-    if (!options.keep) rmSync(dir, { recursive: true, force: true });
-    started.length = 0;
-    running.delete(stop);
+    living.delete(stop);
+    for (const step of steps.splice(0).reverse()) await step();
   };
-  running.add(stop);
-  const run = async (name: string, script: string, env: Record<string, string>) => {
-    const child = await launch({ dir, name, script, env, profile: options.profile });
-    started.push({ stop: () => end(child) });
-    return child.pid ?? 0;
-  };
+  living.add(stop);
   try {
     const redis = await startRedis(dir);
-    started.push(redis);
-    const adminToken = randomBytes(24).toString('base64url');
+    steps.push(redis.stop);
+    const shared = writeSecrets(dir, { NODE_SECRET: randomText(), REDIS_URL: redis.url });
+    const adminToken = randomText();
+    const own = writeSecrets(dir, { ADMIN_TOKEN: adminToken, KEY_ENCRYPTION_KEY: randomText() });
+    const env = { ...shared, DATA_DIR: dir, RUNTIME_DIR: dir };
+    const nodes = createNodes({ dir, env, profile });
+    steps.push(nodes.stop);
+    await nodes.set(options.nodes, options.threadsPerNode);
+
     const [port, adminPort] = [await freePort(), await freePort()];
-    const secrets = {
-      ADMIN_TOKEN: adminToken,
-      NODE_SECRET: randomBytes(32).toString('base64url'),
-      KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64url'),
-      REDIS_URL: redis.url,
+    const listening = { HOST: '127.0.0.1', PORT: String(port), ADMIN_PORT: String(adminPort) };
+    const edgeCount = edges === undefined ? {} : { EDGES: String(edges) };
+    const gatewayEnv = { ...env, ...own, ...listening, ...edgeCount };
+    const script = programs.gateway;
+    const gateway = await launch({ name: 'gateway', script, dir, env: gatewayEnv, profile });
+    steps.push(() => end(gateway));
+    return {
+      ...{ port, adminPort, adminToken, redis, stop },
+      processes: () => [
+        { kind: 'redis', pid: redis.pid },
+        ...nodes.pids().map((pid): Process => ({ kind: 'nodes', pid })),
+        ...gatewayProcesses(gateway.pid ?? 0),
+      ],
+      setNodes: async (count, threads) => {
+        await nodes.set(count, threads);
+        await sleep(noticedMs);
+      },
     };
-    const { ADMIN_TOKEN_FILE, KEY_ENCRYPTION_KEY_FILE, ...common } = writeSecrets(dir, secrets);
-    const env = { ...common, DATA_DIR: dir, RUNTIME_DIR: dir };
-    const nodes = Array.from({ length: options.nodes }, (_, i) =>
-      run(`node-${i}`, programs.worker, {
-        ...env,
-        NODE_ID: `bench-${i}`,
-        HASH_THREADS: String(options.threadsPerNode),
-      }),
-    );
-    const nodePids = await Promise.all(nodes);
-    const gatewayPid = await run('gateway', programs.gateway, {
-      ...env,
-      ADMIN_TOKEN_FILE: String(ADMIN_TOKEN_FILE),
-      KEY_ENCRYPTION_KEY_FILE: String(KEY_ENCRYPTION_KEY_FILE),
-      HOST: '127.0.0.1',
-      PORT: String(port),
-      ADMIN_PORT: String(adminPort),
-      ...(options.edges === undefined ? {} : { EDGES: String(options.edges) }),
-    });
-    const processes: Process[] = [
-      { kind: 'redis', pid: redis.pid },
-      ...nodePids.map((pid): Process => ({ kind: 'nodes', pid })),
-      ...gatewayProcesses(gatewayPid),
-    ];
-    return { port, adminPort, adminToken, redis, processes, stop };
   } catch (error) {
     await stop();
     throw error;

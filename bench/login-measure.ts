@@ -8,7 +8,7 @@ import { cpuTime, type Layout, place } from './cpu.js';
 import { type Fleet, startFleet } from './fleet.js';
 import type { LoadCalls, Slice } from './load.js';
 import type { LoopCalls } from './loop.js';
-import { createMeter, type Meter, mapParts, type Parts } from './meter.js';
+import { createMeter, mapParts, type Parts } from './meter.js';
 import { createWatch } from './neighbours.js';
 import { type Peer, startPeer } from './peer.js';
 import type { Options } from './report.js';
@@ -21,16 +21,12 @@ export const connectionsPerSlot = 3;
 /** At 200 logins/s each account stays far below its 60 a minute. */
 export const userCount = 1500;
 export const span = { settleMs: 100, windowMs: 1000 };
-const warmUpMs = 6000;
+/** A crowd warms the code of the edges up; new nodes are warm after fewer logins. */
+const warmUpMs = { edges: 25_000, nodes: 8000 };
 
-type Rig = {
-  fleet: Fleet;
-  users: Users;
-  load: Peer<LoadCalls>;
-  loop: Peer<LoopCalls>;
-  meter: Meter;
-  slots: number;
-};
+type Rig = { fleet: Fleet; users: Users; load: Peer<LoadCalls>; options: Options };
+/** The rig with so many nodes, and the loop with as many threads as they have. */
+type Stand = Rig & { nodes: number; slots: number; loop: Peer<LoopCalls> };
 type SystemSlice = { rate: number; done: number; failed: number; cpu: Parts };
 type LoopSlice = { rate: number; done: number; cpuMs: number };
 export type LayoutResult = {
@@ -52,65 +48,74 @@ export type LoginResult = {
   isolated: LayoutResult;
 };
 
-const openRig = async (nodes: number, options: Options): Promise<Rig> => {
-  const threadsPerNode = Math.max(1, Math.floor(availableParallelism() / nodes));
-  const slots = nodes * threadsPerNode;
+const threadsFor = (nodes: number): number =>
+  Math.max(1, Math.floor(availableParallelism() / nodes));
+
+const openRig = async (options: Options): Promise<Rig> => {
+  const nodes = options.nodes[0] ?? 1;
+  options.progress('starting');
   const { profile } = options;
-  options.progress(`${nodes} node(s): starting`);
-  const fleet = await startFleet({ nodes, threadsPerNode, ...(profile ? { profile } : {}) });
+  const fleet = await startFleet({ nodes, threadsPerNode: threadsFor(nodes), profile });
   const load = startPeer<LoadCalls>('load.ts');
-  const loop = startPeer<LoopCalls>('loop.ts');
   try {
-    options.progress(`${nodes} node(s): creating ${userCount} users`);
+    options.progress(`creating ${userCount} users`);
     const users = await createUsers(fleet, userCount);
     const target = { host: '127.0.0.1', port: fleet.port };
     await load.ask('aim', { target, requests: loginRequests(users) });
-    await loop.ask('prepare', { threads: slots, hash: users.hash, password: users.password });
-    const meter = createMeter([...fleet.processes, { kind: 'load', pid: load.pid }]);
-    return { fleet, users, load, loop, meter, slots };
+    return { fleet, users, load, options };
   } catch (error) {
-    await Promise.all([load.stop(), loop.stop(), fleet.stop()]);
+    await Promise.all([load.stop(), fleet.stop()]);
     throw error;
   }
 };
 
-const closeRig = async ({ fleet, load, loop }: Rig) => {
-  await Promise.all([load.stop(), loop.stop()]);
+const closeRig = async ({ fleet, load }: Rig) => {
+  await load.stop();
   await fleet.stop();
 };
 
-const signIn = ({ load, slots }: Rig, time: { settleMs: number; windowMs: number }) =>
-  load.ask('closed', { connections: connectionsPerSlot * slots, ...time });
+const pidsOf = ({ fleet, load, loop }: Stand): number[] => [
+  ...fleet.processes().map(({ pid }) => pid),
+  load.pid,
+  loop.pid,
+];
 
-const systemSlice = async (rig: Rig): Promise<SystemSlice> => {
-  const before = rig.meter();
-  const { rate, sent, failed } = await signIn(rig, span);
-  return { rate, done: sent - failed, failed, cpu: rig.meter(before) };
-};
+const signIn = (stand: Stand, settleMs: number, windowMs: number) =>
+  stand.load.ask('closed', { connections: connectionsPerSlot * stand.slots, settleMs, windowMs });
 
-const loopSlice = async ({ loop }: Rig): Promise<LoopSlice> => {
-  const before = cpuTime(loop.pid).hashMs;
-  const slice = await loop.ask('slice', span);
-  return { ...slice, cpuMs: cpuTime(loop.pid).hashMs - before };
+const describeFailures = ({ statuses }: Slice): string =>
+  Object.entries(statuses)
+    .map(([status, count]) => `${count} × ${status}`)
+    .join(', ');
+
+const warmUp = async (stand: Stand, ms: number) => {
+  stand.options.progress(`${stand.nodes} node(s): warming up for ${ms / 1000} s`);
+  const slice = await signIn(stand, 0, ms);
+  if (slice.rate === 0) throw new Error(`no login succeeds: ${describeFailures(slice)}`);
 };
 
 const sum = <T>(items: readonly T[], pick: (item: T) => number): number =>
   items.reduce((total, item) => total + pick(item), 0);
 
-const comparePlaced = async (
-  rig: Rig,
-  layout: Layout,
-  onPair: (done: number) => void,
-  pairs: number,
-): Promise<LayoutResult> => {
-  const all = [...rig.fleet.processes.map(({ pid }) => pid), rig.load.pid, rig.loop.pid];
-  place(all, layout);
-  const comparison = await compare({
-    watch: createWatch(all),
+const comparePlaced = async (stand: Stand, layout: Layout): Promise<LayoutResult> => {
+  const { fleet, load, loop, options, nodes } = stand;
+  const { pairs, progress } = options;
+  const meter = createMeter([...fleet.processes(), { kind: 'load', pid: load.pid }]);
+  place(pidsOf(stand), layout);
+  const comparison = await compare<SystemSlice, LoopSlice>({
     pairs,
-    a: () => systemSlice(rig),
-    b: () => loopSlice(rig),
-    onPair,
+    a: async () => {
+      const before = meter();
+      const { rate, sent, failed } = await signIn(stand, span.settleMs, span.windowMs);
+      return { rate, done: sent - failed, failed, cpu: meter(before) };
+    },
+    b: async () => {
+      const before = cpuTime(loop.pid).hashMs;
+      const slice = await loop.ask('slice', span);
+      return { ...slice, cpuMs: cpuTime(loop.pid).hashMs - before };
+    },
+    watch: createWatch(pidsOf(stand)),
+    onPair: (kept) => progress(`${nodes} node(s), ${layout}: pair ${kept} of ${pairs}`),
   });
   const { a, b } = comparison;
   const logins = sum(a, ({ done }) => done);
@@ -122,38 +127,43 @@ const comparePlaced = async (
   };
 };
 
-const describeFailures = ({ statuses }: Slice): string =>
-  Object.entries(statuses)
-    .map(([status, count]) => `${count} × ${status}`)
-    .join(', ');
+const measureStand = async (stand: Stand): Promise<LoginResult> => {
+  const { nodes, slots, options } = stand;
+  await warmUp(stand, warmUpMs.nodes);
+  options.progress(`${nodes} node(s): ${options.durationSeconds} s at saturation`);
+  const run = await signIn(stand, 0, options.durationSeconds * 1000);
+  const shared = await comparePlaced(stand, 'shared');
+  const isolated = await comparePlaced(stand, 'isolated');
+  place(pidsOf(stand), 'shared');
+  return {
+    nodes,
+    slots,
+    perSecond: run.rate,
+    p50Ms: percentile(run.latencies, 0.5),
+    p99Ms: percentile(run.latencies, 0.99),
+    failed: run.failed + shared.failed + isolated.failed,
+    shared,
+    isolated,
+  };
+};
 
-export const measureLogin = async (nodes: number, options: Options): Promise<LoginResult> => {
-  const label = `${nodes} node(s)`;
-  const rig = await openRig(nodes, options);
+/** One gateway for all node counts, so that its edges are warm once; nodes are exchanged. */
+export const measureLogins = async (options: Options): Promise<LoginResult[]> => {
+  const rig = await openRig(options);
+  const results: LoginResult[] = [];
   try {
-    options.progress(`${label}: warming up`);
-    const warm = await signIn(rig, { settleMs: 0, windowMs: warmUpMs });
-    if (warm.rate === 0) throw new Error(`no login succeeds: ${describeFailures(warm)}`);
-    options.progress(`${label}: ${options.durationSeconds} s at saturation`);
-    const run = await signIn(rig, { settleMs: 0, windowMs: options.durationSeconds * 1000 });
-    const { pairs } = options;
-    const compareIn = (layout: Layout) => {
-      const onPair = (done: number) =>
-        options.progress(`${label}, ${layout}: pair ${done} of ${pairs}`);
-      return comparePlaced(rig, layout, onPair, pairs);
-    };
-    const shared = await compareIn('shared');
-    const isolated = await compareIn('isolated');
-    return {
-      nodes,
-      slots: rig.slots,
-      perSecond: run.rate,
-      p50Ms: percentile(run.latencies, 0.5),
-      p99Ms: percentile(run.latencies, 0.99),
-      failed: warm.failed + run.failed + shared.failed + isolated.failed,
-      shared,
-      isolated,
-    };
+    for (const nodes of options.nodes) {
+      const isFirst = results.length === 0;
+      const slots = nodes * threadsFor(nodes);
+      if (!isFirst) await rig.fleet.setNodes(nodes, threadsFor(nodes));
+      const stand = { ...rig, nodes, slots, loop: startPeer<LoopCalls>('loop.ts') };
+      const { hash, password } = rig.users;
+      await stand.loop.ask('prepare', { threads: slots, hash, password });
+      if (isFirst) await warmUp(stand, warmUpMs.edges);
+      results.push(await measureStand(stand));
+      await stand.loop.stop();
+    }
+    return results;
   } finally {
     await closeRig(rig);
   }

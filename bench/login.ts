@@ -5,7 +5,7 @@ import {
   connectionsPerSlot,
   type LayoutResult,
   type LoginResult,
-  measureLogin,
+  measureLogins,
   span,
   userCount,
 } from './login-measure.js';
@@ -83,8 +83,7 @@ const criteriaOf = (r: LoginResult) => [
 export const login: Bench = {
   about: 'logins at saturation against the loop inside the same threads',
   run: async (options) => {
-    const results: LoginResult[] = [];
-    for (const nodes of options.nodes) results.push(await measureLogin(nodes, options));
+    const results = await measureLogins(options);
     return {
       parameters: {
         nodes: options.nodes,

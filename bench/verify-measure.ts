@@ -60,7 +60,7 @@ const openRig = async (options: Options): Promise<Rig> => {
     nodes,
     threadsPerNode,
     edges: 1,
-    ...(profile ? { profile } : {}),
+    profile,
   });
   const load = startPeer<LoadCalls>('load.ts');
   const crowd = startPeer<LoadCalls>('load.ts');
@@ -75,7 +75,7 @@ const openRig = async (options: Options): Promise<Rig> => {
     const slots = nodes * threadsPerNode;
     const tokens = await takeTokens({ fleet, crowd, load, count: tokenCount, slots });
     await fillRevocations(fleet, logEntries);
-    const edge = fleet.processes.find(({ kind }) => kind === 'edges')?.pid ?? 0;
+    const edge = fleet.processes().find(({ kind }) => kind === 'edges')?.pid ?? 0;
     return { fleet, edge, tokens, logins, load, crowd, bare, slots };
   } catch (error) {
     await Promise.all([load.stop(), crowd.stop(), bare.stop(), fleet.stop()]);
@@ -84,7 +84,7 @@ const openRig = async (options: Options): Promise<Rig> => {
 };
 
 const pidsOf = ({ fleet, load, crowd, bare }: Rig): number[] => [
-  ...fleet.processes.map(({ pid }) => pid),
+  ...fleet.processes().map(({ pid }) => pid),
   ...[load.pid, crowd.pid, bare.pid],
 ];
 

@@ -1,0 +1,106 @@
+/**
+ * One program of the product as a child of the bench: built if need be, started the way the launcher
+ * starts it (a session of its own, an IPC channel, a log file), waited for, asked to drain at the end.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { openSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const projectRoot = resolve(fileURLToPath(new URL('..', import.meta.url)));
+export const programs = {
+  gateway: join(projectRoot, 'dist/gateway/main.js'),
+  worker: join(projectRoot, 'dist/worker/main.js'),
+};
+
+const readyMs = 15_000;
+const drainMs = 10_000;
+
+const newest = (dir: string): number =>
+  Math.max(
+    0,
+    ...readdirSync(dir, { withFileTypes: true }).map((entry) => {
+      const path = join(dir, entry.name);
+      if (entry.isDirectory()) return entry.name === 'test' ? 0 : newest(path);
+      return entry.name.endsWith('.ts') ? statSync(path).mtimeMs : 0;
+    }),
+  );
+
+const builtAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+
+/** A build older than its sources would measure yesterday's program. */
+export const ensureBuilt = () => {
+  const sources = ['shared', 'worker', 'gateway'].map((name) => join(projectRoot, name));
+  const built = Math.min(...Object.values(programs).map(builtAt));
+  if (built >= Math.max(...sources.map(newest))) return;
+  try {
+    execFileSync('npm', ['run', '--silent', 'build'], {
+      cwd: projectRoot,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  } catch (error) {
+    const output = error instanceof Error && 'stdout' in error ? String(error.stdout) : '';
+    throw new Error(`npm run build failed\n${output.slice(0, 2000)}`);
+  }
+};
+
+export const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address !== null ? address.port : 0;
+};
+
+const lastWords = (path: string): string => readFileSync(path, 'utf8').slice(-1500);
+
+/** Undefined once it serves, else what went wrong. */
+const untilReady = (child: ChildProcess): Promise<string | undefined> =>
+  new Promise((resolve) => {
+    const settle = (problem?: string) => {
+      clearTimeout(timer);
+      resolve(problem);
+    };
+    const timer = setTimeout(settle, readyMs, 'was not ready in time');
+    child.on('message', (message) => message === 'ready' && settle());
+    child.once('exit', () => settle('ended while starting'));
+    child.once('error', (error) => settle(error.message));
+  });
+
+export const launch = async (options: {
+  name: string;
+  script: string;
+  /** For its log. */
+  dir: string;
+  env: Record<string, string>;
+  /** Where its CPU profile goes. */
+  profile?: string | undefined;
+}): Promise<ChildProcess> => {
+  const { name, script, dir, env, profile } = options;
+  const logPath = join(dir, `${name}.log`);
+  const log = openSync(logPath, 'a');
+  const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
+  const child = spawn(process.execPath, [...flags, script], {
+    detached: true,
+    stdio: ['ignore', log, log, 'ipc'],
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+  });
+  const problem = await untilReady(child);
+  if (problem === undefined) return child;
+  child.kill('SIGKILL');
+  throw new Error(`${name} ${problem}\n${lastWords(logPath)}`);
+};
+
+/** Asks to drain, then insists. */
+export const end = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), drainMs);
+  await gone;
+  clearTimeout(timer);
+};
