@@ -2,6 +2,7 @@
 import { createLifecycle } from '../shared/lifecycle.js';
 import { createLog } from '../shared/log.js';
 import { loadConfig, maskConfig } from './config.js';
+import { yieldToOthers } from './machine.js';
 import { startWorker } from './server.js';
 
 const run = async () => {
@@ -11,6 +12,7 @@ const run = async () => {
     return;
   }
   process.title = `floodgate worker ${config.nodeId}`;
+  yieldToOthers();
   const log = createLog({ level: config.logLevel, role: 'worker' }).child({ node: config.nodeId });
   const lifecycle = createLifecycle({ log, role: 'child' });
   const { slots } = await startWorker({ config, lifecycle, log });
