@@ -44,7 +44,7 @@ export const memoryBytes = (root = '/sys/fs/cgroup'): number => {
  * its own would get its full share. The group's own nice value (sched(7), autogroup) says the same
  * between groups. Kernels without it need CPU weights (README); failing here is harmless.
  */
-export const yieldToOthers = (nice = 10): void => {
+export const yieldToOthers = (nice: number): void => {
   try {
     writeFileSync('/proc/self/autogroup', String(nice));
   } catch {}

@@ -1,9 +1,10 @@
 /** Entry of a worker node: settings, then the node, then word to the parent that it serves. */
-import { createLifecycle } from '../shared/lifecycle.js';
-import { createLog } from '../shared/log.js';
 import { loadConfig, maskConfig } from './config.js';
 import { yieldToOthers } from './machine.js';
-import { startWorker } from './server.js';
+
+/** While it starts, a node must not take processors from those that serve. */
+const niceAtStart = 19;
+const niceWhenServing = 10;
 
 const run = async () => {
   const config = loadConfig(process.env, process.pid);
@@ -12,11 +13,16 @@ const run = async () => {
     return;
   }
   process.title = `floodgate worker ${config.nodeId}`;
-  yieldToOthers();
+  yieldToOthers(niceAtStart);
+  // Loaded only now: most of a start is this.
+  const { createLifecycle } = await import('../shared/lifecycle.js');
+  const { createLog } = await import('../shared/log.js');
+  const { startWorker } = await import('./server.js');
   const log = createLog({ level: config.logLevel, role: 'worker' }).child({ node: config.nodeId });
   const lifecycle = createLifecycle({ log, role: 'child' });
   const { slots } = await startWorker({ config, lifecycle, log });
   log.info({ threads: slots }, 'node serves');
+  yieldToOthers(niceWhenServing);
   lifecycle.ready();
 };
 
