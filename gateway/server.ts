@@ -16,6 +16,7 @@ import { createGrant } from './grant.js';
 import { isMessage } from './ipc.js';
 import { createLimits } from './limits.js';
 import { listen } from './listen.js';
+import { createMeters } from './meters.js';
 import { createNodes } from './nodes/submit.js';
 import { createObserve } from './observe.js';
 import { createLogin } from './routes/login.js';
@@ -55,14 +56,14 @@ const openTokens = async ({ config, lifecycle, log }: Given) => {
   await revocations.ready();
   const ttlSeconds = accessTtlMs / 1000;
   const sign = createSign({ keys, issuer, audience, ttlSeconds });
-  const { verify, verifyForLogout } = createVerify({
+  const verifier = createVerify({
     keys,
     issuer,
     audience,
     maxLifeSeconds,
     revocations,
   });
-  return { redis, keys, revocations, sign, verify, verifyForLogout };
+  return { redis, keys, revocations, sign, verifier };
 };
 
 const openSessions = (config: Config, tokens: Awaited<ReturnType<typeof openTokens>>) => {
@@ -81,7 +82,9 @@ export const startEdge = async (given: Given): Promise<void> => {
   lifecycle.onStop('log', () => flushLog(log), 500);
   const metrics = createMetrics();
   const tokens = await openTokens(given);
-  const { redis, keys, revocations, sign, verify, verifyForLogout } = tokens;
+  const { redis, keys, revocations, sign, verifier } = tokens;
+  const { verify, verifyForLogout } = verifier;
+  createMeters({ metrics, redis, verifier, revocations });
   const { nodeSecrets: secrets, runtimeDir } = config;
   const nodes = createNodes({ redis, secrets, runtimeDir, log, metrics });
   lifecycle.onStop('nodes', nodes.close, 1000);

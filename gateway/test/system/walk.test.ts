@@ -77,13 +77,16 @@ t.test('register, log in, check, refresh, change the password, log out', async (
 t.test('what the admin port shows, and to whom', async (t) => {
   const fleet = await startFleet(t, { env: { METRICS_TOKEN: 'only-for-scrapes' } });
   await fleet.post('/v1/users', { username: 'bob', password });
-  await fleet.login('bob');
+  const bob = await fleet.login('bob');
+  await fleet.verify(textOf(bob, 'access_token'));
   const shown = await fleet.admin('GET', '/nodes');
   t.match(shown.body, { nodes: [{ id: 'node-1' }, { id: 'node-2' }] });
   await until('metrics of edges and nodes', async () => {
     const text = await fleet.metrics();
     return (
       /floodgate_requests_total\{[^}]*route="\/v1\/login"[^}]*\} 1\b/.test(text) &&
+      /floodgate_token_cache_total\{outcome="miss"\} 1\b/.test(text) &&
+      /floodgate_redis_connections 2\b/.test(text) &&
       /node="node-1"/.test(text) &&
       /node="node-2"/.test(text)
     );
