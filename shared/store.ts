@@ -1,20 +1,21 @@
 /**
- * The node's connections to Redis: one for credentials and registry, checked for durability before
- * anything is promised, and one for each lock server.
+ * A program's connection to Redis, checked before anything is promised: a store that may forget what
+ * was acknowledged is refused unless the operator said so.
  */
-import type { Log } from '../shared/log.js';
-import { connectRedis, durabilityProblem, type RedisClient, whenReady } from '../shared/redis.js';
+import type { Log } from './log.js';
+import { connectRedis, durabilityProblem, type RedisClient, whenReady } from './redis.js';
 
 const patienceMs = 10_000;
 
 /** Throws an Error that says what to do. */
 export const openStore = async (options: {
   url: string;
+  name: string;
   acceptDataLoss: boolean;
   log: Log;
 }): Promise<RedisClient> => {
-  const { url, log } = options;
-  const redis = connectRedis({ url, name: 'worker', log });
+  const { url, name, log } = options;
+  const redis = connectRedis({ url, name, log });
   try {
     await whenReady(redis, patienceMs);
   } catch {
@@ -34,9 +35,3 @@ export const openStore = async (options: {
     `Redis may lose acknowledged changes: ${problem}. Set appendonly yes and maxmemory-policy noeviction there, or accept it with ACCEPT_DATA_LOSS=1.`,
   );
 };
-
-/** Lock servers may be away at any time, also at the start. */
-export const openLockClients = (urls: readonly string[], log: Log): RedisClient[] =>
-  urls.map((url, index) =>
-    connectRedis({ url, name: `lock-${index + 1}`, log, commandTimeoutMs: 100 }),
-  );
