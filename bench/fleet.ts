@@ -20,6 +20,8 @@ export type Fleet = {
   adminPort: number;
   adminToken: string;
   redis: Redis;
+  /** The settings of a node that the bench starts itself. */
+  nodeEnv: Record<string, string>;
   processes: () => Process[];
   /** Other nodes instead of those there are; resolves when the edges know. */
   setNodes: (nodes: number, threadsPerNode: number) => Promise<void>;
@@ -29,6 +31,8 @@ export type FleetOptions = {
   nodes: number;
   threadsPerNode: number;
   edges?: number;
+  /** Further settings of the gateway. */
+  gatewayEnv?: Record<string, string>;
   /** Where CPU profiles of edges and nodes go. */
   profile?: string | undefined;
 };
@@ -112,12 +116,12 @@ export const startFleet = async (options: FleetOptions): Promise<Fleet> => {
     const [port, adminPort] = [await freePort(), await freePort()];
     const listening = { HOST: '127.0.0.1', PORT: String(port), ADMIN_PORT: String(adminPort) };
     const edgeCount = edges === undefined ? {} : { EDGES: String(edges) };
-    const gatewayEnv = { ...env, ...own, ...listening, ...edgeCount };
+    const gatewayEnv = { ...env, ...own, ...listening, ...edgeCount, ...options.gatewayEnv };
     const script = programs.gateway;
     const gateway = await launch({ name: 'gateway', script, dir, env: gatewayEnv, profile });
     steps.push(() => end(gateway));
     return {
-      ...{ port, adminPort, adminToken, redis, stop },
+      ...{ port, adminPort, adminToken, redis, nodeEnv: env, stop },
       processes: () => [
         { kind: 'redis', pid: redis.pid },
         ...nodes.pids().map((pid): Process => ({ kind: 'nodes', pid })),
