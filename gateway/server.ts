@@ -6,7 +6,7 @@ import { createHttp } from '../shared/http.js';
 import type { Lifecycle } from '../shared/lifecycle.js';
 import { flushLog, type Log } from '../shared/log.js';
 import { createMetrics } from '../shared/metrics.js';
-import { connectRedis, quitRedis } from '../shared/redis.js';
+import { connectRedis, patiently, quitRedis } from '../shared/redis.js';
 import { openStore } from '../shared/store.js';
 import { loadNameKey } from './account-key.js';
 import { createAddresses } from './address.js';
@@ -45,7 +45,7 @@ const openTokens = async ({ config, lifecycle, log }: Given) => {
   const { redisUrl: url, acceptDataLoss, issuer, audience, accessTtlMs } = config;
   const redis = await openStore({ url, name: 'edge', acceptDataLoss, log });
   lifecycle.onStop('redis', () => quitRedis(redis), 1000);
-  const keys = await loadKeys({ redis, kek: config.kek, alg: config.tokenAlg });
+  const keys = await patiently(() => loadKeys({ redis, kek: config.kek, alg: config.tokenAlg }));
   const revocations = createRevocations({
     redis,
     connect: () => connectRedis({ url, name: 'revocations', log, blocking: true }),
@@ -90,7 +90,7 @@ export const startEdge = async (given: Given): Promise<void> => {
   lifecycle.onStop('nodes', nodes.close, 1000);
   await nodes.ready();
 
-  const accounts = createAccounts(await loadNameKey({ redis }));
+  const accounts = createAccounts(await patiently(() => loadNameKey({ redis })));
   const addresses = createAddresses({ trustedProxies: config.trustedProxies, log, metrics });
   const sessions = openSessions(config, tokens);
   const limits = createLimits({ redis });

@@ -4,8 +4,9 @@
  * command is sent at most once and its fate is known within `commandTimeoutMs`.
  * Every failure leaves here as AppError store_unavailable with the cause for the log.
  */
-import { Redis, type RedisOptions } from 'ioredis';
-import { AppError } from './errors.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis, type RedisOptions, ReplyError } from 'ioredis';
+import { AppError, codeOf } from './errors.js';
 
 export type RedisClient = Redis;
 export type Script = (
@@ -97,6 +98,22 @@ const asStoreError = (cause: unknown): never => {
 /** A plain command with its failure mapped. */
 export const storeCall = <T>(call: Promise<T>): Promise<T> => call.catch(asStoreError);
 
+/**
+ * For what a program cannot start without: calls again while the store does not answer, because a
+ * busy server is not a missing one. Any other error, and the last one in time, is thrown.
+ */
+export const patiently = async <T>(call: () => Promise<T>, patienceMs = 10_000): Promise<T> => {
+  const deadlineAt = performance.now() + patienceMs;
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (codeOf(error) !== 'store_unavailable' || performance.now() > deadlineAt) throw error;
+      await sleep(100);
+    }
+  }
+};
+
 /** EVALSHA with a fall back to EVAL. All keys of a script share one hash tag. */
 export const defineScript = (
   client: RedisClient,
@@ -108,16 +125,22 @@ export const defineScript = (
   return (keys, args) => run.call(client, ...keys, ...args).catch(asStoreError);
 };
 
-/** Refuses a store that may forget what was acknowledged. Undefined = fine, else what is wrong. */
-export const durabilityProblem = async (client: RedisClient): Promise<string | undefined> => {
+/**
+ * What makes this store forget what was acknowledged; undefined = nothing does. A server that does
+ * not let us ask is a problem too. AppError store_unavailable when it did not answer.
+ */
+export const findDurabilityProblem = async (client: RedisClient): Promise<string | undefined> => {
   try {
     const [, appendOnly] = (await client.config('GET', 'appendonly')) as string[];
     const [, policy] = (await client.config('GET', 'maxmemory-policy')) as string[];
     if (appendOnly !== 'yes') return 'appendonly is off';
     if (policy !== 'noeviction') return `maxmemory-policy is ${policy}, not noeviction`;
     return undefined;
-  } catch {
-    return 'CONFIG GET is not allowed, so its durability is unknown';
+  } catch (cause) {
+    // Only the server's own refusal is an answer; a late or broken one says nothing.
+    if (cause instanceof ReplyError)
+      return 'CONFIG GET is not allowed, so its durability is unknown';
+    throw new AppError('store_unavailable', { cause });
   }
 };
 

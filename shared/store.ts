@@ -3,9 +3,18 @@
  * was acknowledged is refused unless the operator said so.
  */
 import type { Log } from './log.js';
-import { connectRedis, durabilityProblem, type RedisClient, whenReady } from './redis.js';
+import {
+  connectRedis,
+  findDurabilityProblem,
+  patiently,
+  type RedisClient,
+  whenReady,
+} from './redis.js';
 
 const patienceMs = 10_000;
+
+const notAnswering =
+  'Redis does not answer at REDIS_URL: is it running, are user and password right?';
 
 /** Throws an Error that says what to do. */
 export const openStore = async (options: {
@@ -16,15 +25,14 @@ export const openStore = async (options: {
 }): Promise<RedisClient> => {
   const { url, name, log } = options;
   const redis = connectRedis({ url, name, log });
+  let problem: string | undefined;
   try {
     await whenReady(redis, patienceMs);
-  } catch {
+    problem = await patiently(() => findDurabilityProblem(redis), patienceMs);
+  } catch (cause) {
     redis.disconnect();
-    throw new Error(
-      'Redis does not answer at REDIS_URL: is it running, are user and password right?',
-    );
+    throw new Error(notAnswering, { cause });
   }
-  const problem = await durabilityProblem(redis);
   if (problem === undefined) return redis;
   if (options.acceptDataLoss) {
     log.warn({ problem }, 'Redis may lose acknowledged changes, accepted by ACCEPT_DATA_LOSS');

@@ -5,7 +5,7 @@
  * and edges keep their last membership.
  */
 import { type NodeEntry, signEntry } from '../shared/protocol.js';
-import { defineScript, type RedisClient } from '../shared/redis.js';
+import { defineScript, patiently, type RedisClient } from '../shared/redis.js';
 
 export type Heartbeat = ReturnType<typeof createHeartbeat>;
 type Logs = { warn(fields: object, text: string): void; info(fields: object, text: string): void };
@@ -84,6 +84,9 @@ export const createHeartbeat = (options: {
     }
   };
 
+  /** The first beat, tried for a while. Throws store_unavailable. */
+  const enter = () => patiently(() => sendBeat(keys, [id, text, ttlMs]));
+
   const loop = async () => {
     await beat();
     if (!isClosed) timer = setTimeout(loop, everyMs);
@@ -106,7 +109,7 @@ export const createHeartbeat = (options: {
   };
 
   return {
-    beat,
+    enter,
     start: () => {
       timer = setTimeout(loop, everyMs);
     },

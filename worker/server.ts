@@ -36,7 +36,13 @@ import { createPassword } from './routes/password.js';
 import { createRegister } from './routes/register.js';
 import { createSelftest } from './routes/selftest.js';
 
-type Given = { config: Config; lifecycle: Pick<Lifecycle, 'onStop'>; log: Log };
+type Given = {
+  config: Config;
+  lifecycle: Pick<Lifecycle, 'onStop'>;
+  log: Log;
+  /** Something else than hash threads: benches put a timer there. */
+  openThreads?: (options: { count: number; log: Log }) => Threads;
+};
 type Started = { socketPath: string; bootId: string; slots: number };
 
 /** Edges read the registry every 500 ms; until then they may still choose this node. */
@@ -73,7 +79,7 @@ const warmUp = async (threads: Threads, policy: Policy) => {
 
 /** Everything that needs a hash thread. */
 const createPasswords = async (
-  { config, lifecycle, log }: Given,
+  { config, lifecycle, log, openThreads = createThreads }: Given,
   { redis, meters }: { redis: RedisClient; meters: Meters },
 ) => {
   const { target, threads: count, hashMemoryBytes: memoryBytes } = config;
@@ -82,7 +88,7 @@ const createPasswords = async (
   const lockClients = openLockClients(config.lockRedisUrls, log);
   lifecycle.onStop('lock servers', () => Promise.all(lockClients.map(quitRedis)));
   const lock = createLock({ clients: lockClients, log });
-  const threads = createThreads({ count, log });
+  const threads = openThreads({ count, log });
   lifecycle.onStop('hash threads', threads.stop);
   const { decoy, tookMs } = await warmUp(threads, policy);
   const admission = createAdmission({
@@ -178,7 +184,7 @@ export const startWorker = async (given: Given): Promise<Started> => {
     },
     drainBudgetMs,
   );
-  if (!(await heartbeat.beat())) throw new Error('the node could not enter the registry');
+  await heartbeat.enter();
   heartbeat.start();
   return { socketPath: endpoint.path, bootId, slots };
 };

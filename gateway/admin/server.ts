@@ -6,7 +6,7 @@ import { createHttp } from '../../shared/http.js';
 import type { Lifecycle } from '../../shared/lifecycle.js';
 import { flushLog, type Log } from '../../shared/log.js';
 import { createMetrics } from '../../shared/metrics.js';
-import { quitRedis } from '../../shared/redis.js';
+import { patiently, quitRedis } from '../../shared/redis.js';
 import { openStore } from '../../shared/store.js';
 import { loadNameKey } from '../account-key.js';
 import { createAddresses } from '../address.js';
@@ -40,7 +40,7 @@ export const startAdmin = async ({
   const nodes = createNodes({ redis, secrets, runtimeDir, log, metrics });
   lifecycle.onStop('nodes', nodes.close, 1000);
   await nodes.ready();
-  const accounts = createAccounts(await loadNameKey({ redis }));
+  const accounts = createAccounts(await patiently(() => loadNameKey({ redis })));
   const addresses = createAddresses({ trustedProxies: [], log, metrics });
   const gather = createGather({ lifecycle, nodes });
   const { defaultScopes } = config;

@@ -32,7 +32,7 @@ const read = async (id: string) =>
 t.test('a node enters, is renewed, drains and leaves', async (t) => {
   const { entry, own, beat } = createBeat('one');
   await whenReady(own, 2000);
-  t.equal(await beat.beat(), true);
+  await beat.enter();
   t.same(await read('one'), { ...entry, draining: false });
   const seenAt = Number(await client.zscore('{nodes}:seen', 'one'));
   t.ok(Math.abs(seenAt - Date.now()) < 1000, 'by the clock of the server');
@@ -50,8 +50,8 @@ t.test('leaving does not take out a successor of the same id', async (t) => {
   const before = createBeat('two');
   const after = createBeat('two');
   await Promise.all([whenReady(before.own, 2000), whenReady(after.own, 2000)]);
-  await before.beat.beat();
-  await after.beat.beat();
+  await before.beat.enter();
+  await after.beat.enter();
   await before.beat.leave();
   t.equal((await read('two'))?.boot_id, after.entry.boot_id);
   await after.beat.leave();
@@ -64,7 +64,7 @@ t.test('who has been silent is forgotten by the others', async (t) => {
   await client.hset('{nodes}:entries', { dead: 'x', slow: 'y' });
   const { own, beat } = createBeat('three');
   await whenReady(own, 2000);
-  await beat.beat();
+  await beat.enter();
   t.same((await client.hkeys('{nodes}:entries')).sort(), ['slow', 'three']);
   t.same((await client.zrange('{nodes}:seen', '0', '-1')).sort(), ['slow', 'three']);
   await beat.leave();
@@ -74,9 +74,9 @@ t.test('a lost store is survived', async (t) => {
   const own = await startRedis(t);
   const { own: connection, beat } = createBeat('four', own.url);
   await whenReady(connection, 2000);
-  await beat.beat();
+  await beat.enter();
   await own.stop('SIGKILL');
-  t.equal(await beat.beat(), false);
+  t.equal(await beat.setDraining(false), false);
   beat.start();
   await own.start();
   await sleep(1800);

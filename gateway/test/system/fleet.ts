@@ -43,6 +43,16 @@ type Program = { name: string; child: ChildProcess; exited: Promise<number | str
 export type Answer = { status: number; body: Record<string, unknown>; headers: Headers };
 export type Fleet = Awaited<ReturnType<typeof startFleet>>;
 
+/** Asks again while a busy machine makes the answer "not now": 503, 504 and 429 decide nothing. */
+export const decided = async (ask: () => Promise<Answer>): Promise<Answer> => {
+  const end = Date.now() + 20_000;
+  for (;;) {
+    const answer = await ask();
+    if (![429, 503, 504].includes(answer.status) || Date.now() > end) return answer;
+    await sleep(200);
+  }
+};
+
 const launch = (name: string, file: string, env: NodeJS.ProcessEnv, dir: string): Program => {
   const child = spawn(process.execPath, [join(root, 'dist', file)], {
     env,
@@ -72,6 +82,16 @@ const ready = (program: Program): Promise<void> =>
       fail(new Error(`${program.name} ended with ${how} before it was ready`));
     });
   });
+
+/** What was wrong with its end; nothing when it had ended before. */
+const stopProgram = async (program: Program): Promise<string[]> => {
+  if (program.child.exitCode !== null || program.child.signalCode !== null) return [];
+  program.child.kill('SIGTERM');
+  const timer = setTimeout(() => program.child.kill('SIGKILL'), 15_000);
+  const how = await program.exited;
+  clearTimeout(timer);
+  return how === 0 ? [] : [`${program.name} ended with ${how}, not 0`];
+};
 
 /** What is wrong with the logs. A teardown cannot assert, it can only throw. */
 const faultsInLogs = (dir: string): string[] =>
@@ -147,37 +167,37 @@ export const startFleet = async (
     ...options.env,
   };
 
+  /** In the order of their start; stopped in the other one, whatever became of the start. */
+  const programs: Program[] = [];
+  const run = (name: string, file: string, its: NodeJS.ProcessEnv): Program => {
+    const program = launch(name, file, its, logs);
+    programs.push(program);
+    return program;
+  };
+  t.teardown(async () => {
+    for (const { child } of programs) child.kill('SIGCONT');
+    const gateways = programs.filter(({ name }) => name === 'gateway');
+    const others = programs.filter(({ name }) => name !== 'gateway');
+    const faults = (await Promise.all(gateways.map(stopProgram))).flat();
+    faults.push(...(await Promise.all(others.map(stopProgram))).flat(), ...faultsInLogs(logs));
+    if (faults.length > 0) throw new Error(`${dir}: ${faults.join('; ')}`);
+    rmSync(dir, { recursive: true, force: true });
+  });
+
   const startNode = async (at: number) => {
     const name = `node-${at + 1}`;
-    const program = launch(name, 'worker/main.js', { ...env, NODE_ID: name }, logs);
+    const program = run(name, 'worker/main.js', { ...env, NODE_ID: name });
     await ready(program);
     return program;
   };
   const startGateway = async () => {
-    const program = launch('gateway', 'gateway/main.js', env, logs);
+    const program = run('gateway', 'gateway/main.js', env);
     await ready(program);
     return program;
   };
 
   const nodes = await Promise.all(Array.from({ length: count }, (_, at) => startNode(at)));
   let gateway = await startGateway();
-
-  const stopProgram = async (program: Program): Promise<string[]> => {
-    if (program.child.exitCode !== null || program.child.signalCode !== null) return [];
-    program.child.kill('SIGTERM');
-    const timer = setTimeout(() => program.child.kill('SIGKILL'), 15_000);
-    const how = await program.exited;
-    clearTimeout(timer);
-    return how === 0 ? [] : [`${program.name} ended with ${how}, not 0`];
-  };
-
-  t.teardown(async () => {
-    for (const { child } of [...nodes, gateway]) child.kill('SIGCONT');
-    const faults = await stopProgram(gateway);
-    faults.push(...(await Promise.all(nodes.map(stopProgram))).flat(), ...faultsInLogs(logs));
-    if (faults.length > 0) throw new Error(`${dir}: ${faults.join('; ')}`);
-    rmSync(dir, { recursive: true, force: true });
-  });
 
   const base = `http://127.0.0.1:${port}`;
   const call = async (
@@ -201,6 +221,8 @@ export const startFleet = async (
     const parsed = /^\s*\{/.test(text) ? JSON.parse(text) : {};
     return { status: response.status, body: parsed, headers: response.headers };
   };
+  const login = (username: string, secret = password) =>
+    call('POST', '/v1/login', { username, password: secret });
   const admin = (method: string, path: string, body?: object) =>
     call(method, path, body, adminToken, `http://127.0.0.1:${adminPort}`);
 
@@ -243,8 +265,19 @@ export const startFleet = async (
       if (answer.status !== 201) throw new Error(`import: ${JSON.stringify(answer.body)}`);
       return username;
     },
-    login: (username: string, secret = password) =>
-      call('POST', '/v1/login', { username, password: secret }),
+    login,
+    /** What a test begins with: it must work, however busy the machine is. */
+    register: async (username: string) => {
+      const answer = await decided(() => call('POST', '/v1/users', { username, password }));
+      // 409: the first try was written, its answer was lost.
+      if (![201, 409].includes(answer.status))
+        throw new Error(`register: ${JSON.stringify(answer.body)}`);
+    },
+    signIn: async (username: string): Promise<Answer> => {
+      const answer = await decided(() => login(username));
+      if (answer.status !== 200) throw new Error(`sign in: ${JSON.stringify(answer.body)}`);
+      return answer;
+    },
     verify: (token: string) => call('GET', '/v1/verify', undefined, token),
     metrics: async (): Promise<string> => {
       const response = await fetch(`http://127.0.0.1:${adminPort}/metrics`, {

@@ -76,7 +76,7 @@ t.test('register, log in, check, refresh, change the password, log out', async (
 
 t.test('what the admin port shows, and to whom', async (t) => {
   const fleet = await startFleet(t, { env: { METRICS_TOKEN: 'only-for-scrapes' } });
-  await fleet.post('/v1/users', { username: 'bob', password });
+  await fleet.register('bob');
   const bob = await fleet.login('bob');
   await fleet.verify(textOf(bob, 'access_token'));
   const shown = await fleet.admin('GET', '/nodes');
