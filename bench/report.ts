@@ -27,7 +27,12 @@ export type Report = {
   /** A whole SVG document. */
   chart: string;
 };
-export type Bench = { about: string; run: (options: Options) => Promise<Report> };
+export type Bench = {
+  about: string;
+  /** Node counts unless others are asked for. */
+  nodes?: number[];
+  run: (options: Options) => Promise<Report>;
+};
 
 export const round = (value: number, digits = 3): number => Number(value.toFixed(digits));
 

@@ -10,10 +10,11 @@ import { engines } from './engines.js';
 import { stopFleets } from './fleet.js';
 import { ensureBuilt, projectRoot } from './launch.js';
 import { login } from './login.js';
+import { nodes } from './nodes.js';
 import { type Bench, describeMachine, describeVersions, formatReport } from './report.js';
 import { verify } from './verify.js';
 
-const benches: Record<string, Bench> = { login, verify, engines };
+const benches: Record<string, Bench> = { login, verify, engines, nodes };
 
 const usage = `npm run bench -- NAME [options]
 
@@ -21,7 +22,7 @@ ${Object.entries(benches)
   .map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`)
   .join('\n')}
 
-  --nodes 1,2      node counts to measure (login; verify takes the last), default 1,2
+  --nodes 1,2      node counts to measure (verify takes the last); nodes: 1,2,4,8,16,32
   --duration 10    seconds of each uninterrupted run
   --pairs 15       pairs of slices behind each ratio
   --profile DIR    write CPU profiles of edges and nodes there (slows them down)
@@ -45,7 +46,7 @@ const parse = () => {
     return parseArgs({
       allowPositionals: true,
       options: {
-        nodes: { type: 'string', default: '1,2' },
+        nodes: { type: 'string' },
         duration: { type: 'string', default: '10' },
         pairs: { type: 'string', default: '15' },
         profile: { type: 'string' },
@@ -80,7 +81,8 @@ const [name = wrong('which bench? Give its name'), ...more] = positionals;
 if (more.length > 0) wrong(`one bench at a time, not also "${more.join(' ')}"`);
 const bench = benches[name] ?? wrong(`there is no bench "${name}"`);
 const options = {
-  nodes: values.nodes.split(',').map((text) => readInt('nodes', text, 1, 16)),
+  nodes: values.nodes?.split(',').map((text) => readInt('nodes', text, 1, 64)) ??
+    bench.nodes ?? [1, 2],
   durationSeconds: readInt('duration', values.duration, 1, 600),
   pairs: readInt('pairs', values.pairs, 2, 1000),
   ...(values.profile === undefined ? {} : { profile: values.profile }),

@@ -12,7 +12,7 @@ const run = (...args: string[]) =>
 t.test('--help names every bench', async (t) => {
   const { status, stdout } = run('--help');
   t.equal(status, 0);
-  for (const name of ['login', 'verify', 'engines']) t.match(stdout, name);
+  for (const name of ['login', 'verify', 'engines', 'nodes']) t.match(stdout, name);
 });
 
 t.test('mistakes are named, in one line, and nothing starts', async (t) => {
@@ -20,7 +20,7 @@ t.test('mistakes are named, in one line, and nothing starts', async (t) => {
     [[], /which bench/],
     [['nope'], /no bench "nope"/],
     [['login', 'verify'], /one bench at a time/],
-    [['login', '--nodes', '1,x'], /--nodes must be a whole number from 1 to 16, not "x"/],
+    [['login', '--nodes', '1,x'], /--nodes must be a whole number from 1 to 64, not "x"/],
     [['login', '--duration', '0'], /--duration must be a whole number/],
     [['login', '--loud'], /loud/],
   ] as const;

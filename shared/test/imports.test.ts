@@ -43,9 +43,12 @@ t.test('programs do not import each other, and shared imports neither', async (t
     bench: ['bench'],
     ops: ['ops'],
   };
+  // The one exception: a node with a timer in place of hash threads is still the real node.
+  const exceptions: Record<string, string[]> = { 'bench/stand-in-node.ts': ['shared', 'worker'] };
   for (const file of product)
     for (const target of file.local) {
-      const isAllowed = allowed[topOf(file.path)]?.includes(topOf(target)) ?? false;
+      const mine = [...(allowed[topOf(file.path)] ?? []), ...(exceptions[file.path] ?? [])];
+      const isAllowed = mine.includes(topOf(target));
       t.ok(isAllowed, `${file.path} imports ${target}`);
     }
 });

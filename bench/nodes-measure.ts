@@ -1,0 +1,155 @@
+/**
+ * The measuring behind the nodes bench: one edge alone on a core, in front of ever more stand-in
+ * nodes, once at a low fixed rate and once as fast as it goes. Every count is taken twice, on the way
+ * up and on the way down, so that drift shows instead of passing for growth.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cpuTime, pin } from './cpu.js';
+import { type Fleet, startFleet } from './fleet.js';
+import type { LoadCalls, Slice } from './load.js';
+import { type Peer, startPeer } from './peer.js';
+import type { Options } from './report.js';
+import type { StandInCalls } from './stand-in-node.js';
+import { percentile } from './stats.js';
+import { createUsers, loginRequests } from './users.js';
+
+export const standIn = { slots: 4, serviceMs: 20 };
+/** Logins a second that one stand-in node can do. */
+export const nodeCapacity = (standIn.slots * 1000) / standIn.serviceMs;
+/** The same for every count: six tenths of what one node can do. */
+export const lowPerSecond = 0.6 * nodeCapacity;
+/** At 2,000 logins/s each account stays below its 60 a minute. */
+export const userCount = 4000;
+/** More than one address may hold at an edge is 100. */
+const maxConnections = 90;
+const connectionsPerSlot = 3;
+const noticedMs = 1500;
+/** New nodes are in slow start for ten seconds. */
+const rampMs = 10_000;
+const warmUpMs = 15_000;
+
+export type Run = {
+  perSecond: number;
+  p50Ms: number;
+  p99Ms: number;
+  failed: number;
+  /** Of the edge, per login that was answered with 200. */
+  edgeUs: number;
+  /** Share of its core that the edge used. */
+  edgeBusy: number;
+  /** The same for all other processes, which share the other core. */
+  othersBusy: number;
+};
+/** Both passes of one count. */
+export type NodesResult = { nodes: number; low: Run[]; full: Run[] };
+
+type Rig = {
+  fleet: Fleet;
+  edge: number;
+  standIns: Peer<StandInCalls>;
+  load: Peer<LoadCalls>;
+  options: Options;
+};
+
+const totalMs = (pid: number): number => {
+  const { hashMs, otherMs } = cpuTime(pid);
+  return hashMs + otherMs;
+};
+
+const othersOf = ({ fleet, edge, standIns, load }: Rig): number[] => [
+  ...fleet.processes().flatMap(({ pid }) => (pid === edge ? [] : [pid])),
+  ...[standIns.pid, load.pid],
+];
+
+/** All CPU milliseconds of the other core's processes. */
+const othersMs = (rig: Rig): number => othersOf(rig).reduce((sum, pid) => sum + totalMs(pid), 0);
+
+const openRig = async (options: Options): Promise<Rig> => {
+  options.progress('starting');
+  const { profile } = options;
+  const fleet = await startFleet({ nodes: 0, threadsPerNode: 1, edges: 1, profile });
+  const standIns = startPeer<StandInCalls>('stand-in-node.ts');
+  const load = startPeer<LoadCalls>('load.ts');
+  try {
+    await standIns.ask('prepare', { env: fleet.nodeEnv, ...standIn });
+    await standIns.ask('setCount', Math.max(...options.nodes));
+    await sleep(noticedMs);
+    options.progress(`creating ${userCount} users`);
+    const users = await createUsers(fleet, userCount);
+    const target = { host: '127.0.0.1', port: fleet.port };
+    await load.ask('aim', { target, requests: loginRequests(users) });
+    const edge = fleet.processes().find(({ kind }) => kind === 'edges')?.pid ?? 0;
+    const rig = { fleet, edge, standIns, load, options };
+    for (const pid of othersOf(rig)) pin(pid, '1');
+    pin(edge, '0');
+    return rig;
+  } catch (error) {
+    await Promise.all([load.stop(), standIns.stop(), fleet.stop()]);
+    throw error;
+  }
+};
+
+const measure = async (rig: Rig, run: () => Promise<Slice>): Promise<Run> => {
+  const before = { at: performance.now(), edge: totalMs(rig.edge), others: othersMs(rig) };
+  const slice = await run();
+  const tookMs = performance.now() - before.at;
+  const edgeMs = totalMs(rig.edge) - before.edge;
+  return {
+    perSecond: slice.rate,
+    p50Ms: percentile(slice.latencies, 0.5),
+    p99Ms: percentile(slice.latencies, 0.99),
+    failed: slice.failed,
+    edgeUs: (edgeMs * 1000) / (slice.sent - slice.failed),
+    edgeBusy: edgeMs / tookMs,
+    othersBusy: (othersMs(rig) - before.others) / tookMs,
+  };
+};
+
+const connectionsFor = (nodes: number): number =>
+  Math.min(maxConnections, connectionsPerSlot * standIn.slots * nodes);
+
+const saturate = ({ load }: Rig, nodes: number, windowMs: number) =>
+  load.ask('closed', { connections: connectionsFor(nodes), settleMs: 0, windowMs });
+
+const measureCount = async (rig: Rig, nodes: number): Promise<{ low: Run; full: Run }> => {
+  const { load, options } = rig;
+  // Two passes of two runs each.
+  const windowMs = (options.durationSeconds * 1000) / 2;
+  options.progress(`${nodes} node(s): ${lowPerSecond} logins/s`);
+  const slow = { connections: maxConnections, settleMs: 500, windowMs, perSecond: lowPerSecond };
+  const low = await measure(rig, () => load.ask('open', slow));
+  options.progress(`${nodes} node(s): as fast as it goes`);
+  const full = await measure(rig, () => saturate(rig, nodes, windowMs));
+  return { low, full };
+};
+
+/** So many nodes from now on, at full weight and with warm connections. */
+const setCount = async (rig: Rig, nodes: number, isMore: boolean) => {
+  rig.options.progress(`${nodes} node(s): ${isMore ? 'joining' : 'leaving'}`);
+  await rig.standIns.ask('setCount', nodes);
+  await sleep(noticedMs);
+  await saturate(rig, nodes, isMore ? rampMs : 500);
+};
+
+export const measureNodes = async (options: Options): Promise<NodesResult[]> => {
+  const counts = [...new Set(options.nodes)].sort((a, b) => a - b);
+  const results = counts.map((nodes): NodesResult => ({ nodes, low: [], full: [] }));
+  const rig = await openRig({ ...options, nodes: counts });
+  try {
+    options.progress('warming up');
+    await saturate(rig, counts.at(-1) ?? 1, warmUpMs);
+    let before = Number.POSITIVE_INFINITY;
+    for (const result of [...results, ...[...results].reverse()]) {
+      if (result.nodes !== before) await setCount(rig, result.nodes, result.nodes > before);
+      before = result.nodes;
+      const { low, full } = await measureCount(rig, result.nodes);
+      result.low.push(low);
+      result.full.push(full);
+    }
+    return results;
+  } finally {
+    await rig.load.stop();
+    await rig.standIns.stop();
+    await rig.fleet.stop();
+  }
+};
