@@ -141,9 +141,8 @@ const open = async (options: {
   const from = nowMs() + settleMs + 50;
   const intended = poissonTimes(perSecond, settleMs + windowMs).map((t) => from - settleMs + t);
   const record = createRecord(from, from + windowMs, false);
-  const pacer = new Worker(new URL('./pacer.mjs', import.meta.url), {
-    workerData: { times: Float64Array.from(intended) },
-  });
+  const pacer = new Worker(new URL('./pacer.mjs', import.meta.url), { execArgv: [] });
+  pacer.postMessage(Float64Array.from(intended));
   await new Promise<void>((resolve) => {
     let due = 0;
     let taken = 0;

@@ -4,11 +4,13 @@
  * at 500/s would be most of what is measured; waiting in Atomics is good to some ten microseconds and
  * burns nothing. Plain JavaScript, because threads have no loader.
  */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 
 const never = new Int32Array(new SharedArrayBuffer(4));
-for (const time of workerData.times) {
-  const waitMs = time - Number(process.hrtime.bigint()) / 1e6;
-  if (waitMs > 0) Atomics.wait(never, 0, 0, waitMs);
-  parentPort?.postMessage(0);
-}
+parentPort?.once('message', (/** @type {Float64Array} */ times) => {
+  for (const time of times) {
+    const waitMs = time - Number(process.hrtime.bigint()) / 1e6;
+    if (waitMs > 0) Atomics.wait(never, 0, 0, waitMs);
+    parentPort?.postMessage(0);
+  }
+});

@@ -37,14 +37,26 @@ export const createUsers = async (fleet: Fleet, count: number): Promise<Users> =
   return { names, password, hash };
 };
 
+const loginRequest = (username: string, password: string, more = ''): string => {
+  const body = JSON.stringify({ username, password });
+  return (
+    'POST /v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n' +
+    `${more}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  );
+};
+
 /** The bytes of a login, ready to be sent. */
 export const loginRequests = ({ names, password }: Users): string[] =>
-  names.map((username) => {
-    const body = JSON.stringify({ username, password });
-    return (
-      'POST /v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n' +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
-    );
+  names.map((name) => loginRequest(name, password));
+
+/**
+ * Logins of clients at as many addresses, each in a network of its own (up to 62,500), as a trusted
+ * proxy forwards them: no two share a limit of the gateway.
+ */
+export const forwardedLogins = ({ names, password }: Users): string[] =>
+  names.map((name, i) => {
+    const address = `10.${Math.floor(i / 250) % 250}.${i % 250}.7`;
+    return loginRequest(name, password, `X-Forwarded-For: ${address}\r\n`);
   });
 
 export const verifyRequests = (tokens: readonly string[]): string[] =>

@@ -6,7 +6,12 @@
 import { connect, type Socket } from 'node:net';
 
 export type Target = { host: string; port: number };
-export type Answer = { status: number; text: string };
+export type Answer = {
+  status: number;
+  text: string;
+  /** The server will close the connection now: nothing more may be sent on it. */
+  closes: boolean;
+};
 export type Wire = { send: (request: Uint8Array) => void; close: () => void };
 
 const bufferBytes = 64 * 1024;
@@ -39,7 +44,8 @@ export const openWire = (
       const whole = kept;
       kept = '';
       isWaiting = false;
-      onAnswer({ status: Number(whole.slice(9, 12)), text: whole });
+      const closes = whole.includes('onnection: close');
+      onAnswer({ status: Number(whole.slice(9, 12)), text: whole, closes });
       return true;
     };
     const onread = { buffer, callback: read };

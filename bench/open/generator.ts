@@ -1,0 +1,236 @@
+/**
+ * The clients of the open-loop benches, a process of its own. Poisson arrivals at rates fixed in
+ * advance, whether or not answers come; latency counts from the intended time, so a stall is seen by
+ * every request that it delays (no coordinated omission). Clients may come back after a refusal, with
+ * full jitter on top of what Retry-After asks for. Every try is one sample.
+ */
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { serve } from '../peer.js';
+import { poissonTimes } from '../stats.js';
+import type { Target } from '../wire.js';
+import { createLines, type End, type Lines } from './lines.js';
+
+/** Clients of one kind: each request in turn belongs to the next of them. */
+export type Group = { name: string; requests: string[] };
+export type Phase = { perSecond: number; durationMs: number };
+export type Plan = {
+  phases: Phase[];
+  /** Shares of the groups in the arrivals; the first group alone when left out. */
+  mix?: Record<string, number>;
+  /** A new connection for each request; else kept-alive ones. */
+  closing?: boolean;
+  /** How often a client comes back after 429, 503 or no answer. */
+  retries?: number;
+  giveUpMs?: number;
+};
+export type Sample = {
+  /** Intended time, in milliseconds since the start of the run. */
+  at: number;
+  /** From the intended time to the answer. */
+  ms: number;
+  /** 0 when there was no answer. */
+  status: number;
+  /** The error code of the answer, or how the connection was lost; empty for 200. */
+  code: string;
+  group: string;
+  /** Earlier tries of the same client. */
+  tries: number;
+};
+/** `startedAt`: milliseconds of CLOCK_MONOTONIC, which all processes share. */
+export type Run = { startedAt: number; samples: Sample[] };
+type Client = { group: string; bytes: Uint8Array };
+type Crowd = { name: string; kept: Uint8Array[]; closing: Uint8Array[]; next: number };
+
+const leadMs = 50;
+const sweepMs = 100;
+const refusedPauseMs = 25;
+/** Doubles with each try. */
+const jitterMs = 200;
+const defaultGiveUpMs = 10_000;
+
+const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+
+let lines: Lines = createLines({ host: '127.0.0.1', port: 0 });
+let crowds: Crowd[] = [];
+let isStopped = false;
+let sent = 0;
+
+const codeOf = ({ status, text }: End): string => {
+  if (status === 0) return text;
+  if (status === 200) return '';
+  return /"error":"(\w+)"/.exec(text)?.[1] ?? `status_${status}`;
+};
+
+const createPick = (plan: Plan) => {
+  const mix = Object.entries(plan.mix ?? { [crowds[0]?.name ?? '']: 1 });
+  const total = mix.reduce((sum, [, share]) => sum + share, 0);
+  return (): Client => {
+    let left = Math.random() * total;
+    const [name] = mix.find(([, share]) => {
+      left -= share;
+      return left < 0;
+    }) ??
+      mix[0] ?? [''];
+    const crowd = crowds.find((found) => found.name === name);
+    if (crowd === undefined) throw new Error(`no group "${name}"`);
+    const requests = plan.closing ? crowd.closing : crowd.kept;
+    crowd.next = (crowd.next + 1) % requests.length;
+    return { group: name, bytes: requests[crowd.next] ?? new Uint8Array() };
+  };
+};
+
+/** After which pause the client comes back, in milliseconds. */
+const pauseOf = ({ text }: End, tries: number): number => {
+  const askedSeconds = Number(/retry-after: (\d+)/i.exec(text)?.[1] ?? 0);
+  return askedSeconds * 1000 + Math.random() * jitterMs * 2 ** tries;
+};
+
+const isWorthRetrying = ({ status }: End): boolean => [0, 429, 503].includes(status);
+
+/** Sends tries and keeps their samples; `idle` resolves when nobody waits for anything any more. */
+const createRecord = (plan: Plan, startedAt: number) => {
+  const samples: Sample[] = [];
+  const { closing = false, retries = 0, giveUpMs = defaultGiveUpMs } = plan;
+  let pending = 0;
+  let onIdle = () => {};
+  const leave = () => {
+    if (--pending === 0) onIdle();
+  };
+
+  const attempt = (client: Client, dueAt: number, tries: number, onEnd?: (end: End) => void) => {
+    pending++;
+    sent++;
+    const { group, bytes } = client;
+    const request = { bytes, isKept: !closing, until: dueAt + giveUpMs };
+    lines.send(request, (end) => {
+      const { status } = end;
+      const at = dueAt - startedAt;
+      samples.push({ at, ms: nowMs() - dueAt, status, code: codeOf(end), group, tries });
+      if (tries < retries && !isStopped && isWorthRetrying(end)) comeBack(client, end, tries);
+      onEnd?.(end);
+      leave();
+    });
+  };
+
+  const comeBack = (client: Client, end: End, tries: number) => {
+    pending++;
+    const pauseMs = pauseOf(end, tries);
+    const dueAt = nowMs() + pauseMs;
+    setTimeout(() => {
+      if (!isStopped) attempt(client, dueAt, tries + 1);
+      leave();
+    }, pauseMs);
+  };
+
+  const idle = () =>
+    new Promise<void>((resolve) => {
+      onIdle = resolve;
+      if (pending === 0) resolve();
+    });
+  return { samples, attempt, idle };
+};
+
+const timesOf = (phases: readonly Phase[], startedAt: number): number[] => {
+  let from = startedAt;
+  return phases.flatMap(({ perSecond, durationMs }) => {
+    const start = from;
+    from += durationMs;
+    return poissonTimes(perSecond, durationMs).map((at) => start + at);
+  });
+};
+
+/** A thread takes a moment to start, which must not pass for latency. */
+const startPacer = async (): Promise<Worker> => {
+  const pacer = new Worker(new URL('../pacer.mjs', import.meta.url), { execArgv: [] });
+  await once(pacer, 'online');
+  return pacer;
+};
+
+const onEachArrival = (
+  pacer: Worker,
+  times: readonly number[],
+  arrive: (at: number) => void,
+): Promise<void> =>
+  new Promise<void>((resolve, reject) => {
+    let next = 0;
+    const over = () => void pacer.terminate().then(() => resolve());
+    pacer.once('error', reject);
+    pacer.on('message', () => {
+      const at = times[next++];
+      if (at !== undefined && !isStopped) arrive(at);
+      if (next >= times.length || isStopped) over();
+    });
+    pacer.postMessage(Float64Array.from(times));
+    if (times.length === 0) over();
+  });
+
+const sweeping = async <T>(run: () => Promise<T>): Promise<T> => {
+  isStopped = false;
+  sent = 0;
+  const timer = setInterval(() => lines.sweep(nowMs()), sweepMs);
+  try {
+    return await run();
+  } finally {
+    clearInterval(timer);
+  }
+};
+
+/** Resolves when all phases are over and every client has its answer or has given up. */
+const run = (plan: Plan): Promise<Run> =>
+  sweeping(async () => {
+    const pick = createPick(plan);
+    const pacer = await startPacer();
+    const startedAt = nowMs() + leadMs;
+    const { samples, attempt, idle } = createRecord(plan, startedAt);
+    const times = timesOf(plan.phases, startedAt);
+    await onEachArrival(pacer, times, (at) => attempt(pick(), at, 0));
+    await idle();
+    return { startedAt, samples };
+  });
+
+/** Closed loop: `clients` at once, each sends its next request when it has its answer. */
+const saturate = (options: { clients: number; durationMs: number }): Promise<Run> =>
+  sweeping(async () => {
+    const startedAt = nowMs();
+    const plan: Plan = { phases: [] };
+    const pick = createPick(plan);
+    const { samples, attempt, idle } = createRecord(plan, startedAt);
+    const isOver = () => isStopped || nowMs() >= startedAt + options.durationMs;
+    const work = async () => {
+      while (!isOver()) {
+        const end = await new Promise<End>((resolve) => attempt(pick(), nowMs(), 0, resolve));
+        // Asking again at once would turn a busy moment into a flood of refusals.
+        if (end.status !== 200) await new Promise((resolve) => setTimeout(resolve, refusedPauseMs));
+      }
+    };
+    await Promise.all(Array.from({ length: options.clients }, work));
+    await idle();
+    return { startedAt, samples };
+  });
+
+/** `Connection: close` goes behind the request line. */
+const closingOf = (text: string): string => text.replace('\r\n', '\r\nConnection: close\r\n');
+
+const calls = {
+  aim: ({ target, groups }: { target: Target; groups: Group[] }) => {
+    lines.forget();
+    lines = createLines(target);
+    crowds = groups.map(({ name, requests }) => ({
+      name,
+      kept: requests.map((text) => Buffer.from(text)),
+      closing: requests.map((text) => Buffer.from(closingOf(text))),
+      next: Math.floor(Math.random() * requests.length),
+    }));
+  },
+  run,
+  saturate,
+  /** No more arrivals; the run in progress resolves when the rest is answered. */
+  stop: () => {
+    isStopped = true;
+  },
+  sent: () => sent,
+};
+export type GeneratorCalls = typeof calls;
+
+serve(calls);

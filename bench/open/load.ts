@@ -1,0 +1,50 @@
+/**
+ * Open-loop load as benches ask for it; the clients live in a process of their own (generator.ts).
+ *
+ *   const load = await createLoad({ target, groups: { all: forwardedLogins(users) } });
+ *   const run = await load.run({ phases: [{ perSecond: 50, durationMs: 10_000 }] });
+ *   summarise(run.samples, { fromMs: 2000, toMs: 10_000 });      // samples.ts
+ */
+import { startPeer } from '../peer.js';
+import type { Target } from '../wire.js';
+import type { GeneratorCalls, Plan, Run } from './generator.js';
+
+export type Load = Awaited<ReturnType<typeof createLoad>>;
+
+/** What a closed loop needs to come up to speed. */
+const settleMs = 500;
+
+/** The same clock as `startedAt` of a run. */
+export const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+
+/** `groups`: requests by kind of client, ready to be sent. */
+export const createLoad = async (given: { target: Target; groups: Record<string, string[]> }) => {
+  const peer = startPeer<GeneratorCalls>('open/generator.ts');
+  const groups = Object.entries(given.groups).map(([name, requests]) => ({ name, requests }));
+  try {
+    await peer.ask('aim', { target: given.target, groups });
+  } catch (error) {
+    await peer.stop();
+    throw error;
+  }
+  return {
+    pid: peer.pid,
+    /** Resolves when every client has its answer or has given up. */
+    run: (plan: Plan): Promise<Run> => peer.ask('run', plan),
+    /** What comes through per second when `clients` ask again as soon as they are answered. */
+    capacity: async (clients: number, durationMs: number): Promise<number> => {
+      const forMs = durationMs + settleMs;
+      const { samples } = await peer.ask('saturate', { clients, durationMs: forMs });
+      const counted = samples.filter(({ at, ms, status }) => {
+        const end = at + ms;
+        return status === 200 && end > settleMs && end <= forMs;
+      });
+      return (counted.length * 1000) / durationMs;
+    },
+    /** No more arrivals: the run in progress comes to its end. */
+    endRun: (): Promise<void> => peer.ask('stop', undefined),
+    /** Tries sent by the run in progress. */
+    sent: (): Promise<number> => peer.ask('sent', undefined),
+    stop: peer.stop,
+  };
+};
