@@ -3,19 +3,21 @@
  * Knows which process is what, so that CPU time can be told apart. Nodes can be exchanged while the
  * gateway stays, as they can in operation. Stops only what it started.
  */
-import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { childrenOf, hasTitle } from './cpu.js';
+import { createNodes, type FleetNodes } from './fleet-nodes.js';
 import { end, freePort, launch, programs } from './launch.js';
 import { type Redis, startRedis } from './redis.js';
 
 export type Kind = 'edges' | 'primary' | 'admin' | 'nodes' | 'redis';
 export type Process = { kind: Kind; pid: number };
 export type Fleet = {
+  /** Of all logs. */
+  dir: string;
   port: number;
   adminPort: number;
   adminToken: string;
@@ -23,6 +25,12 @@ export type Fleet = {
   /** The settings of a node that the bench starts itself. */
   nodeEnv: Record<string, string>;
   processes: () => Process[];
+  /** For what a bench puts beside it: ends with the fleet, before it. */
+  onStop: (step: () => unknown) => void;
+  nodes: FleetNodes;
+  gatewayPid: number;
+  /** A call of the admin port: the text of its answer, an error unless it is 2xx. */
+  admin: (method: 'GET' | 'POST', path: string) => Promise<string>;
   /** Other nodes instead of those there are; resolves when the edges know. */
   setNodes: (nodes: number, threadsPerNode: number) => Promise<void>;
   stop: () => Promise<void>;
@@ -33,6 +41,8 @@ export type FleetOptions = {
   edges?: number;
   /** Further settings of the gateway. */
   gatewayEnv?: Record<string, string>;
+  /** Further settings of the fleet's own nodes. */
+  nodeEnv?: Record<string, string>;
   /** Where CPU profiles of edges and nodes go. */
   profile?: string | undefined;
 };
@@ -65,33 +75,15 @@ const gatewayProcesses = (pid: number): Process[] => [
   }),
 ];
 
-const createNodes = (options: {
-  dir: string;
-  env: Record<string, string>;
-  profile: string | undefined;
-}) => {
-  const { dir, profile } = options;
-  let children: ChildProcess[] = [];
-  let started = 0;
-
-  const start = (threads: number): Promise<ChildProcess> => {
-    const name = `node-${started++}`;
-    const env = { ...options.env, NODE_ID: name, HASH_THREADS: String(threads) };
-    return launch({ name, script: programs.worker, dir, env, profile });
+const createAdmin =
+  (port: number, token: string) =>
+  async (method: 'GET' | 'POST', path: string): Promise<string> => {
+    const headers = { authorization: `Bearer ${token}` };
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, { method, headers });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    return text;
   };
-
-  return {
-    pids: () => children.map((child) => child.pid ?? 0),
-    set: async (count: number, threads: number) => {
-      const old = children;
-      children = await Promise.all(Array.from({ length: count }, () => start(threads)));
-      await Promise.all(old.map(end));
-    },
-    stop: async () => {
-      await Promise.all(children.map(end));
-    },
-  };
-};
 
 export const startFleet = async (options: FleetOptions): Promise<Fleet> => {
   const { profile, edges } = options;
@@ -109,7 +101,7 @@ export const startFleet = async (options: FleetOptions): Promise<Fleet> => {
     const adminToken = randomText();
     const own = writeSecrets(dir, { ADMIN_TOKEN: adminToken, KEY_ENCRYPTION_KEY: randomText() });
     const env = { ...shared, DATA_DIR: dir, RUNTIME_DIR: dir };
-    const nodes = createNodes({ dir, env, profile });
+    const nodes = createNodes({ dir, env: { ...env, ...options.nodeEnv }, profile });
     steps.push(nodes.stop);
     await nodes.set(options.nodes, options.threadsPerNode);
 
@@ -121,7 +113,10 @@ export const startFleet = async (options: FleetOptions): Promise<Fleet> => {
     const gateway = await launch({ name: 'gateway', script, dir, env: gatewayEnv, profile });
     steps.push(() => end(gateway));
     return {
-      ...{ port, adminPort, adminToken, redis, nodeEnv: env, stop },
+      ...{ dir, port, adminPort, adminToken, redis, nodeEnv: env, nodes, stop },
+      gatewayPid: gateway.pid ?? 0,
+      admin: createAdmin(adminPort, adminToken),
+      onStop: (step) => void steps.push(step),
       processes: () => [
         { kind: 'redis', pid: redis.pid },
         ...nodes.pids().map((pid): Process => ({ kind: 'nodes', pid })),
