@@ -110,6 +110,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv) => {
     redisUrl: env.requiredSecret('REDIS_URL', 'npm start brings a Redis of its own.'),
     acceptDataLoss: env.flag('ACCEPT_DATA_LOSS'),
     runtimeDir: env.optional('RUNTIME_DIR') ?? defaultRuntimeDir(source),
+    zone: env.string('ZONE', { default: 'default' }),
     nodeSecrets: env.rotatingSecret('NODE_SECRET', 'the secret that gateway and nodes share.'),
     kek: readKek(env),
     trustedProxies: readProxies(env),

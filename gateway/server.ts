@@ -85,8 +85,8 @@ export const startEdge = async (given: Given): Promise<void> => {
   const { redis, keys, revocations, sign, verifier } = tokens;
   const { verify, verifyForLogout } = verifier;
   createMeters({ metrics, redis, verifier, revocations });
-  const { nodeSecrets: secrets, runtimeDir } = config;
-  const nodes = createNodes({ redis, secrets, runtimeDir, log, metrics });
+  const { nodeSecrets: secrets, runtimeDir, zone } = config;
+  const nodes = createNodes({ redis, secrets, runtimeDir, zone, log, metrics });
   lifecycle.onStop('nodes', nodes.close, 1000);
   await nodes.ready();
 

@@ -34,10 +34,10 @@ export const startAdmin = async ({
 }): Promise<void> => {
   lifecycle.onStop('log', () => flushLog(log), 500);
   const metrics = createMetrics();
-  const { redisUrl: url, acceptDataLoss, nodeSecrets: secrets, runtimeDir } = config;
+  const { redisUrl: url, acceptDataLoss, nodeSecrets: secrets, runtimeDir, zone } = config;
   const redis = await openStore({ url, name: 'admin', acceptDataLoss, log });
   lifecycle.onStop('redis', () => quitRedis(redis), 1000);
-  const nodes = createNodes({ redis, secrets, runtimeDir, log, metrics });
+  const nodes = createNodes({ redis, secrets, runtimeDir, zone, log, metrics });
   lifecycle.onStop('nodes', nodes.close, 1000);
   await nodes.ready();
   const accounts = createAccounts(await patiently(() => loadNameKey({ redis })));

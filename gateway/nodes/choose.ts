@@ -2,7 +2,8 @@
  * Picks the node for one attempt: the account's first choice while the work estimated there is under
  * twice its slots, else the least loaded of the account's first three. That keeps 97 % of accounts
  * on their node at 70 % load and spills only what would wait.
- * Draining nodes are never chosen, open ones only in panic, suspect ones only when nothing better
+ * Nodes of the edge's own zone come first while they have that room: a hash next door is as good, and
+ * costs no way between zones. Draining nodes are never chosen, open ones only in panic, suspect ones only when nothing better
  * is left, full ones never: every node full means refusing here, before anything is spent.
  */
 import type { Breaker } from './breaker.js';
@@ -13,6 +14,7 @@ export type Candidate = Ranked & {
   readonly load: Load;
   readonly breaker: Breaker;
   readonly isDraining: () => boolean;
+  readonly zone: string;
 };
 /** For whom; `except` is the node of a first attempt. */
 export type Query<T> = { key: string; need: Need; now: number; except?: T };
@@ -79,7 +81,21 @@ const leastLoaded = <T extends Candidate>(first: T, others: readonly T[], now: n
 
 export type Choose = ReturnType<typeof createChoose>;
 
-export const createChoose = (rank: Rank) => {
+/** `zone`: that of this edge. */
+export const createChoose = (rank: Rank, zone: string) => {
+  let seen: readonly Candidate[] = [];
+  let isOneZone = true;
+
+  /** Of one zone, or none of ours: nothing to prefer. Looked up anew when the membership changes. */
+  const hasPreference = (nodes: readonly Candidate[]): boolean => {
+    if (nodes !== seen) {
+      seen = nodes;
+      const near = nodes.filter((node) => node.zone === zone).length;
+      isOneZone = near === 0 || near === nodes.length;
+    }
+    return !isOneZone;
+  };
+
   /** The weights of these nodes, or undefined when all weigh the same. */
   const weightsOf = (nodes: readonly Candidate[], now: number) => {
     const slots = nodes[0]?.load.slots();
@@ -115,6 +131,19 @@ export const createChoose = (rank: Rank) => {
     return pick(firstOf(key, withRoom, candidates, now), now);
   };
 
+  /** A fine node of this zone with room, the account's own order deciding. */
+  const chooseNear = <T extends Candidate>(nodes: readonly T[], query: Query<T>): T | undefined => {
+    const { key, need, now, except } = query;
+    const near = nodes.filter(
+      (node) =>
+        node.zone === zone &&
+        node !== except &&
+        pressure(node, now) < spillAt &&
+        isFine(node, now, need),
+    );
+    return rank.first(key, near, weightsOf(near, now));
+  };
+
   /**
    * The same for the usual cases, without looking at every node: the first of all, when it is fine
    * and free; else the first three fine ones near the top. An open breaker there, or fewer than
@@ -122,6 +151,8 @@ export const createChoose = (rank: Rank) => {
    */
   const choose = <T extends Candidate>(nodes: readonly T[], query: Query<T>): Choice<T> => {
     const { key, now, except } = query;
+    const near = hasPreference(nodes) ? chooseNear(nodes, query) : undefined;
+    if (near !== undefined) return { kind: 'node', node: near };
     const first = rank.first(key, nodes, weightsOf(nodes, now));
     const isFree = first !== undefined && first !== except && pressure(first, now) < spillAt;
     if (isFree && isFine(first, now, query.need)) return { kind: 'node', node: first };

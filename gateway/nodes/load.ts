@@ -5,7 +5,8 @@
  * Also remembers for how long the node is full (from its refusals), and since when it is silent.
  * All times are milliseconds on the clock of the caller.
  */
-import type { Load as Report, WorkClass } from '../../shared/protocol.js';
+import { budgetShares, burstBudgetMs, sustainedBudgetMs } from '../../shared/budgets.js';
+import { type Load as Report, type WorkClass, workClasses } from '../../shared/protocol.js';
 
 export type Load = ReturnType<typeof createLoad>;
 
@@ -20,23 +21,8 @@ const minAttemptMs = 600;
 const clamp = (value: number, min: number, max: number): number =>
   Math.min(Math.max(value, min), max);
 
-/** What a node's admission lets wait (design § 4.8): in a burst, and when busy for a while. */
-const burstMs = (serviceMs: number): number => Math.max(300, 2 * serviceMs);
-const sustainedMs = (serviceMs: number): number => Math.max(100, serviceMs);
-
 /** A class of hash work, or none: what needs no hash thread finds room always. */
 export type Need = WorkClass | 'none';
-
-/** The share of those budgets that a class may use at the node: the lower, the sooner refused. */
-const shares: Record<WorkClass, number> = {
-  device: 1,
-  login: 0.9,
-  register: 0.5,
-  password: 0.5,
-  suspect: 0.2,
-};
-const isWorkClass = (name: string): name is WorkClass => Object.hasOwn(shares, name);
-const classes = Object.keys(shares).filter(isWorkClass);
 
 const never = Number.NEGATIVE_INFINITY;
 const newFullUntil = (): Record<WorkClass, number> => ({
@@ -125,23 +111,23 @@ export const createLoad = (slotsAtStart: number) => {
      */
     refused: (now: number, predictedMs: number, cls: Need) => {
       if (cls === 'none') return;
-      const share = shares[cls];
-      const burst = burstMs(serviceMs) * share;
-      const budget = predictedMs >= burst ? burst : sustainedMs(serviceMs) * share;
+      const share = budgetShares[cls];
+      const burst = burstBudgetMs(serviceMs) * share;
+      const budget = predictedMs >= burst ? burst : sustainedBudgetMs(serviceMs) * share;
       const until = now + clamp(predictedMs - 0.9 * budget, minFullMs, maxFullMs);
-      for (const name of classes)
-        if (shares[name] <= share) fullUntil[name] = Math.max(fullUntil[name], until);
+      for (const name of workClasses)
+        if (budgetShares[name] <= share) fullUntil[name] = Math.max(fullUntil[name], until);
     },
     /** It would refuse this class now: it said so, or the wait exceeds even the burst budget. */
     isFull: (now: number, need: Need): boolean => {
       if (inflight >= 64 * (slots + 1)) return true;
       if (need === 'none') return false;
-      return now < fullUntil[need] || waitMs(now) > burstMs(serviceMs) * shares[need];
+      return now < fullUntil[need] || waitMs(now) > burstBudgetMs(serviceMs) * budgetShares[need];
     },
     /** How long ago the node should have said something; 0 when nothing is due. */
     silentMs: (now: number): number => (silentSince === undefined ? 0 : now - silentSince),
     /** How long one attempt may take before the node is given up. */
-    attemptMs: (): number => Math.max(3 * slowestMs + burstMs(serviceMs), minAttemptMs),
+    attemptMs: (): number => Math.max(3 * slowestMs + burstBudgetMs(serviceMs), minAttemptMs),
     report: () => ({ inflight: reported, serviceMs, slots }),
   };
 };

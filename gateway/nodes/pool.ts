@@ -34,6 +34,7 @@ const createNode = (options: {
   return {
     id,
     bootId,
+    zone: member.entry.zone,
     seed: rank.seed(id),
     proof: callerProof(secret, bootId),
     load,

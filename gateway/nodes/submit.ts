@@ -44,6 +44,8 @@ export const createNodes = (options: {
   redis: RedisClient;
   secrets: readonly string[];
   runtimeDir: string;
+  /** Of this edge: nodes of the same one are preferred. */
+  zone: string;
   log: Logs;
   metrics: Metrics;
   now?: () => number;
@@ -60,7 +62,7 @@ export const createNodes = (options: {
   const probes = createProbes({ nodes: pool.nodes, now });
   const { shed, submit } = createDispatch({
     nodes: pool.nodes,
-    choose: createChoose(rank),
+    choose: createChoose(rank, options.zone),
     attempt: createAttempt({ secrets, meters, now }),
     budget: createRetryBudget(),
     meters,

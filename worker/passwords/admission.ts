@@ -10,6 +10,7 @@
  * A dearer stored hash is charged to those who arrive later, waits for memory, and is not refused:
  * a refusal would tell who has not been migrated. Pure apart from `send`; the clock is an argument.
  */
+import { budgetShares, burstBudgetMs, sustainedBudgetMs } from '../../shared/budgets.js';
 import { AppError } from '../../shared/errors.js';
 import type { Load, WorkClass } from '../../shared/protocol.js';
 import type { Cost } from './formats/format.js';
@@ -45,17 +46,7 @@ export type Watch = {
   served: (kind: string, tookMs: number, queuedMs: number) => void;
 };
 
-/** Share of the budget that a class may use: the lower, the sooner it is refused. */
-const shares: Record<AdmissionClass, number> = {
-  device: 1,
-  login: 0.9,
-  register: 0.5,
-  password: 0.5,
-  suspect: 0.2,
-  migration: 0.2,
-};
-const burstBudgetMs = 300;
-const sustainedBudgetMs = 100;
+const shares: Readonly<Record<AdmissionClass, number>> = { ...budgetShares, migration: 0.2 };
 const burstMemoryMs = 500;
 const alpha = 0.1;
 /** One step in the queue must not wait behind a hash dearer than this many default ones. */
@@ -136,9 +127,7 @@ export const createAdmission = (options: {
     const wait = waitMs(at);
     const service = serviceMs();
     const isBurst = at - lastEmptyAt <= burstMemoryMs;
-    const budget = isBurst
-      ? Math.max(burstBudgetMs, 2 * service)
-      : Math.max(sustainedBudgetMs, service);
+    const budget = isBurst ? burstBudgetMs(service) : sustainedBudgetMs(service);
     if (wait > budget * shares[cls]) throw refuse(cls, 'full', wait);
     if (at + wait + service > deadlineAt) throw refuse(cls, 'late', wait);
     watch?.decided(cls, 'admitted', wait);

@@ -5,14 +5,15 @@ import { createLoad } from '../../nodes/load.js';
 import { createRank } from '../../nodes/rank.js';
 
 const rank = createRank('test secret');
-const { choose, canChoose } = createChoose(rank);
+const { choose, canChoose } = createChoose(rank, 'here');
 
-const createNode = (id: string, { slots = 2, draining = false } = {}) => ({
+const createNode = (id: string, { slots = 2, draining = false, zone = 'here' } = {}) => ({
   id,
   seed: rank.seed(id),
   load: createLoad(slots),
   breaker: createBreaker({ start: 'full', now: 0 }),
   isDraining: () => draining,
+  zone,
 });
 type Node = ReturnType<typeof createNode>;
 
@@ -162,4 +163,24 @@ t.test('a node with more slots gets more accounts', async (t) => {
     return choice.kind === 'node' && choice.node.id === 'large';
   });
   t.ok(Math.abs(hits.length / keys.length - 0.75) < 0.03);
+});
+
+t.test('the own zone first, in its own order, while it has room', async (t) => {
+  const near = [createNode('a'), createNode('b')];
+  const far = Array.from({ length: 6 }, (_, i) => createNode(`far${i}`, { zone: 'there' }));
+  const nodes = [...far, ...near];
+  const [first, second] = inOrder(near);
+  t.equal(chosen(nodes), first?.id);
+  first?.load.heard(0, report(4));
+  t.equal(chosen(nodes), second?.id, "the other one here, though it is nobody's first three");
+  second?.load.heard(0, report(4));
+  t.match(chosen(nodes), /^far/, 'both busy: elsewhere');
+  t.equal(chosen(near), first?.id, 'one zone alone: as ever');
+});
+
+t.test('what is broken here is no reason to panic while elsewhere is well', async (t) => {
+  const near = [createNode('a'), createNode('b')];
+  const far = Array.from({ length: 3 }, (_, i) => createNode(`far${i}`, { zone: 'there' }));
+  for (const node of near) open(node);
+  t.match(chosen([...near, ...far]), /^far/);
 });

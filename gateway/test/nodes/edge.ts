@@ -42,7 +42,7 @@ export const setUp = async (t: Test, server: TestRedis, ids: string[], handler?:
     await beat(id);
   }
   const metrics = createMetrics({ defaults: false });
-  const nodes = createNodes({ redis, secrets: [secret], runtimeDir, log, metrics });
+  const nodes = createNodes({ redis, secrets: [secret], runtimeDir, zone: 'z', log, metrics });
   t.teardown(async () => {
     nodes.close();
     await quitRedis(redis);
