@@ -10,6 +10,7 @@ import { initSecrets } from './secrets.mjs';
 const help = `Usage: floodgate <command>
 
   init     make the data directory (DATA_DIR, default .data) and its secrets, once
+  certs    make certificates for nodes on other machines: floodgate certs --help
   --help   this text
 `;
 
@@ -19,9 +20,16 @@ const init = () => {
   console.log(`Secrets are in ${paths.secrets}. Back them up: without them the data is lost.`);
 };
 
-const [command] = process.argv.slice(2);
+/** Loaded only when asked for: the rest of the command needs nothing installed. @param {string[]} args */
+const certs = async (args) => {
+  const { runCerts } = await import('./certs.mjs');
+  console.log(await runCerts(args, process.env));
+};
+
+const [command, ...args] = process.argv.slice(2);
 try {
   if (command === 'init') init();
+  else if (command === 'certs') await certs(args);
   else if (command === '--help' || command === '-h') console.log(help);
   else {
     console.error(help);
