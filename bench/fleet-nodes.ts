@@ -63,7 +63,7 @@ export const createNodes = (options: {
     leave,
     kill,
     set: async (count: number, threads: number) => {
-      const old = nodes;
+      const old = [...nodes];
       await Promise.all(Array.from({ length: count }, () => start({ threads })));
       await Promise.all(old.map(leave));
     },
