@@ -1,0 +1,195 @@
+/**
+ * An edge in virtual time: the real choice, dispatch, attempt, breaker, load and probes over a
+ * network that only delays. Modelled here is what touches sockets in the product: one line per node
+ * with the timeouts of `forward`, membership read on a period, and the steps around a login.
+ */
+import { createAttempt } from '../gateway/nodes/attempt.js';
+import { createBreaker } from '../gateway/nodes/breaker.js';
+import { type Choose, isSuspect } from '../gateway/nodes/choose.js';
+import { createDispatch } from '../gateway/nodes/dispatch.js';
+import { createLoad } from '../gateway/nodes/load.js';
+import type { Node } from '../gateway/nodes/pool.js';
+import { createProbes } from '../gateway/nodes/probe.js';
+import type { Rank } from '../gateway/nodes/rank.js';
+import { createRetryBudget } from '../gateway/nodes/retry.js';
+import type { Driver } from './driver.js';
+import { type Answer, type Request, type SimNode, secret } from './node.js';
+import type { Random } from './random.js';
+
+export type Edge = ReturnType<typeof createEdge>;
+/** A node as the registry lists it. */
+export type Member = { node: SimNode; draining: boolean };
+
+const probeEveryMs = 100;
+const reserveMs = 0.6;
+const deadlineMs = 2500;
+
+/** One way over the network: a fixed part and jitter. */
+const delayMs = (random: Random): number => 0.15 + random.exponential(0.1);
+
+type Outgoing = Parameters<Node['line']['send']>[0];
+type Done = Parameters<Node['line']['send']>[1];
+
+const createLine = (options: { node: SimNode; driver: Driver; random: Random }) => {
+  const { node, driver, random } = options;
+  let outstanding = 0;
+
+  /** `deliver` is told when the bytes are at the node. */
+  const exchange =
+    (deliver: (request: Request, settle: (answer: Answer) => void) => void) =>
+    (outgoing: Outgoing, done: Done) => {
+      let isDone = false;
+      let cancel = () => {};
+      outstanding++;
+      const settle: Done = (answer) => {
+        if (isDone) return;
+        isDone = true;
+        cancel();
+        outstanding--;
+        done(answer);
+      };
+      const onTime = () => {
+        const moreMs = outgoing.extendMs?.() ?? 0;
+        if (moreMs > 0) cancel = driver.after(moreMs, onTime);
+        else settle({ kind: 'timeout' });
+      };
+      cancel = driver.after(outgoing.timeoutMs, onTime);
+      const request = { headers: outgoing.headers, isGone: () => isDone };
+      driver.after(delayMs(random), () =>
+        deliver(request, (answer) => void driver.after(delayMs(random), () => settle(answer))),
+      );
+      return () => settle({ kind: 'aborted' });
+    };
+
+  return {
+    send: exchange(node.receive),
+    sendAside: exchange((_, settle) => node.selftest(settle)),
+    close: () => {},
+    outstanding: () => outstanding,
+  };
+};
+
+export const createEdge = (options: {
+  driver: Driver;
+  random: Random;
+  rank: Rank;
+  choose: Choose;
+}) => {
+  const { driver, random, rank, choose } = options;
+  const now = driver.now;
+  /** `atHome`: sent to the account's first choice. `toOpen`: to an open breaker, without panic. */
+  const counts = { sent: 0, atHome: 0, retried: 0, toOpen: 0, shed: 0, submitted: 0 };
+  const records = new Map<SimNode, ReturnType<typeof record>>();
+  let nodes: Node[] = [];
+
+  const record = (member: Member, start: 'slow' | 'full') => {
+    const { node } = member;
+    const { id, bootId, slots } = node;
+    const load = createLoad(slots);
+    const line = createLine({ node, driver, random });
+    const breaker = createBreaker({ start, now: now(), random: random.uniform });
+    let draining = member.draining;
+    const entry = () => ({
+      id,
+      boot_id: bootId,
+      endpoints: [],
+      slots,
+      version: '',
+      zone: '',
+      draining,
+    });
+    return {
+      ...{ id, bootId, load, line, breaker, entry },
+      zone: '',
+      seed: rank.seed(id),
+      proof: '',
+      isDraining: () => draining,
+      setDraining: (isSo: boolean) => {
+        draining = isSo;
+      },
+      update: () => {},
+      ended: load.ended,
+      leave: () => {},
+      close: () => {},
+    };
+  };
+
+  /** The pool's rule: a new boot starts slowly, unless the edge itself has just started. */
+  const setMembers = (next: readonly Member[]) => {
+    const start = nodes.length === 0 ? 'full' : 'slow';
+    const listed = new Set(next.map(({ node }) => node));
+    for (const node of records.keys()) if (!listed.has(node)) records.delete(node);
+    for (const member of next) {
+      const known = records.get(member.node);
+      if (known === undefined) records.set(member.node, record(member, start));
+      else known.setDraining(member.draining);
+    }
+    nodes = [...records.values()];
+  };
+
+  const isPanic = () => nodes.filter(({ breaker }) => breaker.isOpen()).length * 2 > nodes.length;
+
+  const attempt = createAttempt({
+    secrets: [secret],
+    now,
+    meters: {
+      forwarded: () => {},
+      retried: () => {},
+      shed: () => {},
+      rejected: () => {},
+      left: () => {},
+    },
+  });
+  const dispatch = createDispatch({
+    nodes: () => nodes,
+    choose,
+    attempt: (node, job, body) => {
+      counts.sent++;
+      if (rank.first(job.u, nodes) === node) counts.atHome++;
+      if (node.breaker.isOpen() && !isPanic()) counts.toOpen++;
+      return attempt(node, job, body);
+    },
+    budget: createRetryBudget(),
+    meters: {
+      forwarded: () => {},
+      retried: () => void counts.retried++,
+      shed: () => void counts.shed++,
+      rejected: () => {},
+      left: () => {},
+    },
+    refresh: async () => {},
+    now,
+    random: random.uniform,
+  });
+  const probes = createProbes({ nodes: () => nodes, now });
+  probes.close();
+  driver.every(probeEveryMs, probes.tick, random.uniform() * probeEveryMs);
+
+  /** Resolves when the node has answered ok; rejects with the AppError that the client would get. */
+  const login = async (u: string): Promise<void> => {
+    const deadlineAt = now() + deadlineMs;
+    dispatch.shed(u, 'login');
+    await new Promise<void>((resolve) => driver.after(reserveMs, resolve));
+    counts.submitted++;
+    await dispatch.submit({
+      route: '/login',
+      u,
+      attemptId: 'simulated',
+      class: 'login',
+      body: {},
+      deadlineAt,
+      requestId: '',
+    });
+  };
+
+  return {
+    login,
+    setMembers,
+    counts,
+    nodes: () => nodes,
+    isPanic,
+    isSuspect: (node: Node) => isSuspect(node, now()),
+    /** Messages to this node that are not answered yet. */
+    outstandingAt: (node: SimNode) => records.get(node)?.line.outstanding() ?? 0,
+  };
+};
