@@ -8,13 +8,14 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { engines } from './engines.js';
 import { stopFleets } from './fleet.js';
+import { haproxy } from './haproxy.js';
 import { ensureBuilt, projectRoot } from './launch.js';
 import { login } from './login.js';
 import { nodes } from './nodes.js';
 import { type Bench, describeMachine, describeVersions, formatReport } from './report.js';
 import { verify } from './verify.js';
 
-const benches: Record<string, Bench> = { login, verify, engines, nodes };
+const benches: Record<string, Bench> = { login, verify, engines, nodes, haproxy };
 
 const usage = `npm run bench -- NAME [options]
 

@@ -12,7 +12,7 @@ const run = (...args: string[]) =>
 t.test('--help names every bench', async (t) => {
   const { status, stdout } = run('--help');
   t.equal(status, 0);
-  for (const name of ['login', 'verify', 'engines', 'nodes']) t.match(stdout, name);
+  for (const name of ['login', 'verify', 'engines', 'nodes', 'haproxy']) t.match(stdout, name);
 });
 
 t.test('mistakes are named, in one line, and nothing starts', async (t) => {

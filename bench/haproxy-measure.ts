@@ -1,0 +1,196 @@
+/**
+ * The measuring behind the haproxy bench: the same arrivals for every way, one way after the other,
+ * in rounds that begin with another way each time. Everything is one node set, except where a node is
+ * killed: there each way gets three fresh ones.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { clients, hotGroup, nodeCount, openRig, type Rig, type Way, ways } from './haproxy-rig.js';
+import type { LoadCalls, Slice } from './load.js';
+import { createWatch } from './neighbours.js';
+import type { Plan, Sample } from './open/generator.js';
+import { countCodes, isServed, type Summary, summarise, within } from './open/samples.js';
+import type { Peer } from './peer.js';
+import type { Options } from './report.js';
+import { type Comparison, compare } from './slices.js';
+import { median, percentile } from './stats.js';
+
+export const multiples = [1, 2, 5];
+/** Of capacity; with one account taking a fifth of it. */
+export const hotLoad = 0.7;
+export const hotShare = 0.2;
+export const killLoad = 0.6;
+export const rounds = 2;
+const span = { settleMs: 100, windowMs: 1000 };
+/** Before this the queues are still filling. */
+const settleMs = 500;
+const pauseMs = 600;
+/** How far into its run the node is killed. */
+const killAt = 0.4;
+
+export type Kill = {
+  sent: number;
+  failed: number;
+  codes: Record<string, number>;
+  p99Ms: number;
+  maxMs: number;
+};
+export type Hot = {
+  baseP99Ms: number;
+  othersP99Ms: number;
+  othersFailed: number;
+  hotOk: number;
+  hotSent: number;
+};
+export type ByWay<T> = Record<Way, T>;
+export type HaproxyResult = {
+  /** Logins per second in a closed loop. */
+  capacity: ByWay<number>;
+  ratios: Record<Exclude<Way, 'floodgate'>, Comparison<Slice, Slice>>;
+  overload: { multiple: number; perSecond: number; found: ByWay<Summary> }[];
+  hot: ByWay<Hot>;
+  kill: ByWay<Kill>;
+};
+
+const mapWays = <T>(make: (way: Way) => T): ByWay<T> => ({
+  floodgate: make('floodgate'),
+  hash: make('hash'),
+  leastconn: make('leastconn'),
+});
+
+/** Each way once per round, and every round begins with another one. */
+const inTurn = async (count: number, run: (way: Way, round: number) => Promise<void>) => {
+  for (let round = 0; round < count; round++)
+    for (let i = 0; i < ways.length; i++) {
+      const way = ways[(round + i) % ways.length];
+      if (way !== undefined) await run(way, round);
+    }
+};
+
+// ─── throughput ──────────────────────────────────────────────────────────────
+
+const slice = (crowd: Peer<LoadCalls>) => crowd.ask('closed', { connections: clients, ...span });
+
+const measureThroughput = async (rig: Rig, { pairs, progress }: Options) => {
+  const compareWith = (way: Exclude<Way, 'floodgate'>) =>
+    compare<Slice, Slice>({
+      pairs,
+      a: () => slice(rig.crowds.floodgate),
+      b: () => slice(rig.crowds[way]),
+      watch: createWatch(rig.pids()),
+      onPair: (kept) => progress(`throughput against ${way}: pair ${kept} of ${pairs}`),
+    });
+  const hash = await compareWith('hash');
+  const leastconn = await compareWith('leastconn');
+  const rate = (slices: readonly Slice[]) => median(slices.map((s) => s.rate));
+  const floodgate = rate([...hash.a, ...leastconn.a]);
+  return {
+    capacity: { floodgate, hash: rate(hash.b), leastconn: rate(leastconn.b) },
+    ratios: { hash, leastconn },
+  };
+};
+
+// ─── open loop ───────────────────────────────────────────────────────────────
+
+type Stretch = { perSecond: number; windowMs: number; mix?: Plan['mix'] };
+
+/** What came after the settling, on a clock that begins there. */
+const arrive = async (rig: Rig, way: Way, { perSecond, windowMs, mix }: Stretch) => {
+  const phases = [{ perSecond, durationMs: settleMs + windowMs }];
+  const run = await rig.loads[way].run({ phases, ...(mix === undefined ? {} : { mix }) });
+  await sleep(pauseMs);
+  const inside = within(run.samples, { fromMs: settleMs, toMs: settleMs + windowMs });
+  return inside.map((sample): Sample => ({ ...sample, at: sample.at - settleMs }));
+};
+
+/** Samples of all rounds on one clock. */
+const append = (all: Sample[], more: readonly Sample[], round: number, windowMs: number) => {
+  for (const sample of more) all.push({ ...sample, at: sample.at + round * windowMs });
+};
+
+const measureOverload = async (rig: Rig, options: Options, peak: number) => {
+  const windowMs = options.durationSeconds * 350;
+  const results: HaproxyResult['overload'] = [];
+  for (const multiple of multiples) {
+    const perSecond = multiple * peak;
+    const samples = mapWays((): Sample[] => []);
+    await inTurn(rounds, async (way, round) => {
+      options.progress(`${multiple} × capacity: ${way}`);
+      append(samples[way], await arrive(rig, way, { perSecond, windowMs }), round, windowMs);
+    });
+    const window = { fromMs: 0, toMs: rounds * windowMs };
+    const found = mapWays((way) => summarise(samples[way], window));
+    results.push({ multiple, perSecond, found });
+  }
+  return results;
+};
+
+const p99Of = (samples: readonly Sample[]): number =>
+  percentile(
+    samples.filter(isServed).map(({ ms }) => ms),
+    0.99,
+  );
+
+const measureHot = async (rig: Rig, options: Options, peak: number): Promise<ByWay<Hot>> => {
+  const windowMs = options.durationSeconds * 350;
+  const perSecond = hotLoad * peak;
+  const base = mapWays((): Sample[] => []);
+  const mixed = mapWays((): Sample[] => []);
+  await inTurn(rounds, async (way, round) => {
+    options.progress(`hot account: ${way}`);
+    const mix = { all: 1 - hotShare, [hotGroup(round)]: hotShare };
+    base[way].push(...(await arrive(rig, way, { perSecond, windowMs, mix: { all: 1 } })));
+    mixed[way].push(...(await arrive(rig, way, { perSecond, windowMs, mix })));
+  });
+  return mapWays((way) => {
+    const others = mixed[way].filter(({ group }) => group === 'all');
+    const hot = mixed[way].filter(({ group }) => group !== 'all');
+    return {
+      baseP99Ms: p99Of(base[way]),
+      othersP99Ms: p99Of(others),
+      othersFailed: others.length - others.filter(isServed).length,
+      hotOk: hot.filter(isServed).length,
+      hotSent: hot.length,
+    };
+  });
+};
+
+// ─── a node dies ─────────────────────────────────────────────────────────────
+
+const measureKill = async (rig: Rig, options: Options, peak: number): Promise<ByWay<Kill>> => {
+  const durationMs = options.durationSeconds * 500;
+  const samples = mapWays((): Sample[] => []);
+  await inTurn(rounds, async (way) => {
+    options.progress(`kill -9 of one of ${nodeCount} nodes: ${way}`);
+    await rig.renew();
+    const running = rig.loads[way].run({ phases: [{ perSecond: killLoad * peak, durationMs }] });
+    await sleep(killAt * durationMs);
+    const [victim] = rig.fleet.nodes.all();
+    if (victim !== undefined) await rig.fleet.nodes.kill(victim);
+    samples[way].push(...(await running).samples);
+  });
+  return mapWays((way) => {
+    const all = samples[way];
+    const served = all.filter(isServed).map(({ ms }) => ms);
+    return {
+      sent: all.length,
+      failed: all.length - served.length,
+      codes: countCodes(all),
+      p99Ms: percentile(served, 0.99),
+      maxMs: percentile(served, 1),
+    };
+  });
+};
+
+export const measureHaproxy = async (options: Options): Promise<HaproxyResult> => {
+  const rig = await openRig(options.progress);
+  try {
+    const { capacity, ratios } = await measureThroughput(rig, options);
+    const peak = Math.max(...Object.values(capacity));
+    const overload = await measureOverload(rig, options, peak);
+    const hot = await measureHot(rig, options, peak);
+    const kill = await measureKill(rig, options, peak);
+    return { capacity, ratios, overload, hot, kill };
+  } finally {
+    await rig.fleet.stop();
+  }
+};
