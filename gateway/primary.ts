@@ -7,7 +7,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lifecycle } from '../shared/lifecycle.js';
 import type { Config } from './config.js';
-import { type FromChild, isMessage, type ToChild } from './ipc.js';
+import { type FromChild, isMessage, type ToChild, type Topic } from './ipc.js';
 
 type Role = 'edge' | 'admin';
 /** A place that one process at a time fills. */
@@ -74,10 +74,10 @@ export const startPrimary = ({
   };
 
   /** Partial answers are fine: a hung edge must not blind the scrape. */
-  const gather = (from: Worker, id: number) => {
+  const gather = (from: Worker, { id, topic }: { id: number; topic: Topic }) => {
     const edges = slots.filter((slot) => slot.role === 'edge' && slot.isReady);
     gathering.set(id, { from, parts: [], missing: edges.length });
-    for (const { worker } of edges) tell(worker, { t: 'collect', id });
+    for (const { worker } of edges) tell(worker, { t: 'collect', id, topic });
     setTimeout(finishGather, 1000, id).unref();
     if (edges.length === 0) finishGather(id);
   };
@@ -108,8 +108,8 @@ export const startPrimary = ({
     if (!isMessage(message)) return;
     if (message.t === 'listening' && slot.role === 'edge') port = message.port;
     else if (message.t === 'failed') log.error({ role: slot.role }, message.text);
-    else if (message.t === 'gather') gather(slot.worker, message.id);
-    else if (message.t === 'metrics') addPart(message.id, message.part);
+    else if (message.t === 'gather') gather(slot.worker, message);
+    else if (message.t === 'part') addPart(message.id, message.part);
     if (message.t === 'failed' && !isServing) failStart(message.text);
   };
 

@@ -126,8 +126,9 @@ export const startEdge = async (given: Given): Promise<void> => {
     if (!isMessage(message)) return;
     if (message.t === 'ping') lifecycle.tell({ t: 'pong' });
     if (message.t === 'stopping') isGatewayStopping = true;
-    if (message.t === 'collect')
-      lifecycle.tell({ t: 'metrics', id: message.id, part: await metrics.json() });
+    if (message.t !== 'collect') return;
+    const part = message.topic === 'nodes' ? nodes.snapshot() : await metrics.json();
+    lifecycle.tell({ t: 'part', id: message.id, part });
   });
   const { host } = config;
   const port = await listen(http.server, { host, port: config.port, setting: 'PORT' });

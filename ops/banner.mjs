@@ -3,8 +3,8 @@
  * walk through the whole API with nothing but curl and sed.
  */
 
-/** @param {string} host */
-const urlHost = (host) => {
+/** How a host is written in a URL that reaches it from here. @param {string} host */
+export const urlHost = (host) => {
   if (host === '0.0.0.0' || host === '::') return 'localhost';
   return host.includes(':') ? `[${host}]` : host;
 };

@@ -1,36 +1,50 @@
 #!/usr/bin/env node
 /**
- * The `floodgate` command. `init` creates the data directory and its secrets, which `npm start` and pm2
- * do by themselves; on its own it is for installations that start the programs some other way.
+ * The `floodgate` command: one verb per row. A verb's code is loaded only when it is asked for, so
+ * that `init` needs nothing installed. Prints what the verb returns; a Refusal is printed and exits 1.
  */
-import { preparePaths } from './paths.mjs';
 import { Refusal } from './refusal.mjs';
-import { initSecrets } from './secrets.mjs';
 
-const help = `Usage: floodgate <command>
+/** @typedef {(args: string[], env: Record<string, string | undefined>) => string | Promise<string>} Verb */
 
-  init     make the data directory (DATA_DIR, default .data) and its secrets, once
-  certs    make certificates for nodes on other machines: floodgate certs --help
-  --help   this text
-`;
-
-const init = () => {
-  const paths = preparePaths(process.env);
-  initSecrets(paths);
-  console.log(`Secrets are in ${paths.secrets}. Back them up: without them the data is lost.`);
+/** @type {Record<string, { help: string, load: () => Promise<Verb> }>} */
+const verbs = {
+  init: {
+    help: 'make the data directory (DATA_DIR, default .data) and its secrets, once',
+    load: async () => (await import('./init.mjs')).runInit,
+  },
+  certs: {
+    help: 'make certificates for nodes on other machines: floodgate certs --help',
+    load: async () => (await import('./certs.mjs')).runCerts,
+  },
+  nodes: {
+    help: 'show the nodes as the edges see them (--json)',
+    load: async () => (await import('./nodes.mjs')).showNodes,
+  },
+  drain: {
+    help: 'floodgate drain ID: send a node nothing new, wait until it holds nothing',
+    load: async () => (await import('./nodes.mjs')).drainNode,
+  },
+  undrain: {
+    help: 'floodgate undrain ID: take it back',
+    load: async () => (await import('./nodes.mjs')).undrainNode,
+  },
 };
 
-/** Loaded only when asked for: the rest of the command needs nothing installed. @param {string[]} args */
-const certs = async (args) => {
-  const { runCerts } = await import('./certs.mjs');
-  console.log(await runCerts(args, process.env));
-};
+const help = [
+  'Usage: floodgate <command>',
+  '',
+  ...Object.entries(verbs).map(([name, verb]) => `  ${name.padEnd(8)} ${verb.help}`),
+  '  --help   this text',
+  '',
+  'Where the gateway is: ADMIN_URL, or ADMIN_HOST and ADMIN_PORT; its token: ADMIN_TOKEN(_FILE) or DATA_DIR.',
+].join('\n');
 
-const [command, ...args] = process.argv.slice(2);
+const [name = '', ...args] = process.argv.slice(2);
+const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
 try {
-  if (command === 'init') init();
-  else if (command === 'certs') await certs(args);
-  else if (command === '--help' || command === '-h') console.log(help);
+  if (verb !== undefined) console.log(await (await verb.load())(args, process.env));
+  else if (name === '--help' || name === '-h') console.log(help);
   else {
     console.error(help);
     process.exitCode = 2;

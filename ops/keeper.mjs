@@ -1,6 +1,6 @@
 /**
- * Keeps one process up: starts it, starts it again with a growing pause whenever it ends, and stops it
- * for good. What is started, and how one sees that it serves, is the caller's `launch`.
+ * Keeps one process up: starts it, starts it again with a growing pause whenever it ends, replaces it
+ * by a new one on request, and stops it for good. What is started, and how one sees that it serves, is the caller's `launch`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { killGroup, signalProcess, waitGroupGone } from './processes.mjs';
@@ -18,6 +18,7 @@ import { Refusal } from './refusal.mjs';
 const firstPauseMs = 100;
 const longestPauseMs = 5000;
 const healthyMs = 10_000; // up for so long: the next pause is short again
+const replaceMs = 15_000;
 const killWaitMs = 2000;
 const strayMs = 1000; // for the children of a program that has ended
 
@@ -61,8 +62,10 @@ export const createKeeper = ({
     let pauseMs = firstPauseMs;
     while (!stopping.signal.aborted) {
       const upSince = performance.now();
-      const reason = await running?.gone;
+      const watched = running;
+      const reason = await watched?.gone;
       if (stopping.signal.aborted) return;
+      if (running !== watched) continue; // replaced on purpose
       if (performance.now() - upSince > healthyMs) pauseMs = firstPauseMs;
       say(`${name} ended (${reason}), starting it again`);
       for (;;) {
@@ -92,6 +95,28 @@ export const createKeeper = ({
     throw new Refusal(words === '' ? `${name} did not start: ${problem}.` : words);
   };
 
+  /**
+   * A new process beside the old one, which is asked to end only when the new one serves. Resolves to
+   * why there was no change, or undefined. Nobody else may stop or replace it meanwhile.
+   */
+  const replace = async (/** @type {number} */ deadlineMs) => {
+    const old = running;
+    if (old === undefined || stopping.signal.aborted) return 'is not running';
+    const next = await launch();
+    const late = sleep(replaceMs, 'not ready in time', { ref: false });
+    const problem = await Promise.race([next.ready.then(() => undefined), next.gone, late]);
+    if (problem !== undefined || running !== old || stopping.signal.aborted) {
+      await end(next);
+      return problem ?? 'ended meanwhile';
+    }
+    running = next;
+    changed();
+    signalProcess(old.identity, 'SIGTERM');
+    await Promise.race([old.gone, sleep(deadlineMs, undefined, { ref: false })]);
+    await end(old);
+    return undefined;
+  };
+
   /** Resolves to how it ended: by itself, or killed after the deadline. */
   const stop = async (/** @type {number} */ deadlineMs) => {
     stopping.abort();
@@ -112,5 +137,9 @@ export const createKeeper = ({
     if (running !== undefined) signalProcess(running.identity, 'SIGTERM');
   };
 
-  return { name, start, stop, abandon, identity: () => running?.identity };
+  const signal = (/** @type {NodeJS.Signals} */ what) => {
+    if (running !== undefined) signalProcess(running.identity, what);
+  };
+
+  return { name, start, stop, replace, signal, abandon, identity: () => running?.identity };
 };

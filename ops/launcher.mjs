@@ -114,11 +114,38 @@ const createSystem = (env, signal) => {
     lock?.release();
   };
 
+  let isReloading = false;
+
+  /**
+   * Nodes one at a time, then the edges (the gateway replaces them itself). A new node that does not
+   * become ready ends the reload: the old one and all that follow stay as they are.
+   */
+  const reload = async () => {
+    if (isReloading || signal.aborted) return;
+    isReloading = true;
+    say('Reloading …');
+    for (const keeper of keepers.filter(({ name }) => name.startsWith('node-'))) {
+      const problem = await keeper.replace(stopMs.node);
+      if (signal.aborted) return;
+      if (problem !== undefined) {
+        say(
+          `  ${keeper.name}: the new one did not start (${problem}); the old one stays. Reload ended.`,
+        );
+        isReloading = false;
+        return;
+      }
+      say(`  ${keeper.name} replaced`);
+    }
+    keepers.find(({ name }) => name === 'gateway')?.signal('SIGHUP');
+    say('  gateway: replaces its edges one at a time (its log says when it has)');
+    isReloading = false;
+  };
+
   const abandon = () => {
     for (const keeper of keepers) keeper.abandon();
   };
 
-  return { start, stop, abandon };
+  return { start, stop, reload, abandon };
 };
 
 /** @param {unknown} error */
@@ -142,7 +169,11 @@ export const main = async () => {
       process.exit(130);
     }
   };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, onSignal);
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, onSignal);
+  // From a terminal it means that the terminal is gone, else that the operator wants a reload.
+  const onHangup = () =>
+    process.stdin.isTTY ? onSignal() : void system?.reload().catch((error) => say(explain(error)));
+  process.on('SIGHUP', onHangup);
   // The terminal may be gone; the system is not.
   process.stdout.on('error', () => {});
   process.stderr.on('error', () => {});

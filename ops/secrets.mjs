@@ -81,6 +81,11 @@ export const secretSettings = (paths, role, env) => {
   return added;
 };
 
+/** The admin token itself, for calls to the admin port. @param {Paths} paths @param {Env} env */
+export const readAdminToken = (paths, env) =>
+  env.ADMIN_TOKEN ||
+  readSecret(env.ADMIN_TOKEN_FILE || join(paths.secrets, settings.ADMIN_TOKEN.file));
+
 /** Where the admin token is, for the banner. @param {Paths} paths @param {Env} env */
 export const adminTokenPlace = (paths, env) => {
   if (env.ADMIN_TOKEN) return 'your ADMIN_TOKEN';

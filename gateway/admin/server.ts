@@ -48,7 +48,7 @@ export const startAdmin = async ({
   const http = createHttp({
     routes: [
       createMetricsRoute({ gather, own: metrics.json }),
-      ...createNodeRoutes({ nodes }),
+      ...createNodeRoutes({ nodes, gather }),
       ...createUserRoutes({ redis, nodes, accounts, defaultScopes }),
     ],
     log,

@@ -1,6 +1,6 @@
 /** `npm start` with real processes and stand-in programs: start, refusals, deaths, stops. */
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import t from 'tap';
@@ -157,4 +157,42 @@ t.test('a signal while it starts stops what has been started', async (t) => {
   launcher.kill('SIGTERM');
   t.equal(await launcher.exited, 0);
   await allGone(site);
+});
+
+t.test('SIGHUP replaces the nodes one at a time and tells the gateway', async (t) => {
+  const site = await makeSite(t, { root });
+  const launcher = site.start();
+  await launcher.ready();
+  const before = site.look();
+  launcher.kill('SIGHUP');
+  await until(() => /gateway: replaces its edges/.test(launcher.output()), 'the reload has ended');
+  for (const name of ['node-1', 'node-2']) {
+    t.match(launcher.output(), `${name} replaced`);
+    const old = before.find((entry) => entry.name === name);
+    t.not(pidOf(site, name), old.pid);
+    t.notOk(isRunning(old.pid));
+  }
+  t.equal(pidOf(site, 'gateway'), before.find(({ name }) => name === 'gateway').pid);
+  await until(async () => (await askGateway(site)).hangups === 1, 'the gateway has heard of it');
+  launcher.kill('SIGTERM');
+  t.equal(await launcher.exited, 0);
+  await allGone(site);
+});
+
+t.test('a reload whose new node does not start leaves the old ones in place', async (t) => {
+  const own = await makeProject(t);
+  const site = await makeSite(t, { root: own });
+  const launcher = site.start();
+  await launcher.ready();
+  const before = site.look().map(({ pid }) => pid);
+  writeFileSync(join(own, 'dist/worker/main.js'), 'process.exit(1);');
+  launcher.kill('SIGHUP');
+  await until(() => /the old one stays/.test(launcher.output()), 'the reload has ended');
+  t.match(launcher.output(), /node-1: the new one did not start \(code 1\)/);
+  t.same(
+    site.look().map(({ pid }) => pid),
+    before,
+  );
+  launcher.kill('SIGTERM');
+  t.equal(await launcher.exited, 0);
 });

@@ -3,15 +3,17 @@
  * lock, signals, processes), and a test can make a program fail, hang or die as it likes. Each run has
  * its own data directory, ports and runtime directory; whatever is left is killed at the end.
  */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { isGroupAlive, killGroup } from '../processes.mjs';
 
+const execute = promisify(execFile);
 const here = dirname(fileURLToPath(import.meta.url));
 export const realRoot = dirname(dirname(here));
 
@@ -111,21 +113,28 @@ export const makeSite = async (t, { root } = {}) => {
     await sleep(50);
   });
 
+  const siteEnv = {
+    PATH: process.env.PATH,
+    HOME: process.env.HOME,
+    DATA_DIR: dataDir,
+    XDG_RUNTIME_DIR: runtime,
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    ADMIN_PORT: String(adminPort),
+  };
+
+  /** What the `floodgate` command prints. @param {string[]} args */
+  const floodgate = async (...args) => {
+    const [file, argv] = plainNode(join(projectRoot, 'ops/floodgate.mjs'), ...args);
+    return (await execute(file, argv, { env: siteEnv })).stdout;
+  };
+
   /** @param {Record<string, string>} [env] */
   const start = (env = {}) => {
     const launcher = spawn(...plainNode(join(projectRoot, 'ops/start.mjs')), {
       cwd: projectRoot,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        PATH: process.env.PATH,
-        HOME: process.env.HOME,
-        DATA_DIR: dataDir,
-        XDG_RUNTIME_DIR: runtime,
-        HOST: '127.0.0.1',
-        PORT: String(port),
-        ADMIN_PORT: String(adminPort),
-        ...env,
-      },
+      env: { ...siteEnv, ...env },
     });
     launchers.push(launcher);
     let output = '';
@@ -153,5 +162,5 @@ export const makeSite = async (t, { root } = {}) => {
         ),
     };
   };
-  return { root: projectRoot, dataDir, runtime, port, adminPort, start, look };
+  return { root: projectRoot, dataDir, runtime, port, adminPort, start, floodgate, look };
 };

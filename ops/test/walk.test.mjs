@@ -3,6 +3,7 @@
  * still there after `kill -9` of the launcher.
  */
 import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { makeSite, realRoot } from './project.mjs';
@@ -36,13 +37,32 @@ t.test('the banner’s lines work, and everything survives kill -9 of the launch
   t.equal(walk.match(/"access_token"/g)?.length, 3, 'login, refresh and change gave tokens');
   t.same(walk.match(/HTTP\/1.1 \d+/g), ['HTTP/1.1 200', 'HTTP/1.1 204', 'HTTP/1.1 401']);
 
+  const nodes = await site.floodgate('nodes');
+  t.match(nodes, /^node-1 +default +\d+ +up +\d+ +[\d.]+ ms/m);
+  t.match(await site.floodgate('drain', 'node-1'), 'holds nothing');
+  t.match(await site.floodgate('nodes'), /^node-1 .* drained /m);
+  t.equal(await login(site, 'staple battery horse'), 200, 'the other node serves');
+  await site.floodgate('undrain', 'node-1');
+  await t.rejects(site.floodgate('drain', 'node-9'), { stderr: /No such node/ });
+  await t.rejects(site.floodgate('drain'), { stderr: /Which node/ });
+
   first.kill('SIGKILL');
   await first.exited;
+  await t.rejects(site.floodgate('nodes'), { stderr: /No answer from the admin port/ });
   const second = site.start();
   await second.ready();
   t.match(second.output(), 'Redis was still running');
   t.equal(await login(site, 'staple battery horse'), 200);
   t.equal(await login(site, 'correct horse battery'), 401);
+
+  second.kill('SIGHUP');
+  const statuses = [];
+  const isOver = () => /gateway: replaces its edges/.test(second.output());
+  while (!isOver()) {
+    statuses.push(await login(site, 'staple battery horse'));
+    await sleep(300); // an account has 60 logins a minute
+  }
+  t.same([...new Set(statuses)], [200], `${statuses.length} logins during a reload of the nodes`);
   second.kill('SIGINT');
   t.equal(await second.exited, 0);
 

@@ -16,6 +16,6 @@ export const createMetricsRoute = ({
   handle: async () => ({
     status: 200,
     headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
-    text: await mergeMetrics([await own(), ...(await gather.all())]),
+    text: await mergeMetrics([await own(), ...(await gather.metrics())]),
   }),
 });

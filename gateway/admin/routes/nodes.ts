@@ -1,16 +1,52 @@
-/** GET /nodes shows what this gateway knows of every node; POST /nodes/{id}/drain|undrain steers. */
+/**
+ * GET /nodes shows the registry's nodes and how the edges see each, POST /nodes/{id}/drain|undrain
+ * steers. This child sends no logins, so what it thinks of a node itself would say nothing.
+ */
 import { AppError } from '../../../shared/errors.js';
 import type { Route } from '../../../shared/http.js';
 import type { Nodes } from '../../nodes/submit.js';
+import type { Gather } from '../gather.js';
 
-export const createNodeRoutes = ({ nodes }: { nodes: Nodes }): Route[] => [
+type View = ReturnType<Nodes['snapshot']>[number];
+const worstFirst = ['open', 'half-open', 'closed'] as const;
+
+/** The views of all edges as one: the worst state, the sum of what is in flight. */
+const summarise = (node: View, views: readonly View[]) => {
+  const { id, boot_id, version, zone, slots, draining } = node;
+  const states = views.map((view) => view.state);
+  return {
+    ...{ id, boot_id, version, zone, slots, draining },
+    edges: views.length,
+    state: worstFirst.find((state) => states.includes(state)) ?? 'unknown',
+    suspect: views.some((view) => view.suspect),
+    full: views.some((view) => view.full),
+    weight: Math.min(1, ...views.map((view) => view.weight)),
+    inflight: views.reduce((sum, view) => sum + view.inflight, 0),
+    service_ms: Math.max(0, ...views.map((view) => view.report.service_ms)),
+  };
+};
+
+/** The id and what to do, from /nodes/{id}/{action}; undefined when it is no such path. */
+const readAction = (path: string) => {
+  const [, text = '', action] = /^\/nodes\/([^/]{1,384})\/(drain|undrain)$/.exec(path) ?? [];
+  try {
+    return action === undefined ? undefined : { id: decodeURIComponent(text), action };
+  } catch {
+    return undefined;
+  }
+};
+
+export const createNodeRoutes = ({ nodes, gather }: { nodes: Nodes; gather: Gather }): Route[] => [
   {
     method: 'GET',
     path: '/nodes',
     body: 'none',
-    handle: () => {
+    handle: async () => {
+      const views = (await gather.nodeViews()).flat();
       const shown = nodes.snapshot().sort((a, b) => (a.id < b.id ? -1 : 1));
-      return { status: 200, body: { nodes: shown } };
+      const seen = (node: View) =>
+        views.filter(({ id, boot_id }) => id === node.id && boot_id === node.boot_id);
+      return { status: 200, body: { nodes: shown.map((node) => summarise(node, seen(node))) } };
     },
   },
   {
@@ -19,12 +55,11 @@ export const createNodeRoutes = ({ nodes }: { nodes: Nodes }): Route[] => [
     prefix: true,
     body: 'none',
     handle: async (ctx) => {
-      const [, id, action] = /^\/nodes\/([^/]{1,128})\/(drain|undrain)$/.exec(ctx.path) ?? [];
-      if (id === undefined || !nodes.snapshot().some((member) => member.id === id))
-        throw new AppError('not_found');
-      ctx.facts = { node: id, action };
-      await nodes.call(id, 'POST', `/${action}`);
-      return { status: 200, body: { id, action } };
+      const asked = readAction(ctx.path);
+      if (asked === undefined) throw new AppError('not_found');
+      ctx.facts = { node: asked.id, action: asked.action };
+      await nodes.call(asked.id, 'POST', `/${asked.action}`);
+      return { status: 200, body: asked };
     },
   },
 ];

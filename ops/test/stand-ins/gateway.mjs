@@ -11,10 +11,13 @@ if (process.argv[2] === 'edge') {
   setInterval(() => {}, 1000);
 } else {
   const edge = fork(process.argv[1], ['edge'], { stdio: 'ignore' });
+  const { env, argv } = process;
+  let hangups = 0;
+  process.on('SIGHUP', () => {
+    hangups++;
+  });
   const server = createServer((_req, res) => {
-    res.end(
-      JSON.stringify({ env: process.env, argv: process.argv, pid: process.pid, edge: edge.pid }),
-    );
+    res.end(JSON.stringify({ env, argv, pid: process.pid, edge: edge.pid, hangups }));
   });
   const drain = () => {
     server.close(() => process.exit(0));

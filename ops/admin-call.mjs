@@ -1,0 +1,57 @@
+/**
+ * Calls to the admin port for the commands: where it is and the token come from the same settings as
+ * the gateway's (ADMIN_URL overrides for a gateway elsewhere). Every failure is a Refusal that says
+ * what to do; a certificate of one's own goes by Node's NODE_EXTRA_CA_CERTS.
+ */
+import { urlHost } from './banner.mjs';
+import { codeOf } from './files.mjs';
+import { preparePaths } from './paths.mjs';
+import { Refusal } from './refusal.mjs';
+import { readAdminToken } from './secrets.mjs';
+import { readSettings } from './settings.mjs';
+
+/** @typedef {import('./paths.mjs').Env} Env */
+
+const timeoutMs = 5000;
+
+/** @param {Env} env */
+const adminUrl = (env) => {
+  if (env.ADMIN_URL) return env.ADMIN_URL.replace(/\/$/, '');
+  const { hasTls, adminHost, adminPort } = readSettings(env);
+  return `${hasTls ? 'https' : 'http'}://${urlHost(adminHost)}:${adminPort}`;
+};
+
+/** @param {unknown} value */
+const textOf = (value) => (typeof value === 'string' ? value : '');
+
+/** @param {string} url @param {number} status @param {Record<string, unknown>} body */
+const explain = (url, status, body) => {
+  if (status === 401)
+    return `${url} does not take this ADMIN_TOKEN: is it the one of that gateway?`;
+  if (status === 404) return 'No such node. `floodgate nodes` lists them.';
+  return `The admin port answered ${status}: ${textOf(body.error_description) || textOf(body.error)}`;
+};
+
+/**
+ * The body of a 2xx answer.
+ * @param {Env} env
+ * @param {'GET' | 'POST'} method
+ * @param {string} path
+ * @returns {Promise<Record<string, any>>}
+ */
+export const callAdmin = async (env, method, path) => {
+  const url = adminUrl(env);
+  const headers = { authorization: `Bearer ${readAdminToken(preparePaths(env), env)}` };
+  const signal = AbortSignal.timeout(timeoutMs);
+  const response = await fetch(url + path, { method, headers, signal }).catch((error) => {
+    const reason = codeOf(error.cause) || error.name;
+    throw new Refusal(
+      `No answer from the admin port at ${url} (${reason}). Is the gateway running? ` +
+        'Set ADMIN_URL, or ADMIN_HOST and ADMIN_PORT, to where it listens.',
+    );
+  });
+  const text = await response.text();
+  const body = text.startsWith('{') ? JSON.parse(text) : {};
+  if (!response.ok) throw new Refusal(explain(url, response.status, body));
+  return body;
+};
