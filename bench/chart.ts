@@ -23,32 +23,40 @@ export type Panel = {
   limit?: { least?: number; most?: number };
 };
 
-const width = 920;
-const left = 210;
-const right = 130;
+export const width = 920;
+export const left = 210;
+export const right = 130;
 const barHeight = 22;
 const barGap = 12;
-const plotWidth = width - left - right;
-const palette = ['#2563eb', '#0d9488', '#d97706', '#9333ea', '#64748b', '#db2777', '#65a30d'];
-const warning = '#dc2626';
+export const plotWidth = width - left - right;
+export const palette = [
+  '#2563eb',
+  '#0d9488',
+  '#d97706',
+  '#9333ea',
+  '#64748b',
+  '#db2777',
+  '#65a30d',
+];
+export const warning = '#dc2626';
 
 const escapeText = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
-const text = (x: number, y: number, content: string, attributes = ''): string =>
+export const text = (x: number, y: number, content: string, attributes = ''): string =>
   `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${escapeText(content)}</text>`;
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 /** A round step that gives four to eight ticks. */
-const tickStep = (max: number): number => {
+export const tickStep = (max: number): number => {
   const raw = max / 6;
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 2.5, 5, 10].find((factor) => factor * power >= raw) ?? 10;
   return step * power;
 };
 
-const formatNumber = (value: number): string =>
+export const formatNumber = (value: number): string =>
   value >= 1000 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(3)));
 
 const drawAxis = (
@@ -153,12 +161,19 @@ text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; fi
 .title { font-size: 15px; font-weight: 600 } .label, .value { font-size: 13px }
 .value { font-weight: 600 } .tick { font-size: 12px; fill: #64748b } .axis { font-size: 12.5px; fill: #475569 }
 .grid { stroke: #e2e8f0 } .target { stroke: #0f172a; stroke-width: 1.5; stroke-dasharray: 5 3 }
-.target-label { font-size: 11.5px; fill: #0f172a } .interval line { stroke: #0f172a; stroke-width: 1.5 }`;
+.line { fill: none; stroke-width: 1.8 } .target-label { font-size: 11.5px; fill: #0f172a } .interval line { stroke: #0f172a; stroke-width: 1.5 }`;
 
-export const drawChart = (chart: { heading: string; notes: string[]; panels: Panel[] }): string => {
+/** A panel of another kind draws itself from `top` on (chart-lines.ts). */
+export type Drawn = (top: number) => { svg: string; bottom: number };
+
+export const drawChart = (chart: {
+  heading: string;
+  notes: string[];
+  panels: (Panel | Drawn)[];
+}): string => {
   let top = 62 + chart.notes.length * 17;
   const parts = chart.panels.map((panel) => {
-    const { svg, bottom } = drawPanel(panel, top);
+    const { svg, bottom } = typeof panel === 'function' ? panel(top) : drawPanel(panel, top);
     top = bottom;
     return svg;
   });

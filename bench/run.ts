@@ -12,10 +12,11 @@ import { haproxy } from './haproxy.js';
 import { ensureBuilt, projectRoot } from './launch.js';
 import { login } from './login.js';
 import { nodes } from './nodes.js';
+import { overload } from './open/overload.js';
 import { type Bench, describeMachine, describeVersions, formatReport } from './report.js';
 import { verify } from './verify.js';
 
-const benches: Record<string, Bench> = { login, verify, engines, nodes, haproxy };
+const benches: Record<string, Bench> = { login, verify, engines, nodes, haproxy, overload };
 
 const usage = `npm run bench -- NAME [options]
 

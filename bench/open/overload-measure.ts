@@ -1,0 +1,165 @@
+/**
+ * The measuring behind the overload bench: Poisson arrivals at multiples of the capacity that a
+ * closed loop showed just before and just after, then ten seconds of five times the capacity with
+ * clients that come back. The machine's speed drifts, so every level has its own capacity.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Layout, place } from '../cpu.js';
+import { createWatch } from '../neighbours.js';
+import type { Options } from '../report.js';
+import { percentile } from '../stats.js';
+import type { Sample } from './generator.js';
+import { growth, type Metrics, readMetrics } from './metrics.js';
+import { closeRig, measureCapacity, openRig, pidsOf, type Rig } from './rig.js';
+import { isServed, latencies, type Summary, summarise, within } from './samples.js';
+
+export const factors = [0.8, 1, 2, 5, 10];
+export const layouts: Layout[] = ['isolated', 'shared'];
+export const burst = { base: 0.5, factor: 5, beforeMs: 8000, durationMs: 10_000, afterMs: 10_000 };
+/** At ten times the capacity no account comes near its 60 a minute. */
+const userCount = 2000;
+const settleMs = 2000;
+const pauseMs = 1500;
+const retries = 2;
+/** In which the recovery is looked for. */
+const baselineTolerance = 1.25;
+const stretch = { lengthMs: 1000, stepMs: 100 };
+
+export type Level = Summary & {
+  factor: number;
+  capacity: number;
+  /** Mean of the nodes' hashes during the level, in milliseconds. */
+  serviceMs: number;
+  /** Per request: turned away at the edge without asking a node, or asked and refused there. */
+  edgeShare: number;
+  nodeShare: number;
+  /** Attempts at nodes per request that was not turned away at the edge. */
+  amplification: number;
+  neighbours: number;
+};
+export type Burst = {
+  samples: Sample[];
+  capacity: number;
+  baselineP99Ms: number;
+  /**
+   * Until p99 is what it was before: from the moment when arrivals fell below the capacity again
+   * (clients that were told to come back in one to three seconds do so), and from the last arrival.
+   */
+  recoveryMs: number;
+  sinceBurstMs: number;
+  amplification: number;
+  /** Clients of the burst that got in at last. */
+  servedShare: number;
+};
+export type LayoutResult = { layout: Layout; slots: number; levels: Level[]; burst: Burst };
+
+const serviceOf = (grown: Metrics): number =>
+  (grown('hash_seconds_sum') / Math.max(1, grown('hash_seconds_count'))) * 1000;
+
+const amplificationOf = (grown: Metrics): number => {
+  const forwards = grown('node_forwards_total');
+  return forwards / Math.max(1, forwards - grown('node_retries_total'));
+};
+
+const watched = async <T>(rig: Rig, run: () => Promise<T>) => {
+  const before = await readMetrics(rig.fleet);
+  const stopWatch = createWatch(pidsOf(rig))();
+  const result = await run();
+  const neighbours = stopWatch();
+  return { result, neighbours, grown: growth(before, await readMetrics(rig.fleet)) };
+};
+
+const runLevel = async (rig: Rig, factor: number, capacity: number) => {
+  const durationMs = rig.options.durationSeconds * 1000;
+  const phases = [{ perSecond: factor * capacity, durationMs }];
+  const { result, neighbours, grown } = await watched(rig, () => rig.load.run({ phases }));
+  await sleep(pauseMs);
+  const sent = result.samples.length;
+  return {
+    ...summarise(result.samples, { fromMs: Math.min(settleMs, durationMs / 2), toMs: durationMs }),
+    factor,
+    serviceMs: serviceOf(grown),
+    edgeShare: grown('node_shed_total') / sent,
+    nodeShare: grown('node_forwards_total', { outcome: 'refused' }) / sent,
+    amplification: amplificationOf(grown),
+    neighbours,
+  };
+};
+
+/** When the first stretch after `endMs` begins for which `isBack` holds. */
+const firstStretch = (
+  samples: readonly Sample[],
+  endMs: number,
+  isBack: (stretch: readonly Sample[]) => boolean,
+): number => {
+  let fromMs = endMs;
+  while (fromMs < endMs + burst.afterMs) {
+    if (isBack(within(samples, { fromMs, toMs: fromMs + stretch.lengthMs }))) return fromMs;
+    fromMs += stretch.stepMs;
+  }
+  return fromMs;
+};
+
+const runBurst = async (rig: Rig, capacity: number): Promise<Burst> => {
+  const { base, factor, beforeMs, durationMs, afterMs } = burst;
+  const calm = base * capacity;
+  const phases = [
+    { perSecond: calm, durationMs: beforeMs },
+    { perSecond: factor * capacity, durationMs },
+    { perSecond: calm, durationMs: afterMs },
+  ];
+  const { result, grown } = await watched(rig, () => rig.load.run({ phases, retries }));
+  const { samples } = result;
+  const endMs = beforeMs + durationMs;
+  const before = summarise(samples, { fromMs: 0, toMs: beforeMs });
+  const during = within(samples, { fromMs: beforeMs, toMs: endMs });
+  const clients = during.filter(({ tries }) => tries === 0).length;
+  const recoveredAt = firstStretch(samples, endMs, (found) => {
+    const times = latencies(found.filter(isServed));
+    return percentile(times, 0.99) <= baselineTolerance * before.p99Ms;
+  });
+  const calmAt = firstStretch(
+    samples,
+    endMs,
+    (found) => (found.length * 1000) / stretch.lengthMs <= capacity,
+  );
+  const servedOfAll = samples.filter((s) => s.at >= beforeMs && s.at < endMs && isServed(s));
+  return {
+    samples,
+    capacity,
+    baselineP99Ms: before.p99Ms,
+    recoveryMs: Math.max(0, recoveredAt - calmAt),
+    sinceBurstMs: recoveredAt - endMs,
+    amplification: amplificationOf(grown),
+    servedShare: servedOfAll.length / clients,
+  };
+};
+
+const measureLayout = async (rig: Rig, layout: Layout): Promise<LayoutResult> => {
+  const { options, slots } = rig;
+  const capacityMs = Math.min(4000, options.durationSeconds * 400);
+  const capacity = () => measureCapacity(rig, slots, capacityMs);
+  place(pidsOf(rig), layout);
+  const levels: Level[] = [];
+  let before = await capacity();
+  for (const factor of factors) {
+    options.progress(`${layout}: ${factor} × ${before.toFixed(0)} logins/s`);
+    const level = await runLevel(rig, factor, before);
+    const after = await capacity();
+    levels.push({ ...level, capacity: (before + after) / 2 });
+    before = after;
+  }
+  options.progress(`${layout}: burst`);
+  return { layout, slots, levels, burst: await runBurst(rig, before) };
+};
+
+export const measureOverload = async (options: Options): Promise<LayoutResult[]> => {
+  const rig = await openRig(options, { nodes: 2, threadsPerNode: 1, users: userCount });
+  try {
+    const results: LayoutResult[] = [];
+    for (const layout of layouts) results.push(await measureLayout(rig, layout));
+    return results;
+  } finally {
+    await closeRig(rig);
+  }
+};

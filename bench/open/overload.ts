@@ -1,0 +1,187 @@
+/** The overload bench: is what can be served served in time, and the rest refused at once? */
+import { drawChart } from '../chart.js';
+import { linePanel } from '../chart-lines.js';
+import { atLeast, atMost, type Bench, type Criterion, round } from '../report.js';
+import {
+  type Burst,
+  burst as burstPlan,
+  factors,
+  type LayoutResult,
+  type Level,
+  measureOverload,
+} from './overload-measure.js';
+import { series, showCodes } from './samples.js';
+
+/** Goodput as a share of the capacity, by factor; held to in the isolated layout. */
+const goodputTargets: Record<number, number> = { 2: 0.97, 5: 0.95, 10: 0.9 };
+const sustainedBudgetMs = 100;
+const noisyAt = 0.1;
+
+const shareOf = ({ goodput, capacity }: Level): number => goodput / capacity;
+
+const admittedLimit = ({ serviceMs }: Level): number =>
+  Math.max(sustainedBudgetMs, serviceMs) + 3 * serviceMs;
+
+const describeLevel = (level: Level) => ({
+  factor: level.factor,
+  capacity: round(level.capacity, 1),
+  offered: round(level.offered, 1),
+  goodput: round(level.goodput, 1),
+  goodput_share: round(shareOf(level)),
+  admitted_ms: { p50: round(level.p50Ms, 1), p99: round(level.p99Ms, 1) },
+  refused: level.refused,
+  refused_p99_ms: level.refused === 0 ? null : round(level.refusedP99Ms, 1),
+  service_ms: round(level.serviceMs, 1),
+  refused_at_edge_share: round(level.edgeShare),
+  refused_at_node_share: round(level.nodeShare),
+  attempts_per_request: round(level.amplification),
+  codes: level.codes,
+  neighbours: round(level.neighbours),
+});
+
+const describeBurst = (burst: Burst) => ({
+  capacity: round(burst.capacity, 1),
+  baseline_p99_ms: round(burst.baselineP99Ms, 1),
+  recovery_ms: burst.recoveryMs,
+  since_burst_ms: burst.sinceBurstMs,
+  attempts_per_request: round(burst.amplification),
+  served_share: round(burst.servedShare),
+});
+
+const judge = ({ layout, levels, burst }: LayoutResult): Criterion[] => {
+  const goodput = levels.flatMap((level) => {
+    const target = goodputTargets[level.factor];
+    const name = `${layout}: goodput at ${level.factor} ×`;
+    // On shared cores refusing costs what hashing needs: reported, not promised.
+    return target === undefined || layout === 'shared'
+      ? []
+      : [atLeast(name, shareOf(level), target)];
+  });
+  const over = levels.filter(({ factor }) => factor > 1);
+  const admitted = over.map((level) =>
+    atMost(`${layout}: admitted p99 at ${level.factor} ×, ms`, level.p99Ms, admittedLimit(level)),
+  );
+  const refused = over.map((level) =>
+    atMost(`${layout}: refused p99 at ${level.factor} ×, ms`, level.refusedP99Ms, 10),
+  );
+  const atNode = levels
+    .filter(({ factor }) => factor === 5)
+    .map((level) => atMost(`${layout}: refused by nodes at 5 ×, share`, level.nodeShare, 0.2));
+  const most = Math.max(burst.amplification, ...levels.map((level) => level.amplification));
+  return [
+    ...goodput,
+    ...admitted,
+    ...refused,
+    ...atNode,
+    atMost(`${layout}: attempts per request`, most, 1.1),
+    atMost(`${layout}: recovery, ms`, burst.recoveryMs, 2000),
+  ];
+};
+
+const levelRow = (level: Level): string[] => [
+  `${level.factor} ×`,
+  level.offered.toFixed(0),
+  level.goodput.toFixed(1),
+  shareOf(level).toFixed(3),
+  `${level.p50Ms.toFixed(0)}, ${level.p99Ms.toFixed(0)}`,
+  level.refused === 0 ? '–' : level.refusedP99Ms.toFixed(1),
+  `${(100 * level.edgeShare).toFixed(1)}, ${(100 * level.nodeShare).toFixed(1)} %`,
+  level.amplification.toFixed(3),
+  level.serviceMs.toFixed(1),
+  showCodes(level.codes),
+];
+
+const tableOf = ({ layout, slots, levels }: LayoutResult) => ({
+  title: `${layout}: ${slots} hash threads, open loop`,
+  head: [
+    'load',
+    'offered/s',
+    'served/s',
+    'of capacity',
+    'admitted p50, p99 ms',
+    'refused p99 ms',
+    'at edge, node',
+    'attempts',
+    'hash ms',
+    'codes',
+  ],
+  rows: levels.map(levelRow),
+});
+
+const burstRow = ({ layout, burst }: LayoutResult): string[] => [
+  layout,
+  burst.baselineP99Ms.toFixed(0),
+  burst.recoveryMs.toFixed(0),
+  burst.sinceBurstMs.toFixed(0),
+  burst.amplification.toFixed(3),
+  burst.servedShare.toFixed(2),
+];
+
+const burstTable = (results: readonly LayoutResult[]) => ({
+  title: `${burstPlan.durationMs / 1000} s of ${burstPlan.factor} × over ${burstPlan.base} ×, clients come back twice`,
+  head: ['', 'p99 before', 'back after ms', 'since burst ms', 'attempts', 'clients served'],
+  rows: results.map(burstRow),
+});
+
+const panelsOf = ({ layout, levels, burst }: LayoutResult) => {
+  const steps = series(burst.samples, 500);
+  const line = (name: string, pick: (step: (typeof steps)[number]) => number) => ({
+    name,
+    points: steps.map((step) => ({ x: step.fromMs / 1000, y: pick(step) })),
+  });
+  const { beforeMs, durationMs } = burstPlan;
+  const marks = [
+    { x: beforeMs / 1000, label: 'burst' },
+    { x: (beforeMs + durationMs) / 1000, label: 'over' },
+  ];
+  return [
+    {
+      title: `${layout}: goodput as a share of the capacity`,
+      axis: 'logins served ÷ capacity measured beside it',
+      bars: levels.map((level) => ({
+        label: `${level.factor} × offered`,
+        values: [shareOf(level)],
+        note: `${shareOf(level).toFixed(2)}, p99 ${level.p99Ms.toFixed(0)} ms`,
+      })),
+      targets: [{ value: 0.9, label: '0.9 at 10 ×' }],
+    },
+    linePanel({
+      title: `${layout}: burst with clients that come back`,
+      axis: 'requests per second',
+      lines: [line('offered', (s) => s.offered), line('served', (s) => s.goodput)],
+      marks,
+    }),
+    linePanel({
+      title: `${layout}: latency of those served, in the burst`,
+      axis: 'p99, p50 in ms',
+      lines: [line('p99', (s) => s.p99Ms), line('p50', (s) => s.p50Ms)],
+      marks,
+    }),
+  ];
+};
+
+export const overload: Bench = {
+  about: 'goodput, latencies and refusals at 0.8 to 10 times the capacity, and after a burst',
+  run: async (options) => {
+    const results = await measureOverload(options);
+    return {
+      parameters: { factors, burst: burstPlan, seconds_per_level: options.durationSeconds },
+      results: Object.fromEntries(
+        results.map(({ layout, levels, burst }) => [
+          layout,
+          { levels: levels.map(describeLevel), burst: describeBurst(burst) },
+        ]),
+      ),
+      criteria: results.flatMap(judge),
+      isNoisy: results.some(({ levels }) => levels.some((l) => l.neighbours > noisyAt)),
+      tables: [...results.map(tableOf), burstTable(results)],
+      chart: drawChart({
+        heading: 'Overload',
+        notes: [
+          'Poisson arrivals; latency from the intended time; capacity by a closed loop beside each level.',
+        ],
+        panels: results.flatMap(panelsOf),
+      }),
+    };
+  },
+};
