@@ -147,6 +147,10 @@ const addressKeys = (network: string, client: string) => {
   };
 };
 
+/** One member of the set of failures for each password that was tried. */
+const guessIds = (kind: Kind, attemptId: string): string[] =>
+  kind === 'password' ? [attemptId, `${attemptId}+`] : [attemptId];
+
 const createAccountHalf = (redis: RedisClient, settings: LimitSettings) => {
   const lua = accountLua(settings);
   const reserve = defineScript(redis, { name: 'limitAccount', keys: 2, lua });
@@ -163,9 +167,16 @@ const createAccountHalf = (redis: RedisClient, settings: LimitSettings) => {
       waitMs: Number(reply),
       suspect: false,
       release,
-      // A name that is taken is no guess at its password.
+      // A name that is taken is no guess at its password. A refused change is two: the node has also
+      // looked whether the new password is in place already.
       fail: () =>
-        isCounted ? fail([key, key], [attemptId, settings.account.windowMs]) : release(),
+        kind === 'register'
+          ? release()
+          : Promise.all(
+              guessIds(kind, attemptId).map((id) =>
+                fail([key, key], [id, settings.account.windowMs]),
+              ),
+            ),
       undo: () => Promise.all([release(), isCounted && uncount([counter], [])]),
     };
   };

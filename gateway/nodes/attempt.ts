@@ -43,6 +43,7 @@ export const createAttempt = (options: {
   const noteLife = (node: Node, answer: Answer) => {
     if (answer.kind === 'answered') node.load.heard(now(), answer.load);
     else if (answer.kind === 'malformed') node.load.heard(now());
+    else if (answer.kind === 'aborted') node.load.abandoned();
     else if (answer.kind === 'unreached' || answer.kind === 'died') node.load.lost();
   };
 

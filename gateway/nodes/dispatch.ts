@@ -17,6 +17,9 @@ import type { RetryBudget } from './retry.js';
 /** Distinct attempts of one account in flight at this edge. */
 const maxPerAccount = 2;
 
+/** What leaves a record behind, with the attempt's id in it. */
+const writes = ({ route }: Job): boolean => route === '/register' || route === '/password';
+
 export const createDispatch = (options: {
   nodes: () => readonly Node[];
   choose: Choose;
@@ -55,11 +58,12 @@ export const createDispatch = (options: {
   /** Where to try again after `failure` at `first`, if that is allowed and there is room. */
   const findSecond = async (job: Job, first: Node, failure: Failure): Promise<Node | undefined> => {
     const { retry } = rows[failure.label];
-    if (retry === 'never' || job.signal?.aborted || now() >= job.deadlineAt) return undefined;
+    if (retry === 'never' || (retry === 'write' && !writes(job))) return undefined;
+    if (job.signal?.aborted || now() >= job.deadlineAt) return undefined;
     if (failure.label === 'stale_boot') await refresh();
     const choice = choose(nodes(), { key: job.u, need: needOf(job), now: now(), except: first });
     if (choice.kind !== 'node') return undefined;
-    if (retry === 'token' && !budget.spend()) return undefined;
+    if (retry !== 'free' && !budget.spend()) return undefined;
     meters.retried(failure.label);
     return choice.node;
   };

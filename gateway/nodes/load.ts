@@ -99,6 +99,10 @@ export const createLoad = (slotsAtStart: number) => {
       silentSince = inflight > 0 ? now : undefined;
       if (report !== undefined) take(report, now);
     },
+    /** We gave up before it could answer: that says nothing about it, unless others still wait. */
+    abandoned: () => {
+      if (inflight === 0 && silentSince !== Number.NEGATIVE_INFINITY) silentSince = undefined;
+    },
     /** It cannot be reached at all. */
     lost: () => {
       silentSince = Number.NEGATIVE_INFINITY;

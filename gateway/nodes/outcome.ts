@@ -21,9 +21,10 @@ export type Failure = {
 export type Outcome = { kind: 'verdict'; verdict: Verdict } | Failure;
 
 /**
- * By kind of failure. `retry` free: nothing was started there; token: it may have been; never: it
- * would not help. `learned` is what the breaker is told. A lost store is nobody's failure here,
- * because every node sees the same one.
+ * By kind of failure. `retry` free: nothing was started there; token: it may have been; write: so too,
+ * and only what writes is asked for again, because the write may have been done and its answer lost;
+ * never: it would not help. `learned` is what the breaker is told. A lost store is nobody's failure
+ * here, because every node sees the same one.
  */
 export const rows = {
   refused: { retry: 'free', learned: 'neutral' },
@@ -34,9 +35,12 @@ export const rows = {
   bad_answer: { retry: 'never', learned: 'failure' },
   unexpected: { retry: 'never', learned: 'neutral' },
   rejected: { retry: 'never', learned: 'neutral' },
-  store_lost: { retry: 'never', learned: 'neutral' },
+  store_lost: { retry: 'write', learned: 'neutral' },
   aborted: { retry: 'never', learned: 'neutral' },
-} as const satisfies Record<string, { retry: 'free' | 'token' | 'never'; learned: string }>;
+} as const satisfies Record<
+  string,
+  { retry: 'free' | 'token' | 'write' | 'never'; learned: string }
+>;
 
 /** How long a node of another boot takes to be known, at most. */
 const staleBootMs = 250;

@@ -99,6 +99,15 @@ t.test('released leases cost nothing; one attempt counts once', async (t) => {
   t.ok(ttl > 899_000 && ttl <= 900_000);
 });
 
+t.test('a refused password change counts as two guesses', async (t) => {
+  const redis = await openClient(t, await startRedis(t));
+  const edge = edgeOn(redis);
+  const u = newId();
+  await times(5, async () => (await edge.reserve({ u, kind: 'password' })).fail());
+  t.equal(await redis.zcard(`lim:{${u}}`), 10);
+  t.ok((await waitOf(() => edge.reserve({ u }))) > 0, 'also for logins');
+});
+
 t.test('an account: 60 attempts a minute, right ones included', async (t) => {
   const redis = await openClient(t, await startRedis(t));
   const edge = edgeOn(redis);

@@ -102,6 +102,17 @@ t.test('what would not help is not repeated', async (t) => {
   }
 });
 
+t.test('a write whose answer the store lost is looked for once more', async (t) => {
+  for (const route of ['/register', '/password'] as const) {
+    const { submit, sent, budget } = setUp(3, (_, times) =>
+      times === 1 ? failure('store_lost') : good,
+    );
+    t.equal(await submit(job({ route })), verdict, route);
+    t.equal(sent.length, 2);
+    t.equal(budget.tokens(), 19);
+  }
+});
+
 t.test('repeats that cost work are limited by the bucket, the others are free', async (t) => {
   const { submit, sent, budget } = setUp(3, () => failure('died'));
   for (let i = 0; i < 100; i++) await code(submit(job()));

@@ -18,6 +18,21 @@ t.test('a fresh report counts, and what this edge has sent since is added', asyn
   t.equal(load.view(200), 6);
 });
 
+t.test('who gives up early does not make a node look silent', async (t) => {
+  const load = createLoad(2);
+  load.sent(0, 'login');
+  load.sent(0, 'login');
+  load.ended('login');
+  load.abandoned();
+  t.equal(load.silentMs(500), 500, 'another one still waits');
+  load.ended('login');
+  load.abandoned();
+  t.equal(load.silentMs(1000), 0);
+  load.lost();
+  load.abandoned();
+  t.ok(load.silentMs(1000) > 0, 'it cannot be reached, whoever gives up');
+});
+
 t.test('an old report fades, but never below what this edge has in flight', async (t) => {
   const load = createLoad(2);
   load.heard(0, report(8));
