@@ -12,11 +12,23 @@ import { haproxy } from './haproxy.js';
 import { ensureBuilt, projectRoot } from './launch.js';
 import { login } from './login.js';
 import { nodes } from './nodes.js';
+import { failover } from './open/failover.js';
+import { hotkey } from './open/hotkey.js';
 import { overload } from './open/overload.js';
+import { reload } from './open/reload.js';
 import { type Bench, describeMachine, describeVersions, formatReport } from './report.js';
 import { verify } from './verify.js';
 
-const benches: Record<string, Bench> = { login, verify, engines, nodes, haproxy, overload };
+const benches: Record<string, Bench> = {
+  login,
+  verify,
+  engines,
+  nodes,
+  haproxy,
+  overload,
+  hotkey,
+  failover,
+};
 
 const usage = `npm run bench -- NAME [options]
 

@@ -1,0 +1,162 @@
+/** The failover bench: what do clients see of a node that dies, hangs, fails or slows down? */
+import { drawChart } from '../chart.js';
+import { linePanel } from '../chart-lines.js';
+import { atMost, type Bench, type Criterion, round } from '../report.js';
+import { calmMs, type Failover, load, measureFailover, type Scenario } from './failover-measure.js';
+import { isServed, latencies, series, showCodes, summarise, within } from './samples.js';
+
+/** A request slower than this times the slowest before the fault has noticed it. */
+const noticedAt = 1.5;
+const stepMs = 500;
+
+const endOf = ({ samples }: Scenario): number =>
+  samples.reduce((last, { at }) => Math.max(last, at), 0) + 1;
+
+const whole = (scenario: Scenario) =>
+  summarise(scenario.samples, { fromMs: 0, toMs: endOf(scenario) });
+
+const failedOf = (scenario: Scenario): number =>
+  scenario.samples.filter((sample) => !isServed(sample)).length;
+
+const faultAt = ({ marks }: Scenario): number => marks[0]?.at ?? 0;
+
+/** From the last fault until the last request that failed or took unusually long. */
+const recoveryOf = (scenario: Scenario): number => {
+  const calm = within(scenario.samples, { fromMs: 0, toMs: faultAt(scenario) });
+  const usual = noticedAt * Math.max(...latencies(calm.filter(isServed)));
+  const from = faultAt(scenario);
+  const last = scenario.marks.find(({ at }) => at > from)?.at ?? Number.POSITIVE_INFINITY;
+  return scenario.samples
+    .filter((s) => s.at >= from && s.at < last && (!isServed(s) || s.ms > usual))
+    .reduce((longest, { at, ms }) => Math.max(longest, at + ms - from), 0);
+};
+
+const slowestOf = ({ samples }: Scenario): number => Math.max(...latencies(samples));
+
+const describe = (scenario: Scenario) => {
+  const { sent, p50Ms, p99Ms, codes } = whole(scenario);
+  const before = summarise(scenario.samples, { fromMs: 0, toMs: faultAt(scenario) });
+  return {
+    sent,
+    failed: failedOf(scenario),
+    codes,
+    before_p99_ms: round(before.p99Ms, 1),
+    p50_ms: round(p50Ms, 1),
+    p99_ms: round(p99Ms, 1),
+    slowest_ms: round(slowestOf(scenario), 1),
+    breaker_open_ms: scenario.openMs === undefined ? null : round(scenario.openMs, 0),
+    failures_per_edge: round(scenario.failuresPerEdge, 1),
+    recovery_ms: round(recoveryOf(scenario), 0),
+    marks: scenario.marks.map(({ at, label }) => ({ at_ms: round(at, 0), label })),
+  };
+};
+
+const judgeOpening = ({ name, openMs, failuresPerEdge }: Scenario): Criterion => ({
+  name: `${name}: breaker open, ms (or failures per edge)`,
+  target: '≤ 1000 (or ≤ 5)',
+  measured: round(openMs ?? Number.POSITIVE_INFINITY, 0),
+  pass: openMs !== undefined && (openMs <= 1000 || failuresPerEdge <= 5),
+});
+
+const judge = (scenario: Scenario): Criterion[] => {
+  const { name } = scenario;
+  const share = failedOf(scenario) / scenario.samples.length;
+  if (name === 'kill -9') return [atMost(`${name}: failed logins`, failedOf(scenario), 0)];
+  if (name === 'SIGSTOP')
+    return [
+      atMost(`${name}: slowest answer, ms`, slowestOf(scenario), 2500),
+      judgeOpening(scenario),
+    ];
+  if (name === 'fast-failing')
+    return [atMost(`${name}: errors, %`, 100 * share, 0.3), judgeOpening(scenario)];
+  return [];
+};
+
+const judgeAll = ({ scenarios, proof }: Failover): Criterion[] => [
+  ...scenarios.flatMap(judge),
+  atMost('attempts executed with two results', proof.contradicted, 0),
+  atMost('requests audited twice', proof.auditedTwice, 0),
+];
+
+const rowOf = (scenario: Scenario): string[] => {
+  const found = describe(scenario);
+  return [
+    scenario.name,
+    String(found.sent),
+    String(found.failed),
+    ...[found.before_p99_ms, found.p99_ms, found.slowest_ms].map((ms) => ms.toFixed(0)),
+    found.breaker_open_ms === null ? '–' : `${found.breaker_open_ms}, ${found.failures_per_edge}`,
+    found.recovery_ms.toFixed(0),
+    showCodes(found.codes),
+  ];
+};
+
+const panelOf = (scenario: Scenario) => {
+  const steps = series(scenario.samples, stepMs);
+  const points = (pick: (step: (typeof steps)[number]) => number) =>
+    steps.map((step) => ({ x: step.fromMs / 1000, y: pick(step) }));
+  return linePanel({
+    title: `${scenario.name}: latency, and requests that failed`,
+    axis: 'ms (p99, p50); failed per half second',
+    lines: [
+      { name: 'p99', points: points((step) => step.p99Ms) },
+      { name: 'p50', points: points((step) => step.p50Ms) },
+      { name: 'failed', points: points((step) => step.sent - step.ok) },
+    ],
+    marks: scenario.marks.map(({ at, label }) => ({ x: at / 1000, label })),
+  });
+};
+
+export const failover: Bench = {
+  about: 'one node of three is killed, hangs, fails at once or slows down: what clients see',
+  run: async (options) => {
+    const found = await measureFailover(options);
+    const { capacity, perSecond, scenarios, proof } = found;
+    return {
+      parameters: { nodes: 3, load, calm_ms: calmMs, fault_ms: options.durationSeconds * 600 },
+      results: {
+        capacity_of_two: round(capacity, 1),
+        offered: round(perSecond, 1),
+        scenarios: Object.fromEntries(scenarios.map((one) => [one.name, describe(one)])),
+        proof: { ...proof, errors: proof.errors.length, first_errors: proof.errors.slice(0, 5) },
+      },
+      criteria: judgeAll(found),
+      isNoisy: false,
+      tables: [
+        {
+          title: `Two nodes alone: ${capacity.toFixed(0)} logins/s; offered ${perSecond.toFixed(0)}/s, open loop`,
+          head: [
+            'fault',
+            'sent',
+            'failed',
+            'p99 before',
+            'p99',
+            'slowest ms',
+            'open after ms, failures',
+            'noticed for ms',
+            'codes',
+          ],
+          rows: scenarios.map(rowOf),
+        },
+        {
+          title: 'What the logs prove',
+          head: ['attempts', 'executed twice', 'with two results', 'sign-ins', 'audited twice'],
+          rows: [
+            [
+              proof.attempts,
+              proof.repeated,
+              proof.contradicted,
+              proof.audited,
+              proof.auditedTwice,
+            ].map(String),
+          ],
+        },
+      ],
+      chart: drawChart({
+        heading: 'A node fails',
+        notes: [`Three nodes; Poisson arrivals at ${load} of what two of them do alone.`],
+        panels: scenarios.map(panelOf),
+      }),
+    };
+  },
+};

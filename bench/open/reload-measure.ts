@@ -1,0 +1,114 @@
+/**
+ * The measuring behind the reload bench: edges are reloaded and nodes replaced in every order, one
+ * after the other, under clients that keep their connections and clients that do not. Nobody retries.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Options } from '../report.js';
+import { forwardedLogins } from '../users.js';
+import type { Sample } from './generator.js';
+import { createLoad, type Load, nowMs } from './load.js';
+import { clientsPerSlot, closeRig, openRig, type Rig } from './rig.js';
+
+/** Starting a process takes a core for most of a second, and there are two. */
+export const load = 0.35;
+export const reloads = 12;
+export const replacementRounds = 2;
+const edges = 2;
+const userCount = 1000;
+const betweenMs = 500;
+const reloadBoundMs = 30_000;
+
+export type Step = { at: number; label: string; tookMs: number };
+export type Clients = 'kept-alive' | 'connection per request';
+export type ReloadResult = {
+  perSecond: number;
+  steps: Step[];
+  samples: Record<Clients, Sample[]>;
+};
+type Act = { label: string; run: (rig: Rig) => Promise<void> };
+
+const edgePids = ({ fleet }: Rig): number[] =>
+  fleet.processes().flatMap(({ kind, pid }) => (kind === 'edges' ? [pid] : []));
+
+/** Resolves when every edge is a new one and the old ones have gone. */
+const reloadEdges = async (rig: Rig) => {
+  const old = new Set(edgePids(rig));
+  process.kill(rig.fleet.gatewayPid, 'SIGHUP');
+  for (const until = nowMs() + reloadBoundMs; nowMs() < until; await sleep(100)) {
+    const now = edgePids(rig);
+    if (now.length === edges && !now.some((pid) => old.has(pid))) return;
+  }
+  throw new Error(`the edges were not reloaded in ${reloadBoundMs / 1000} s`);
+};
+
+const oldest = ({ fleet }: Rig) => {
+  const node = fleet.nodes.all()[0];
+  if (node === undefined) throw new Error('there is no node');
+  return node;
+};
+
+const replaceNode = (order: 'old first' | 'new first', keepsId: boolean): Act => ({
+  label: `node, ${order}, ${keepsId ? 'same' : 'new'} id`,
+  run: async (rig) => {
+    const { nodes } = rig.fleet;
+    const old = oldest(rig);
+    const start = () => nodes.start({ threads: 1, ...(keepsId ? { id: old.id } : {}) });
+    if (order === 'new first') await start();
+    await nodes.leave(old);
+    if (order === 'old first') await start();
+  },
+});
+
+const replacements: Act[] = [
+  replaceNode('old first', true),
+  replaceNode('new first', true),
+  replaceNode('old first', false),
+  replaceNode('new first', false),
+];
+
+const act = async (rig: Rig, { label, run }: Act, steps: Step[]) => {
+  rig.options.progress(label);
+  const at = nowMs();
+  await run(rig);
+  steps.push({ at, label, tookMs: nowMs() - at });
+  await sleep(betweenMs);
+};
+
+/** A short run does fewer. */
+const actsOf = ({ durationSeconds }: Options): Act[] => {
+  const share = Math.min(1, durationSeconds / 10);
+  const reload = { label: 'edges', run: reloadEdges };
+  const rounds = Array.from({ length: Math.ceil(replacementRounds * share) }, () => replacements);
+  return [...Array.from({ length: Math.ceil(reloads * share) }, () => reload), ...rounds.flat()];
+};
+
+const runAll = async (rig: Rig, closing: Load): Promise<ReloadResult> => {
+  const { options, slots } = rig;
+  const capacity = await rig.load.capacity(clientsPerSlot * slots, options.durationSeconds * 500);
+  await sleep(1000);
+  const perSecond = load * capacity;
+  const phases = [{ perSecond: perSecond / 2, durationMs: 600_000 }];
+  const [kept, single] = [rig.load.run({ phases }), closing.run({ phases, closing: true })];
+  const steps: Step[] = [];
+  await sleep(1000);
+  for (const next of actsOf(options)) await act(rig, next, steps);
+  await Promise.all([rig.load.endRun(), closing.endRun()]);
+  const [keptRun, singleRun] = await Promise.all([kept, single]);
+  return {
+    perSecond,
+    steps: steps.map((step) => ({ ...step, at: step.at - keptRun.startedAt })),
+    samples: { 'kept-alive': keptRun.samples, 'connection per request': singleRun.samples },
+  };
+};
+
+export const measureReload = async (options: Options): Promise<ReloadResult> => {
+  const rig = await openRig(options, { nodes: 3, threadsPerNode: 1, edges, users: userCount });
+  const target = { host: '127.0.0.1', port: rig.fleet.port };
+  const closing = await createLoad({ target, groups: { all: forwardedLogins(rig.users) } });
+  try {
+    return await runAll(rig, closing);
+  } finally {
+    await closing.stop();
+    await closeRig(rig);
+  }
+};
