@@ -116,7 +116,7 @@ const formatTable = ({ title, head, rows }: Report['tables'][number]): string =>
   return [title, pad(head, widths), rule, ...rows.map((row) => pad(row, widths)), ''].join('\n');
 };
 
-export const formatReport = (report: Report): string => {
+export const formatReport = (report: Pick<Report, 'tables' | 'criteria' | 'isNoisy'>): string => {
   const criteria = {
     title: 'Promises',
     head: ['promise', 'target', 'measured', ''],

@@ -64,6 +64,7 @@ const createLine = (options: { node: SimNode; driver: Driver; random: Random }) 
   return {
     send: exchange(node.receive),
     sendAside: exchange((_, settle) => node.selftest(settle)),
+    renew: () => {},
     close: () => {},
     outstanding: () => outstanding,
   };
@@ -110,6 +111,7 @@ export const createEdge = (options: {
       update: () => {},
       ended: load.ended,
       leave: () => {},
+      via: 'unix' as const,
       close: () => {},
     };
   };

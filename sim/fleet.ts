@@ -32,8 +32,8 @@ export type World = {
   patience?: { tries: number; pauseMs: (nth: number, chance: () => number) => number };
   /** Times count from the end of the warm-up. */
   events?: readonly { atMs: number; run: (fleet: Fleet) => void }[];
-  /** Also record, for each login, where it belonged. */
-  isAffinityMeasured?: boolean;
+  /** How the fleet differs from a sound one from the beginning. */
+  start?: (fleet: Fleet) => void;
 };
 export type Login = {
   /** From the end of the warm-up. */
@@ -212,6 +212,7 @@ export const runWorld = async (world: World, seed: number): Promise<Run> => {
   const fleet = createFleet(world, seed, driver);
   const logins: Login[] = [];
   const samples: Sample[] = [];
+  world.start?.(fleet);
   createUsers(world, fleet, driver, logins).start();
   await driver.run(world.warmUpMs);
   const before = fleet.counts();

@@ -38,7 +38,10 @@ export const accountKeys = (count: number, random: Random): string[] =>
 export const zipfSums = (count: number, s: number): number[] => {
   const sums: number[] = [];
   let total = 0;
-  for (let i = 1; i <= count; i++) sums.push((total += i ** -s));
+  for (let i = 1; i <= count; i++) {
+    total += i ** -s;
+    sums.push(total);
+  }
   return sums.map((sum) => sum / total);
 };
 

@@ -1,0 +1,149 @@
+/**
+ * `npm run sim`: the hashing figures, then every scenario over many seeds in virtual time; shows the
+ * table of acceptance figures and writes charts. Progress goes to stderr; with --json the last line of
+ * stdout is one JSON object in the form of the benches. Ends with 0 when it ran, whatever it found.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { describeVersions, formatReport, type Row } from '../bench/report.js';
+import { drawCharts } from './charts.js';
+import { judgeHashing } from './hashing.js';
+import { scenarios } from './scenarios.js';
+import { judgeRetries, type Simulated, type Summary, simulate } from './simulate.js';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const names = ['hashing', ...Object.keys(scenarios)];
+
+const usage = `npm run sim -- [options]
+
+  hashing    how evenly keys fall and which move, up to 1,000 nodes
+${Object.entries(scenarios)
+  .map(([name, { about }]) => `  ${name.padEnd(10)} ${about}`)
+  .join('\n')}
+
+  --only NAME   one of these alone (may be repeated)
+  --seeds 20    seeds per scenario
+  --seed 1      the first of them
+  --json        one JSON object as the last line
+`;
+
+/** A mistake in the command line; its text is all the caller needs. */
+const wrong = (text: string): never => {
+  process.stderr.write(`sim: ${text}\nsim: --help shows what there is\n`);
+  process.exit(1);
+};
+
+const parse = () => {
+  try {
+    return parseArgs({
+      options: {
+        only: { type: 'string', multiple: true, default: [] },
+        seeds: { type: 'string', default: '20' },
+        seed: { type: 'string', default: '1' },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    return wrong(error instanceof Error ? error.message : String(error));
+  }
+};
+
+const readInt = (name: string, text: string, min: number, max: number): number => {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  return wrong(`--${name} must be a whole number from ${min} to ${max}, not "${text}"`);
+};
+
+const createProgress = () => {
+  const isTerminal = process.stderr.isTTY === true;
+  let shownAt = performance.now();
+  return (text: string) => {
+    // A log file gets a line every few seconds, a terminal one that moves.
+    if (isTerminal) process.stderr.write(`\r\x1b[K${text}`);
+    else if (performance.now() - shownAt > 5000) {
+      shownAt = performance.now();
+      process.stderr.write(`${text}\n`);
+    }
+  };
+};
+
+const percent = (share: number): string => (100 * share).toFixed(1);
+const rowOf = (s: Summary): Row => [
+  s.variant,
+  String(s.logins),
+  s.p50Ms.toFixed(0),
+  s.p99Ms.toFixed(0),
+  percent(s.goodput),
+  percent(s.affinity),
+  percent(s.refused),
+  percent(s.refusedByNodes),
+  s.failed.toFixed(1),
+  s.attempts.toFixed(2),
+];
+const tableOf = ({ name, about, summaries }: Simulated) => ({
+  title: `${name}: ${about}`,
+  head: [
+    '',
+    'logins',
+    'p50',
+    'p99 ms',
+    'goodput %',
+    'home %',
+    'refused %',
+    'by nodes %',
+    'failed',
+    'tries',
+  ],
+  rows: summaries.map(rowOf),
+});
+
+/** Of the acceptance list; what is not on it comes last. */
+const numberOf = ({ name }: { name: string }): number => Number.parseInt(name, 10) || 99;
+
+const values = parse();
+if (values.help) {
+  process.stdout.write(usage);
+  process.exit(0);
+}
+for (const name of values.only) if (!names.includes(name)) wrong(`there is no scenario "${name}"`);
+const count = readInt('seeds', values.seeds, 1, 1000);
+const firstSeed = readInt('seed', values.seed, 0, 1e9);
+const seeds = Array.from({ length: count }, (_, i) => firstSeed + i);
+const isWanted = (name: string) => values.only.length === 0 || values.only.includes(name);
+const progress = createProgress();
+
+// Refusals are errors; a quarter of the time would go into stacks that nobody reads.
+Error.stackTraceLimit = 0;
+
+const startedAt = performance.now();
+const hashing = isWanted('hashing') ? judgeHashing(seeds, progress) : [];
+const simulated: Simulated[] = [];
+for (const [name, scenario] of Object.entries(scenarios))
+  if (isWanted(name)) simulated.push(await simulate(name, scenario, seeds, progress));
+const seconds = (performance.now() - startedAt) / 1000;
+if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+
+const criteria = [
+  ...hashing,
+  ...simulated.flatMap((one) => one.criteria),
+  ...judgeRetries(simulated),
+].sort((a, b) => numberOf(a) - numberOf(b));
+const out = join(root, 'sim/out');
+mkdirSync(out, { recursive: true });
+const charts = Object.entries(drawCharts(simulated)).map(([name, svg]) => {
+  writeFileSync(join(out, name), svg);
+  return join(out, name);
+});
+const tables = simulated.map(tableOf);
+process.stdout.write(formatReport({ tables, criteria, isNoisy: false }));
+process.stdout.write(`\n${seeds.length} seeds, ${seconds.toFixed(0)} s\n`);
+for (const path of charts) process.stdout.write(`chart: ${path}\n`);
+if (values.json) {
+  const parameters = { seed: firstSeed, seeds: count, only: values.only };
+  const results = Object.fromEntries(simulated.map(({ name, summaries }) => [name, summaries]));
+  const summary = { sim: names.filter(isWanted), versions: describeVersions(root) };
+  process.stdout.write(`${JSON.stringify({ ...summary, parameters, results, criteria })}\n`);
+}

@@ -1,0 +1,102 @@
+/** What is read from runs: each takes all seeds of one variant together, so that tails have samples. */
+import { percentile } from '../bench/stats.js';
+import type { Login, Run } from './fleet.js';
+
+type Runs = readonly Run[];
+type Filter = (login: Login) => boolean;
+
+const any: Filter = () => true;
+const isOk: Filter = ({ outcome }) => outcome === 'ok';
+/** Refused because there was no room or the account had its share: no fault of a node. */
+const isRefused: Filter = ({ outcome }) =>
+  outcome === 'overloaded' || outcome === 'too_many_attempts';
+
+const all = (runs: Runs, filter: Filter): Login[] =>
+  runs.flatMap(({ logins }) => logins.filter(filter));
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+const mean = (values: readonly number[]): number => sum(values) / values.length;
+
+/** Of the logins that succeeded. */
+export const latencyMs = (runs: Runs, fraction: number, filter: Filter = any): number =>
+  percentile(
+    all(runs, (login) => isOk(login) && filter(login)).map(({ tookMs }) => tookMs),
+    fraction,
+  );
+
+export const slowestMs = (runs: Runs): number =>
+  all(runs, any).reduce((most, { tookMs }) => Math.max(most, tookMs), 0);
+
+export const share = (runs: Runs, filter: Filter): number =>
+  all(runs, filter).length / all(runs, any).length;
+
+export const refusedShare = (runs: Runs): number => share(runs, isRefused);
+/** Neither answered nor refused with the right to come back. */
+export const failures = (run: Run, filter: Filter = any): number =>
+  run.logins.filter((login) => !isOk(login) && !isRefused(login) && filter(login)).length;
+export const notOk = (run: Run): number => run.logins.filter((login) => !isOk(login)).length;
+export const most = (runs: Runs, count: (run: Run) => number): number =>
+  Math.max(...runs.map(count));
+export const average = (runs: Runs, count: (run: Run) => number): number => mean(runs.map(count));
+
+/** Logins answered in time, as a share of what the nodes can do. */
+export const goodput = (runs: Runs, measureMs: number): number =>
+  average(runs, (run) => run.logins.filter(isInTime).length / ((run.capacity * measureMs) / 1000));
+
+const deadlineMs = 2500;
+const isInTime: Filter = (login) => isOk(login) && login.tookMs <= deadlineMs;
+export const lateShare = (runs: Runs): number =>
+  all(runs, (login) => isOk(login) && !isInTime(login)).length / all(runs, isOk).length;
+
+/** Share of what was sent to a node that went to the account's first choice. */
+export const affinity = (runs: Runs): number =>
+  sum(runs.map(({ counts }) => counts.atHome)) / sum(runs.map(({ counts }) => counts.sent));
+
+/** Of everything offered: what nodes, not edges, refused. */
+export const refusedByNodes = (runs: Runs): number =>
+  sum(runs.map(({ counts }) => counts.refused)) / all(runs, any).length;
+
+/** Hashes begun per login that was answered. */
+export const amplification = (runs: Runs): number =>
+  sum(runs.map(({ counts }) => counts.started)) / all(runs, isOk).length;
+
+/** Attempts per login that was let through to a node, refused ones included. */
+export const attempts = (runs: Runs): number =>
+  sum(runs.map(({ counts }) => counts.sent)) / sum(runs.map(({ counts }) => counts.submitted));
+
+/** The fullest node against the mean, at any moment, on average. */
+export const peakToMean = (runs: Runs): number =>
+  mean(
+    runs.flatMap(({ samples }) =>
+      samples
+        .filter(({ inflight }) => sum(inflight) > 0)
+        .map(({ inflight }) => Math.max(...inflight) / mean(inflight)),
+    ),
+  );
+
+/** The busiest node against the idlest, over the whole measured time, on average. */
+export const busyRatio = (runs: Runs): number =>
+  average(runs, ({ counts }) => Math.max(...counts.busyMs) / Math.min(...counts.busyMs));
+
+const windowMs = 250;
+
+/** By time of arrival, in windows: the 99th percentile and how many were not answered. */
+export const timeline = (runs: Runs, untilMs: number) =>
+  Array.from({ length: Math.floor(untilMs / windowMs) }, (_, i) => {
+    const inWindow: Filter = ({ atMs }) => atMs >= i * windowMs && atMs < (i + 1) * windowMs;
+    const logins = all(runs, inWindow);
+    return {
+      atMs: i * windowMs,
+      p99Ms: percentile(
+        logins.filter(isOk).map(({ tookMs }) => tookMs),
+        0.99,
+      ),
+      missing: logins.filter((login) => !isOk(login)).length / logins.length,
+    };
+  });
+
+/** How long after `fromMs` the last window ended that was slower than `limitMs` or missed 1 %. */
+export const recoveryMs = (runs: Runs, fromMs: number, untilMs: number, limitMs: number): number =>
+  timeline(runs, untilMs)
+    .filter(({ atMs, p99Ms, missing }) => atMs >= fromMs && (p99Ms > limitMs || missing > 0.01))
+    .reduce((last, { atMs }) => Math.max(last, atMs + windowMs - fromMs), 0);
