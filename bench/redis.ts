@@ -76,7 +76,7 @@ const waitUp = async (child: ChildProcess, send: Redis['send']) => {
 export const startRedis = async (dir: string): Promise<Redis> => {
   const path = findServer();
   const socket = join(dir, 'redis.sock');
-  const durable = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''];
+  const durable = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''];
   const limits = ['--maxmemory', '2gb', '--maxmemory-policy', 'noeviction'];
   const child = spawn(
     path,

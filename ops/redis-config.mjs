@@ -60,7 +60,9 @@ export const writeRedisConfig = (paths) => {
       `aclfile ${quote(users)}`,
       'daemonize no',
       'appendonly yes',
-      'appendfsync everysec',
+      // `everysec` keeps acknowledged writes back in its own memory while an fsync is running, and
+      // loses them when it is killed.
+      'appendfsync always',
       'save ""',
       `maxmemory ${Math.floor(memoryBytes() / 2)}`,
       'maxmemory-policy noeviction',
