@@ -28,6 +28,7 @@ const benches: Record<string, Bench> = {
   overload,
   hotkey,
   failover,
+  reload,
 };
 
 const usage = `npm run bench -- NAME [options]
