@@ -11,6 +11,8 @@ export type Options = {
   nodes: number[];
   /** Of the uninterrupted run, where a bench has one. */
   durationSeconds: number;
+  /** Of the soak. */
+  minutes?: number;
   pairs: number;
   profile?: string;
   progress: (text: string) => void;

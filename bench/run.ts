@@ -16,6 +16,7 @@ import { failover } from './open/failover.js';
 import { hotkey } from './open/hotkey.js';
 import { overload } from './open/overload.js';
 import { reload } from './open/reload.js';
+import { soak } from './open/soak.js';
 import { type Bench, describeMachine, describeVersions, formatReport } from './report.js';
 import { verify } from './verify.js';
 
@@ -29,6 +30,7 @@ const benches: Record<string, Bench> = {
   hotkey,
   failover,
   reload,
+  soak,
 };
 
 const usage = `npm run bench -- NAME [options]
@@ -39,6 +41,7 @@ ${Object.entries(benches)
 
   --nodes 1,2      node counts to measure (verify takes the last); nodes: 1,2,4,8,16,32
   --duration 10    seconds of each uninterrupted run
+  --minutes 20     of the soak
   --pairs 15       pairs of slices behind each ratio
   --profile DIR    write CPU profiles of edges and nodes there (slows them down)
   --json           one JSON object as the last line
@@ -63,6 +66,7 @@ const parse = () => {
       options: {
         nodes: { type: 'string' },
         duration: { type: 'string', default: '10' },
+        minutes: { type: 'string', default: '20' },
         pairs: { type: 'string', default: '15' },
         profile: { type: 'string' },
         json: { type: 'boolean', default: false },
@@ -99,6 +103,7 @@ const options = {
   nodes: values.nodes?.split(',').map((text) => readInt('nodes', text, 1, 64)) ??
     bench.nodes ?? [1, 2],
   durationSeconds: readInt('duration', values.duration, 1, 600),
+  minutes: readInt('minutes', values.minutes, 1, 600),
   pairs: readInt('pairs', values.pairs, 2, 1000),
   ...(values.profile === undefined ? {} : { profile: values.profile }),
   progress: createProgress(),

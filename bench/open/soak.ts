@@ -1,0 +1,138 @@
+/** The soak (`npm run soak`): does anything grow or break in minutes of load and random faults? */
+import { drawChart } from '../chart.js';
+import { linePanel } from '../chart-lines.js';
+import { atMost, type Bench, type Criterion, round } from '../report.js';
+import { series, showCodes, summarise } from './samples.js';
+import { load, measureSoak, type Soak, warmShare } from './soak-measure.js';
+import { type Reading, type Trend, trends } from './soak-watch.js';
+
+/** Below it heaps are still on their way to their size: growth is shown, not judged. */
+const judgedFromMinutes = 10;
+const maxGrowth = 0.1;
+/** Client connections come and go. */
+const handleSlack = 10;
+/** The store grows with sessions until each account has its 100. */
+const judgedKinds = ['edges', 'primary', 'admin', 'nodes'];
+
+const growthOf = ({ rssMiB }: Trend): number => rssMiB.last / rssMiB.first - 1;
+const handlesOf = ({ handles }: Trend): number => handles.last - handles.first;
+
+const spanOf = ({ minutes, readings }: Soak): Trend[] => trends(readings, warmShare * minutes * 60);
+
+const judge = (soak: Soak): Criterion[] => {
+  const judged = spanOf(soak).filter(({ kind }) => judgedKinds.includes(kind));
+  const { internal = 0, reset = 0, refused = 0, gave_up = 0 } = whole(soak).codes;
+  const always = [
+    atMost('error lines in the logs', soak.proof.errors.length, 0),
+    atMost('internal errors, lost connections', internal + reset + refused + gave_up, 0),
+    atMost('requests audited twice', soak.proof.auditedTwice, 0),
+  ];
+  if (soak.minutes < judgedFromMinutes) return always;
+  return [
+    atMost('growth of memory, worst process', Math.max(...judged.map(growthOf)), maxGrowth),
+    atMost('growth of handles, worst process', Math.max(...judged.map(handlesOf)), handleSlack),
+    ...always,
+  ];
+};
+
+const whole = ({ minutes, samples }: Soak) =>
+  summarise(samples, { fromMs: 0, toMs: minutes * 60_000 });
+
+const trendRow = (trend: Trend): string[] => [
+  `${trend.kind} ${trend.pid}`,
+  trend.rssMiB.first.toFixed(1),
+  trend.rssMiB.last.toFixed(1),
+  `${(100 * growthOf(trend)).toFixed(1)} %`,
+  `${trend.handles.first} → ${trend.handles.last}`,
+];
+
+/** All processes of a kind together: those that were replaced show as steps. */
+const kindLine = (readings: readonly Reading[], kind: string) => {
+  const sums = new Map<number, number>();
+  for (const reading of readings)
+    if (reading.kind === kind) sums.set(reading.at, (sums.get(reading.at) ?? 0) + reading.rssMiB);
+  return { name: kind, points: [...sums].map(([x, y]) => ({ x, y })) };
+};
+
+const draw = (soak: Soak): string => {
+  const { minutes, samples, happenings, readings } = soak;
+  const steps = series(samples, Math.max(1000, minutes * 500));
+  const line = (name: string, pick: (step: (typeof steps)[number]) => number) => ({
+    name,
+    points: steps.map((step) => ({ x: step.fromMs / 1000, y: pick(step) })),
+  });
+  const marks = minutes <= 2 ? happenings.map(({ at, label }) => ({ x: at, label })) : [];
+  return drawChart({
+    heading: `Soak: ${minutes} min at ${load} of the capacity, ${happenings.length} faults`,
+    notes: [`${samples.length} logins; ${showCodes(whole(soak).codes)}`],
+    panels: [
+      linePanel({
+        title: 'Memory of all processes of a kind',
+        axis: 'MiB resident',
+        lines: ['edges', 'nodes', 'primary', 'admin', 'redis'].map((kind) =>
+          kindLine(readings, kind),
+        ),
+        marks,
+      }),
+      linePanel({
+        title: 'Logins',
+        axis: 'per second',
+        lines: [line('offered', (s) => s.offered), line('served', (s) => s.goodput)],
+      }),
+      linePanel({
+        title: 'Latency',
+        axis: 'p99, p50 in ms',
+        lines: [line('p99', (s) => s.p99Ms), line('p50', (s) => s.p50Ms)],
+      }),
+    ],
+  });
+};
+
+export const soak: Bench = {
+  about: 'minutes of load with random faults (--minutes 20): memory, handles, error lines',
+  run: async (options) => {
+    const found = await measureSoak(options);
+    const { minutes, capacity, perSecond, happenings, proof } = found;
+    const { sent, ok, p50Ms, p99Ms, maxMs, codes } = whole(found);
+    return {
+      parameters: { minutes, load, warm_share: warmShare },
+      results: {
+        capacity: round(capacity, 1),
+        offered: round(perSecond, 1),
+        ...{ sent, served: ok, codes, p50_ms: round(p50Ms, 1), p99_ms: round(p99Ms, 1) },
+        slowest_ms: round(maxMs, 1),
+        faults: happenings,
+        trends: spanOf(found),
+        error_lines: proof.errors.length,
+        first_errors: proof.errors.slice(0, 5),
+      },
+      criteria: judge(found),
+      isNoisy: false,
+      tables: [
+        {
+          title: `${minutes} min, ${happenings.length} faults, ${perSecond.toFixed(0)} logins/s`,
+          head: ['sent', 'served', 'p50 ms', 'p99 ms', 'slowest ms', 'codes'],
+          rows: [
+            [
+              ...[sent, ok].map(String),
+              ...[p50Ms, p99Ms, maxMs].map((ms) => ms.toFixed(0)),
+              showCodes(codes),
+            ],
+          ],
+        },
+        {
+          title:
+            'Processes that lived through the last part, medians of its first and last quarter',
+          head: ['', 'MiB first', 'last', 'growth', 'handles'],
+          rows: spanOf(found).map(trendRow),
+        },
+        {
+          title: 'Error lines',
+          head: ['first of them'],
+          rows: proof.errors.slice(0, 5).map((text) => [text.slice(0, 160)]),
+        },
+      ],
+      chart: draw(found),
+    };
+  },
+};
