@@ -108,7 +108,7 @@ const append = (all: Sample[], more: readonly Sample[], round: number, windowMs:
 };
 
 const measureOverload = async (rig: Rig, options: Options, peak: number) => {
-  const windowMs = options.durationSeconds * 350;
+  const windowMs = options.durationSeconds * 300;
   const results: HaproxyResult['overload'] = [];
   for (const multiple of multiples) {
     const perSecond = multiple * peak;
@@ -131,7 +131,7 @@ const p99Of = (samples: readonly Sample[]): number =>
   );
 
 const measureHot = async (rig: Rig, options: Options, peak: number): Promise<ByWay<Hot>> => {
-  const windowMs = options.durationSeconds * 350;
+  const windowMs = options.durationSeconds * 300;
   const perSecond = hotLoad * peak;
   const base = mapWays((): Sample[] => []);
   const mixed = mapWays((): Sample[] => []);

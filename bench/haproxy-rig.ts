@@ -24,7 +24,7 @@ export type Way = 'floodgate' | Balance;
 export const ways: Way[] = ['floodgate', 'hash', 'leastconn'];
 export const nodeCount = 3;
 /** At 500 arrivals a second each account stays below its 60 a minute for as long as that lasts. */
-export const userCount = 800;
+export const userCount = 500;
 export const clients = 3 * nodeCount;
 /** Accounts that many want at once; each run needs one of its own. */
 const hotCount = 10;
@@ -44,6 +44,7 @@ export type Rig = {
 };
 
 type Requests = Record<Way, string[]>;
+type Progress = (text: string) => void;
 
 export const hotGroup = (run: number): string => `hot${run % hotCount}`;
 
@@ -96,11 +97,11 @@ const openClients = async (fleet: Fleet, ports: Ports, requests: Requests) => {
   return { loads, crowds };
 };
 
-const fillFleet = async (fleet: Fleet, progress: (text: string) => void): Promise<Rig> => {
-  progress(`creating ${userCount} users`);
-  const users = await createUsers(fleet, userCount);
+const fillFleet = async (fleet: Fleet, count: number, progress: Progress): Promise<Rig> => {
+  progress(`creating ${count} users`);
+  const users = await createUsers(fleet, count);
   const logins = forwardedLogins(users);
-  progress(`signing in ${userCount} users`);
+  progress(`signing in ${count} users`);
   const accounts = await learnAccounts(fleet.port, logins);
   const verdicts = verdictRequests(accounts, users.password);
   const ports = await choosePorts();
@@ -124,7 +125,7 @@ const fillFleet = async (fleet: Fleet, progress: (text: string) => void): Promis
   return { fleet, ports, haproxy: () => haproxy, loads, crowds, pids, renew };
 };
 
-export const openRig = async (progress: (text: string) => void): Promise<Rig> => {
+export const openRig = async (progress: Progress, users = userCount): Promise<Rig> => {
   progress('starting');
   const fleet = await startFleet({
     nodes: nodeCount,
@@ -133,7 +134,7 @@ export const openRig = async (progress: (text: string) => void): Promise<Rig> =>
     gatewayEnv: { TRUSTED_PROXIES: '127.0.0.1' },
   });
   try {
-    return await fillFleet(fleet, progress);
+    return await fillFleet(fleet, users, progress);
   } catch (error) {
     await fleet.stop();
     throw error;

@@ -18,15 +18,26 @@ export const standIn = { slots: 4, serviceMs: 20 };
 export const nodeCapacity = (standIn.slots * 1000) / standIn.serviceMs;
 /** The same for every count: six tenths of what one node can do. */
 export const lowPerSecond = 0.6 * nodeCapacity;
-/** At 2,000 logins/s each account stays below its 60 a minute. */
-export const userCount = 4000;
 /** More than one address may hold at an edge is 100. */
 const maxConnections = 90;
 const connectionsPerSlot = 3;
-const noticedMs = 1500;
-/** New nodes are in slow start for ten seconds. */
-const rampMs = 10_000;
-const warmUpMs = 15_000;
+
+/** What a run takes besides the measuring. */
+export type Pace = {
+  users: number;
+  warmUpMs: number;
+  /** Until edges know of a change. */
+  noticedMs: number;
+  /** Until they give new nodes their full weight. */
+  rampMs: number;
+};
+export const pace: Pace = {
+  // At 2,000 logins/s each account stays below its 60 a minute.
+  users: 4000,
+  warmUpMs: 15_000,
+  noticedMs: 1500,
+  rampMs: 10_000,
+};
 
 export type Run = {
   perSecond: number;
@@ -49,6 +60,7 @@ type Rig = {
   standIns: Peer<StandInCalls>;
   load: Peer<LoadCalls>;
   options: Options;
+  pace: Pace;
 };
 
 const totalMs = (pid: number): number => {
@@ -64,7 +76,7 @@ const othersOf = ({ fleet, edge, standIns, load }: Rig): number[] => [
 /** All CPU milliseconds of the other core's processes. */
 const othersMs = (rig: Rig): number => othersOf(rig).reduce((sum, pid) => sum + totalMs(pid), 0);
 
-const openRig = async (options: Options): Promise<Rig> => {
+const openRig = async (options: Options, pace: Pace): Promise<Rig> => {
   options.progress('starting');
   const { profile } = options;
   const fleet = await startFleet({ nodes: 0, threadsPerNode: 1, edges: 1, profile });
@@ -73,13 +85,13 @@ const openRig = async (options: Options): Promise<Rig> => {
   try {
     await standIns.ask('prepare', { env: fleet.nodeEnv, ...standIn });
     await standIns.ask('setCount', Math.max(...options.nodes));
-    await sleep(noticedMs);
-    options.progress(`creating ${userCount} users`);
-    const users = await createUsers(fleet, userCount);
+    await sleep(pace.noticedMs);
+    options.progress(`creating ${pace.users} users`);
+    const users = await createUsers(fleet, pace.users);
     const target = { host: '127.0.0.1', port: fleet.port };
     await load.ask('aim', { target, requests: loginRequests(users) });
     const edge = fleet.processes().find(({ kind }) => kind === 'edges')?.pid ?? 0;
-    const rig = { fleet, edge, standIns, load, options };
+    const rig = { fleet, edge, standIns, load, options, pace };
     for (const pid of othersOf(rig)) pin(pid, '1');
     pin(edge, '0');
     return rig;
@@ -127,17 +139,20 @@ const measureCount = async (rig: Rig, nodes: number): Promise<{ low: Run; full: 
 const setCount = async (rig: Rig, nodes: number, isMore: boolean) => {
   rig.options.progress(`${nodes} node(s): ${isMore ? 'joining' : 'leaving'}`);
   await rig.standIns.ask('setCount', nodes);
-  await sleep(noticedMs);
-  await saturate(rig, nodes, isMore ? rampMs : 500);
+  await sleep(rig.pace.noticedMs);
+  await saturate(rig, nodes, isMore ? rig.pace.rampMs : 500);
 };
 
-export const measureNodes = async (options: Options): Promise<NodesResult[]> => {
+export const measureNodes = async (
+  options: Options,
+  given: Pace = pace,
+): Promise<NodesResult[]> => {
   const counts = [...new Set(options.nodes)].sort((a, b) => a - b);
   const results = counts.map((nodes): NodesResult => ({ nodes, low: [], full: [] }));
-  const rig = await openRig({ ...options, nodes: counts });
+  const rig = await openRig({ ...options, nodes: counts }, given);
   try {
     options.progress('warming up');
-    await saturate(rig, counts.at(-1) ?? 1, warmUpMs);
+    await saturate(rig, counts.at(-1) ?? 1, given.warmUpMs);
     let before = Number.POSITIVE_INFINITY;
     for (const result of [...results, ...[...results].reverse()]) {
       if (result.nodes !== before) await setCount(rig, result.nodes, result.nodes > before);

@@ -5,9 +5,9 @@ import {
   measureNodes,
   type NodesResult,
   nodeCapacity,
+  pace,
   type Run,
   standIn,
-  userCount,
 } from './nodes-measure.js';
 import { atMost, type Bench, type Criterion, round } from './report.js';
 import { median } from './stats.js';
@@ -110,7 +110,7 @@ export const nodes: Bench = {
         nodes: options.nodes,
         duration_s: options.durationSeconds,
         edges: 1,
-        users: userCount,
+        users: pace.users,
         fixed_rate_per_second: lowPerSecond,
         stand_in: `${standIn.slots} slots of ${standIn.serviceMs} ms each, a timer instead of a hash`,
         layout: 'the edge alone on core 0, all else on core 1',
