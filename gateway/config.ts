@@ -5,6 +5,7 @@
 import { availableParallelism, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createEnv, mask } from '../shared/env.js';
+import { readIdentityFiles } from '../shared/identity.js';
 import { parseRange } from './address.js';
 
 export type Config = ReturnType<typeof loadConfig>;
@@ -20,10 +21,7 @@ const defaultRuntimeDir = (source: NodeJS.ProcessEnv): string =>
     : join(tmpdir(), `floodgate-${userInfo().uid}`);
 
 const readTls = (env: ReturnType<typeof createEnv>) => {
-  const certFile = env.optional('TLS_CERT_FILE');
-  const keyFile = env.optional('TLS_KEY_FILE');
-  if ((certFile === undefined) !== (keyFile === undefined))
-    env.complain('TLS_CERT_FILE and TLS_KEY_FILE go together: set both or neither.');
+  const [certFile, keyFile] = env.together('TLS_CERT_FILE', 'TLS_KEY_FILE') ?? [];
   return certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile };
 };
 
@@ -112,6 +110,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv) => {
     runtimeDir: env.optional('RUNTIME_DIR') ?? defaultRuntimeDir(source),
     zone: env.string('ZONE', { default: 'default' }),
     nodeSecrets: env.rotatingSecret('NODE_SECRET', 'the secret that gateway and nodes share.'),
+    nodeTls: readIdentityFiles(env),
     kek: readKek(env),
     trustedProxies: readProxies(env),
     registration: env.oneOf('REGISTRATION', ['open', 'closed'] as const, 'closed'),

@@ -2,8 +2,10 @@
  * Composition root of an edge: every part is made here, in the order it is needed, and handed to
  * those that use it. Reads like a parts list; holds no logic of its own.
  */
+import { readCertificate } from '../shared/certificate.js';
 import { createHttp } from '../shared/http.js';
 import type { Lifecycle } from '../shared/lifecycle.js';
+import { listen } from '../shared/listen.js';
 import { flushLog, type Log } from '../shared/log.js';
 import { createMetrics } from '../shared/metrics.js';
 import { connectRedis, patiently, quitRedis } from '../shared/redis.js';
@@ -16,7 +18,6 @@ import { createDevices } from './devices.js';
 import { createGrant } from './grant.js';
 import { isMessage } from './ipc.js';
 import { createLimits } from './limits.js';
-import { listen } from './listen.js';
 import { createMeters } from './meters.js';
 import { createNodes } from './nodes/submit.js';
 import { createObserve } from './observe.js';
@@ -28,7 +29,7 @@ import { createUsers } from './routes/users.js';
 import { createVerifyRoute } from './routes/verify.js';
 import { createWellKnown } from './routes/well-known.js';
 import { createSessions } from './sessions.js';
-import { readCertificate, watchCertificate } from './tls.js';
+import { keepCertificate, openGatewayIdentity } from './tls.js';
 import { loadKeys } from './tokens/keys.js';
 import { createRevocations } from './tokens/revocations.js';
 import { createSign } from './tokens/sign.js';
@@ -86,7 +87,8 @@ export const startEdge = async (given: Given): Promise<void> => {
   const { verify, verifyForLogout } = verifier;
   createMeters({ metrics, redis, verifier, revocations });
   const { nodeSecrets: secrets, runtimeDir, zone } = config;
-  const nodes = createNodes({ redis, secrets, runtimeDir, zone, log, metrics });
+  const identity = openGatewayIdentity(config.nodeTls, lifecycle, log);
+  const nodes = createNodes({ redis, secrets, runtimeDir, zone, identity, log, metrics });
   lifecycle.onStop('nodes', nodes.close, 1000);
   await nodes.ready();
 
@@ -119,8 +121,7 @@ export const startEdge = async (given: Given): Promise<void> => {
     perClient: { max: 100, keyOf: addresses.connectionKey },
     ...(config.tls ? { tls: readCertificate(config.tls) } : {}),
   });
-  if (config.tls && 'setSecureContext' in http.server)
-    lifecycle.onStop('certificate', watchCertificate(config.tls, http.server, log));
+  if (config.tls) lifecycle.onStop('certificate', keepCertificate(config.tls, http.server, log));
 
   lifecycle.onMessage(async (message) => {
     if (!isMessage(message)) return;

@@ -1,43 +1,39 @@
 /**
- * The public port's certificate: read at start, and again whenever one of the files changes. A pair
- * that does not fit (half of a renewal) leaves the old one in force until the next look.
+ * The gateway's two certificates, both replaced while we serve: the one of the public and the admin port,
+ * and the one it shows to nodes on TCP.
  */
-import { readFileSync, statSync } from 'node:fs';
+import type { Server as PlainServer } from 'node:http';
 import type { Server } from 'node:https';
-import { createSecureContext } from 'node:tls';
+import { type CertificateFiles, watchCertificate } from '../shared/certificate.js';
+import { gatewayName, type Identity, openIdentity } from '../shared/identity.js';
+import type { Lifecycle } from '../shared/lifecycle.js';
 import type { Log } from '../shared/log.js';
 
-type Files = { certFile: string; keyFile: string };
-
-/** Throws with a message that names the file when the pair cannot be used. */
-export const readCertificate = ({ certFile, keyFile }: Files) => {
-  const pair = { cert: readFileSync(certFile), key: readFileSync(keyFile) };
-  createSecureContext(pair);
-  return pair;
-};
-
-const versionOf = ({ certFile, keyFile }: Files): string =>
-  [certFile, keyFile].map((path) => `${statSync(path).mtimeMs}:${statSync(path).size}`).join();
-
-/** Looks every `intervalMs`; returns a function that ends this. */
-export const watchCertificate = (
-  files: Files,
-  server: Pick<Server, 'setSecureContext'>,
+/** Takes over changed files; returns a function that ends this. */
+export const keepCertificate = (
+  files: CertificateFiles,
+  server: Server | PlainServer,
   log: Log,
-  intervalMs = 1000,
-) => {
-  let version = versionOf(files);
-  const look = () => {
-    try {
-      const current = versionOf(files);
-      if (current === version) return;
-      server.setSecureContext({ ...readCertificate(files), minVersion: 'TLSv1.2' });
-      version = current;
-      log.info({ cert: files.certFile }, 'certificate reloaded');
-    } catch (err) {
-      log.error({ err }, 'certificate cannot be used, the old one stays');
-    }
-  };
-  const timer = setInterval(look, intervalMs);
-  return () => clearInterval(timer);
+): (() => void) =>
+  watchCertificate({
+    files,
+    log,
+    use: (certificate) => {
+      if ('setSecureContext' in server)
+        server.setSecureContext({ ...certificate, minVersion: 'TLSv1.2' });
+    },
+  });
+
+/** Throws an Error that says what to do when the files do not make us the gateway. */
+export const openGatewayIdentity = (
+  files: Required<CertificateFiles> | undefined,
+  lifecycle: Lifecycle,
+  log: Log,
+): Identity | undefined => {
+  if (files === undefined) return undefined;
+  const isOwn = (name: string) => name === gatewayName;
+  const wanted = `the gateway needs ${gatewayName}: see floodgate certs init`;
+  const identity = openIdentity({ files, isOwn, wanted, log });
+  lifecycle.onStop('certificate for nodes', identity.close);
+  return identity;
 };

@@ -4,6 +4,7 @@
  * A config module calls these readers once and ends with `check()`.
  */
 import { readFileSync } from 'node:fs';
+import { type Address, parseAddress } from './address.js';
 
 export class ConfigError extends Error {
   readonly problems: string[];
@@ -104,6 +105,23 @@ export const createEnv = (source: Record<string, string | undefined>) => {
       .map((item) => item.trim())
       .filter((item) => item !== '');
 
+  /** The values of settings that go together: of all of them, or undefined when none is set. */
+  const together = (...names: string[]): string[] | undefined => {
+    const values = names.flatMap((name) => read(name) ?? []);
+    if (values.length === names.length) return values;
+    if (values.length > 0) complain(`${names.join(', ')} go together: set all of them or none.`);
+    return undefined;
+  };
+
+  const address = (name: string, options: { minPort: number }): Address | undefined => {
+    const text = read(name);
+    if (text === undefined) return undefined;
+    const value = parseAddress(text);
+    if (value !== undefined && value.port >= options.minPort) return value;
+    complain(`${name} must be host:port such as 10.0.0.5:7443 or [::]:7443.`);
+    return undefined;
+  };
+
   const oneOf = <T extends string>(name: string, values: readonly T[], fallback: T): T => {
     const text = read(name);
     if (text === undefined) return fallback;
@@ -128,6 +146,8 @@ export const createEnv = (source: Record<string, string | undefined>) => {
     requiredSecret,
     rotatingSecret,
     list,
+    together,
+    address,
     oneOf,
     flag,
     complain,

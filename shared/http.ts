@@ -10,6 +10,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TlsOptions } from 'node:tls';
 import { AppError, type ErrorCode, isAppError, rowOf } from './errors.js';
 import { errorBody, errorHeaders, parserCodes, rawAnswer } from './http-answer.js';
 import { bad, checkHead, checkMediaType, readBody } from './http-request.js';
@@ -30,7 +31,11 @@ export type HttpOptions = {
   decorate?: (req: IncomingMessage, headers: Record<string, string>) => void;
   /** Once per request that reached a handler or was refused, also when the client has gone. */
   observe?: (ctx: Ctx, route: string, status: number, code?: ErrorCode) => void;
-  tls?: { cert: Buffer; key: Buffer };
+  /** TLS 1.2 or better unless it says otherwise. */
+  tls?: Pick<
+    TlsOptions,
+    'cert' | 'key' | 'ca' | 'requestCert' | 'rejectUnauthorized' | 'minVersion'
+  >;
   maxConnections?: number;
   /** Connections of one client; no key = an address that stands for many of them. */
   perClient?: { max: number; keyOf: (address: string) => string | undefined };
@@ -204,7 +209,7 @@ export const createHttp = (options: HttpOptions) => {
   };
   const server = options.tls
     ? createTlsServer(
-        { ...settings, ...options.tls, handshakeTimeout: 5000, minVersion: 'TLSv1.2' },
+        { ...settings, handshakeTimeout: 5000, minVersion: 'TLSv1.2', ...options.tls },
         onRequest,
       )
     : createServer(settings, onRequest);

@@ -108,11 +108,16 @@ export const parseLoad = (text: unknown): Load | undefined => {
 
 // ─── registry entries ────────────────────────────────────────────────────────
 
+/**
+ * `dir_id` names the socket directory: an edge uses the socket only if it sees the same one. `tcp` is
+ * host:port, with TLS when there is a `name`: the one in the certificate that the node will show.
+ */
+export type Endpoint = { unix: string; dir_id: string } | { tcp: string; name?: string };
+
 export type NodeEntry = {
   id: string;
   boot_id: string;
-  /** `dir_id` names the socket directory: an edge uses the endpoint only if it sees the same one. */
-  endpoints: { unix: string; dir_id: string }[];
+  endpoints: Endpoint[];
   slots: number;
   version: string;
   zone: string;
@@ -127,13 +132,13 @@ export const signEntry = (secret: string, entry: NodeEntry): string => {
   return `${entryMac(secret, json)}.${json}`;
 };
 
-const isEndpoint = (value: unknown): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  'unix' in value &&
-  typeof value.unix === 'string' &&
-  'dir_id' in value &&
-  typeof value.dir_id === 'string';
+const isEndpoint = (value: unknown): boolean => {
+  if (typeof value !== 'object' || value === null) return false;
+  const e = value as Record<string, unknown>;
+  const isSocket = typeof e.unix === 'string' && typeof e.dir_id === 'string';
+  const isTcp = typeof e.tcp === 'string' && ['string', 'undefined'].includes(typeof e.name);
+  return isSocket !== isTcp;
+};
 
 const hasEntryShape = (value: unknown): value is NodeEntry => {
   if (typeof value !== 'object' || value === null) return false;

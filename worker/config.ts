@@ -4,10 +4,13 @@
  */
 import { hostname, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { isLoopback } from '../shared/address.js';
 import { createEnv, type Env, mask } from '../shared/env.js';
+import { readIdentityFiles } from '../shared/identity.js';
 import { logLevels } from '../shared/log.js';
 import { countCpus, memoryBytes } from './machine.js';
 import { targetProblem, weakestTarget } from './passwords/policy.js';
+import type { TcpSettings } from './tcp.js';
 
 export type Config = ReturnType<typeof loadConfig>;
 
@@ -56,6 +59,25 @@ const readNodeId = (env: Env, fallback: string): string => {
   return nodeId;
 };
 
+const tlsHint =
+  'make certificates with "floodgate certs node NAME" and set NODE_TLS_CERT_FILE, ' +
+  'NODE_TLS_KEY_FILE and NODE_TLS_CA_FILE, or use 127.0.0.1.';
+
+/** Undefined: the node serves its unix socket only. */
+const readTcp = (env: Env): TcpSettings | undefined => {
+  const listen = env.address('NODE_LISTEN', { minPort: 0 });
+  const advertise = env.address('NODE_ADVERTISE', { minPort: 1 });
+  const tls = readIdentityFiles(env);
+  if (listen === undefined) {
+    if (advertise !== undefined) env.complain('NODE_ADVERTISE needs NODE_LISTEN.');
+    return undefined;
+  }
+  const hosts = [listen.host, advertise?.host ?? listen.host];
+  if (tls === undefined && !hosts.every(isLoopback))
+    env.complain(`NODE_LISTEN off this machine needs TLS: ${tlsHint}`);
+  return { listen, advertise, tls };
+};
+
 const splitSecret = (text: string | undefined): string[] =>
   (text ?? '').split(',').filter((part) => part !== '');
 
@@ -76,6 +98,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv, pid: number) => {
     lockRedisUrls: lockUrls.length === 0 ? [redisUrl] : lockUrls,
     acceptDataLoss: env.flag('ACCEPT_DATA_LOSS'),
     nodeSecrets: env.rotatingSecret('NODE_SECRET', 'the secret that gateway and nodes share.'),
+    tcp: readTcp(env),
     runtimeDir: env.optional('RUNTIME_DIR') ?? defaultRuntimeDir(source),
     blocklistFile: env.optional('PASSWORD_BLOCKLIST_FILE'),
     logLevel: env.oneOf('LOG_LEVEL', logLevels, 'info'),

@@ -17,7 +17,7 @@ import {
 import { connect } from 'node:net';
 import { join } from 'node:path';
 
-export type Endpoint = { path: string; dirId: string };
+export type SocketEndpoint = { path: string; dirId: string };
 
 /** Node cuts longer paths off without a word. */
 const maxPathBytes = 107;
@@ -76,7 +76,7 @@ export const openEndpoint = async (options: {
   dir: string;
   nodeId: string;
   bootId: string;
-}): Promise<Endpoint> => {
+}): Promise<SocketEndpoint> => {
   const { dir, nodeId, bootId } = options;
   openDirectory(dir);
   const node = createHash('sha256').update(nodeId).digest('hex').slice(0, 12);

@@ -4,7 +4,7 @@
  * out of both whoever has been silent for 3 s. A lost Redis is no reason to stop: it keeps trying,
  * and edges keep their last membership.
  */
-import { type NodeEntry, signEntry } from '../shared/protocol.js';
+import { type Endpoint, type NodeEntry, signEntry } from '../shared/protocol.js';
 import { defineScript, patiently, type RedisClient } from '../shared/redis.js';
 
 export type Heartbeat = ReturnType<typeof createHeartbeat>;
@@ -52,7 +52,7 @@ const keys = ['{nodes}:seen', '{nodes}:entries'];
 export const createHeartbeat = (options: {
   redis: RedisClient;
   secret: string;
-  entry: Omit<NodeEntry, 'draining'>;
+  entry: Omit<NodeEntry, 'draining' | 'endpoints'>;
   log: Logs;
 }) => {
   const { redis, secret, log } = options;
@@ -62,13 +62,13 @@ export const createHeartbeat = (options: {
   let isDraining = false;
   let isLost = false;
   let isClosed = false;
+  let endpoints: Endpoint[] = [];
   let text = '';
   let timer: NodeJS.Timeout | undefined;
 
   const describe = () => {
-    text = signEntry(secret, { ...options.entry, draining: isDraining });
+    text = signEntry(secret, { ...options.entry, endpoints, draining: isDraining });
   };
-  describe();
 
   /** Enters this node now; true when the registry has it. Never throws. */
   const beat = async (): Promise<boolean> => {
@@ -84,8 +84,12 @@ export const createHeartbeat = (options: {
     }
   };
 
-  /** The first beat, tried for a while. Throws store_unavailable. */
-  const enter = () => patiently(() => sendBeat(keys, [id, text, ttlMs]));
+  /** The first beat, tried for a while; says where the node is. Throws store_unavailable. */
+  const enter = (where: Endpoint[]) => {
+    endpoints = where;
+    describe();
+    return patiently(() => sendBeat(keys, [id, text, ttlMs]));
+  };
 
   const loop = async () => {
     await beat();

@@ -6,17 +6,17 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../shared/errors.js';
-import { createHttp } from '../shared/http.js';
+import { createHttp, type HttpOptions } from '../shared/http.js';
 import type { Lifecycle } from '../shared/lifecycle.js';
 import { flushLog, type Log } from '../shared/log.js';
 import { createMetrics, type Metrics } from '../shared/metrics.js';
-import { createCallerCheck, formatLoad, headers } from '../shared/protocol.js';
+import { createCallerCheck, type Endpoint, formatLoad, headers } from '../shared/protocol.js';
 import { quitRedis, type RedisClient } from '../shared/redis.js';
 import { openStore } from '../shared/store.js';
 import { createSendVerdict } from './attempt.js';
 import { type Config, version } from './config.js';
 import { createCredentials } from './credentials.js';
-import { openEndpoint } from './endpoint.js';
+import { openEndpoint, type SocketEndpoint } from './endpoint.js';
 import { createFence, type Fence } from './fence.js';
 import { createHeartbeat, type Heartbeat } from './heartbeat.js';
 import { openLockClients } from './locks.js';
@@ -35,6 +35,7 @@ import { createMetricsRoute } from './routes/metrics.js';
 import { createPassword } from './routes/password.js';
 import { createRegister } from './routes/register.js';
 import { createSelftest } from './routes/selftest.js';
+import { openTcp } from './tcp.js';
 
 type Given = {
   config: Config;
@@ -121,7 +122,12 @@ type Parts = Awaited<ReturnType<typeof createPasswords>> & {
   fence: Fence;
 };
 
-const createNodeHttp = ({ config, log }: Given, parts: Parts) => {
+/** `more`: what is special about the server of one endpoint. */
+const createNodeHttp = (
+  { config, log }: Given,
+  parts: Parts,
+  more: Pick<HttpOptions, 'tls' | 'decorate'> = {},
+) => {
   const { admission, bootId, fence, meters } = parts;
   const isCaller = createCallerCheck(config.nodeSecrets, bootId);
   const sendVerdict = createSendVerdict({ secret: parts.secret, bootId, log });
@@ -143,11 +149,31 @@ const createNodeHttp = ({ config, log }: Given, parts: Parts) => {
       if (!isCaller(req.headers[headers.caller])) throw new AppError('not_authenticated');
       fence.check();
     },
-    decorate: (_, answer) => {
-      answer[headers.load] = formatLoad(admission.load());
-    },
     observe: (_, route, __, code) => meters.answered(route, code),
+    ...more,
+    decorate: (req, answer) => {
+      answer[headers.load] = formatLoad(admission.load());
+      more.decorate?.(req, answer);
+    },
   });
+};
+
+/** All the ways in: the unix socket, and TCP when it is wanted. */
+const openDoors = async (given: Given, parts: Parts, socket: SocketEndpoint) => {
+  const { config, lifecycle, log } = given;
+  const http = createNodeHttp(given, parts);
+  await listen(http.server, socket.path);
+  const endpoints: Endpoint[] = [{ unix: socket.path, dir_id: socket.dirId }];
+  if (config.tcp === undefined) return { endpoints, stop: http.stop };
+  const tcp = await openTcp({
+    settings: config.tcp,
+    nodeId: config.nodeId,
+    serve: (more) => createNodeHttp(given, parts, more),
+    log,
+  });
+  lifecycle.onStop('certificate', tcp.close);
+  const stop = (ms: number) => Promise.all([http.stop(ms), tcp.stop(ms)]);
+  return { endpoints: [...endpoints, tcp.endpoint], stop };
 };
 
 /** Resolves when the node serves and is registered. Rejects with an Error that says what to do. */
@@ -165,13 +191,11 @@ export const startWorker = async (given: Given): Promise<Started> => {
   const passwords = await createPasswords(given, { redis, meters });
   meters.watchState(passwords.admission.load, () => redis.status === 'ready');
 
-  const endpoints = [{ unix: endpoint.path, dir_id: endpoint.dirId }];
-  const entry = { id: nodeId, boot_id: bootId, endpoints, slots, version, zone };
+  const entry = { id: nodeId, boot_id: bootId, slots, version, zone };
   const heartbeat = createHeartbeat({ redis, secret, entry, log });
   const fence = createFence({ onStall: meters.stalled });
   const parts = { ...passwords, bootId, secret, metrics, meters, heartbeat, fence };
-  const http = createNodeHttp(given, parts);
-  await listen(http.server, endpoint.path);
+  const doors = await openDoors(given, parts, endpoint);
   lifecycle.onStop('registry', heartbeat.leave);
   lifecycle.onStop('work', passwords.idle, drainBudgetMs);
   lifecycle.onStop(
@@ -180,11 +204,11 @@ export const startWorker = async (given: Given): Promise<Started> => {
       await heartbeat.setDraining(true);
       await sleep(noticeMs);
       fence.close();
-      await http.stop(refuseMs);
+      await doors.stop(refuseMs);
     },
     drainBudgetMs,
   );
-  await heartbeat.enter();
+  await heartbeat.enter(doors.endpoints);
   heartbeat.start();
   return { socketPath: endpoint.path, bootId, slots };
 };

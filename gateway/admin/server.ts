@@ -2,8 +2,10 @@
  * Composition root of the admin child: metrics of the whole fleet, nodes and users. Nothing of it
  * is on the public port; every call needs ADMIN_TOKEN, a scrape also takes METRICS_TOKEN.
  */
+import { readCertificate } from '../../shared/certificate.js';
 import { createHttp } from '../../shared/http.js';
 import type { Lifecycle } from '../../shared/lifecycle.js';
+import { listen } from '../../shared/listen.js';
 import { flushLog, type Log } from '../../shared/log.js';
 import { createMetrics } from '../../shared/metrics.js';
 import { patiently, quitRedis } from '../../shared/redis.js';
@@ -12,10 +14,9 @@ import { loadNameKey } from '../account-key.js';
 import { createAddresses } from '../address.js';
 import type { Config } from '../config.js';
 import { isMessage } from '../ipc.js';
-import { listen } from '../listen.js';
 import { createNodes } from '../nodes/submit.js';
 import { createObserve } from '../observe.js';
-import { readCertificate, watchCertificate } from '../tls.js';
+import { keepCertificate, openGatewayIdentity } from '../tls.js';
 import { createAccounts } from '../username.js';
 import { createGate } from './gate.js';
 import { createGather } from './gather.js';
@@ -37,7 +38,8 @@ export const startAdmin = async ({
   const { redisUrl: url, acceptDataLoss, nodeSecrets: secrets, runtimeDir, zone } = config;
   const redis = await openStore({ url, name: 'admin', acceptDataLoss, log });
   lifecycle.onStop('redis', () => quitRedis(redis), 1000);
-  const nodes = createNodes({ redis, secrets, runtimeDir, zone, log, metrics });
+  const identity = openGatewayIdentity(config.nodeTls, lifecycle, log);
+  const nodes = createNodes({ redis, secrets, runtimeDir, zone, identity, log, metrics });
   lifecycle.onStop('nodes', nodes.close, 1000);
   await nodes.ready();
   const accounts = createAccounts(await patiently(() => loadNameKey({ redis })));
@@ -56,8 +58,7 @@ export const startAdmin = async ({
     observe: createObserve({ metrics, log, addresses }),
     ...(config.tls ? { tls: readCertificate(config.tls) } : {}),
   });
-  if (config.tls && 'setSecureContext' in http.server)
-    lifecycle.onStop('certificate', watchCertificate(config.tls, http.server, log));
+  if (config.tls) lifecycle.onStop('certificate', keepCertificate(config.tls, http.server, log));
   lifecycle.onMessage((message) => {
     if (!isMessage(message)) return;
     if (message.t === 'ping') lifecycle.tell({ t: 'pong' });

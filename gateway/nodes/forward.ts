@@ -1,15 +1,15 @@
 /**
- * One request to one node and what became of it: the one door to http-proxy, on kept-alive unix
- * sockets. The inner request is built from parsed values, so http-proxy gets no request and response
+ * One request to one node and what became of it: the one door to http-proxy, on kept-alive
+ * connections. The inner request is built from parsed values, so http-proxy gets no request and response
  * of a client but one small stand-in for both, with only what its code touches (read 1.23.3 before
  * changing versions): a real pair of streams would cost more than the rest of the forward.
  * Nothing of the node's answer is believed here beyond its framing and JSON; `outcome` judges it.
  */
-import { Agent, type IncomingMessage } from 'node:http';
-import { connect } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import { createProxyServer } from 'http-proxy';
 import { headers as names, parseLoad, type Load as Report } from '../../shared/protocol.js';
-import { createSockets, type Sockets } from './sockets.js';
+import type { Connect } from './connect.js';
+import { createSockets, type Sockets, unreachedCode } from './sockets.js';
 
 /** What became of an attempt. `unreached`: no byte left us. `died`: its fate is unknown. */
 export type Answer =
@@ -36,7 +36,10 @@ type Exchange = {
 };
 
 const defaultMaxBytes = 64 * 1024;
-const unreachedCodes = ['ECONNREFUSED', 'ENOENT', 'EAGAIN', 'EACCES', 'ENOTSOCK'];
+const unreachedCodes = [unreachedCode, 'ECONNREFUSED', 'ENOENT', 'EAGAIN', 'EACCES', 'ENOTSOCK'];
+/** The node did not like our certificate: in TLS 1.3 it says so after we think that all is well. */
+const refusedCertificate =
+  /_ALERT_(BAD_CERTIFICATE|CERTIFICATE_\w+|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)$/;
 
 const isExchange = (value: unknown): value is Exchange =>
   typeof value === 'object' && value !== null && 'answer' in value && 'fail' in value;
@@ -44,7 +47,8 @@ const isExchange = (value: unknown): value is Exchange =>
 const classify = (error: NodeJS.ErrnoException): Answer => {
   const code = error.code ?? '';
   if (code.startsWith('HPE_')) return { kind: 'malformed', detail: code };
-  return { kind: unreachedCodes.includes(code) ? 'unreached' : 'died' };
+  const isUnreached = unreachedCodes.includes(code) || refusedCertificate.test(code);
+  return { kind: isUnreached ? 'unreached' : 'died' };
 };
 
 const parse = (status: number, text: string, load: Report | undefined): Answer => {
@@ -81,9 +85,9 @@ const collect = (incoming: IncomingMessage, maxBytes: number, settle: (a: Answer
 const livingSocket = { destroyed: false };
 
 /** http-proxy for one address: options given with each call would be merged with each call. */
-const createWeb = (socketPath: string, agent: Sockets | Agent) => {
+const createWeb = (agent: Sockets) => {
   const proxy = createProxyServer({
-    target: { host: 'node', port: 80, socketPath },
+    target: { host: 'node', port: 80 },
     agent,
     selfHandleResponse: true,
     // The path is ours and well-formed, so that it need not be parsed as a URL.
@@ -162,16 +166,18 @@ const createSend = (web: (exchange: Exchange) => void): Send => {
 };
 
 /** The ways to one node: `send` for its traffic, `sendAside` for probes and calls of the admin. */
-export const createLine = (socketPath: string) => {
-  const sockets = createSockets(() => connect({ path: socketPath }));
+export const createLine = (connect: Connect) => {
+  const sockets = createSockets({ connect, keepAlive: true });
   // A connection of its own each time: a probe shall find out whether the node still accepts.
-  const agent = new Agent({ keepAlive: false, maxSockets: 8 });
+  const aside = createSockets({ connect, keepAlive: false });
   return {
-    send: createSend(createWeb(socketPath, sockets)),
-    sendAside: createSend(createWeb(socketPath, agent)),
+    send: createSend(createWeb(sockets)),
+    sendAside: createSend(createWeb(aside)),
+    /** What is sent from now on goes over new connections. */
+    renew: sockets.renew,
     close: () => {
       sockets.destroy();
-      agent.destroy();
+      aside.destroy();
     },
   };
 };

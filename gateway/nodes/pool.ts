@@ -5,25 +5,30 @@
  */
 import { callerProof } from '../../shared/protocol.js';
 import { createBreaker } from './breaker.js';
+import { type Connect, createConnectTo } from './connect.js';
 import { createLine } from './forward.js';
 import { createLoad, type Need } from './load.js';
+import type { Place } from './place.js';
 import type { Rank } from './rank.js';
 import type { Member } from './registry.js';
 
 export type Node = ReturnType<typeof createNode>;
 export type Pool = ReturnType<typeof createPool>;
 
+type ConnectTo = (place: Place) => Connect;
+
 const createNode = (options: {
   member: Member;
   rank: Rank;
   secret: string;
   start: 'slow' | 'full';
+  connectTo: ConnectTo;
   now: () => number;
 }) => {
-  const { member, rank, secret, start, now } = options;
+  const { member, rank, secret, start, connectTo, now } = options;
   const { id, boot_id: bootId } = member.entry;
   const load = createLoad(member.entry.slots);
-  const line = createLine(member.socketPath);
+  const line = createLine(connectTo(member.place));
   let entry = member.entry;
   let hasLeft = false;
 
@@ -34,6 +39,7 @@ const createNode = (options: {
   return {
     id,
     bootId,
+    via: member.place.kind,
     zone: member.entry.zone,
     seed: rank.seed(id),
     proof: callerProof(secret, bootId),
@@ -59,8 +65,13 @@ const createNode = (options: {
   };
 };
 
-export const createPool = (options: { rank: Rank; secret: string; now: () => number }) => {
-  const { rank, secret, now } = options;
+export const createPool = (options: {
+  rank: Rank;
+  secret: string;
+  now: () => number;
+  connectTo?: ConnectTo;
+}) => {
+  const { rank, secret, now, connectTo = createConnectTo() } = options;
   const byId = new Map<string, Node>();
   let nodes: readonly Node[] = [];
   let isFirst = true;
@@ -86,7 +97,7 @@ export const createPool = (options: { rank: Rank; secret: string; now: () => num
       }
       if (known !== undefined) drop(known);
       const start = isFirst ? 'full' : 'slow';
-      byId.set(member.entry.id, createNode({ member, rank, secret, start, now }));
+      byId.set(member.entry.id, createNode({ member, rank, secret, start, connectTo, now }));
     }
     nodes = [...byId.values()];
     if (nodes.length > 0) isFirst = false;
@@ -96,6 +107,10 @@ export const createPool = (options: { rank: Rank; secret: string; now: () => num
   return {
     sync,
     nodes: () => nodes,
+    /** All nodes over new connections from now on, under the certificates that are in force now. */
+    renew: () => {
+      for (const node of nodes) node.line.renew();
+    },
     find: (id: string): Node | undefined => byId.get(id),
     close: () => {
       for (const node of nodes) node.close();

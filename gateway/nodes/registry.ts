@@ -1,17 +1,18 @@
 /**
  * Which nodes exist, read from Redis twice a second: membership, drain flags and slots, nothing that
- * changes per request. Entries count only when signed with the cluster secret and reachable from
- * here (a unix socket in the very directory that this process sees); others are ignored and counted.
+ * changes per request. Entries count only when signed with the cluster secret and reachable from here
+ * (see place); others are ignored and counted.
  * Redis lost: the last membership stays, because a node that is really gone is the breaker's affair.
  * Keys `{nodes}:seen` and `{nodes}:entries` are written by the nodes' heartbeats.
  */
 import { readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { type NodeEntry, openEntry } from '../../shared/protocol.js';
 import { defineScript, type RedisClient } from '../../shared/redis.js';
+import { findPlace, type Place } from './place.js';
 
-/** An entry that this edge can use, and the socket to reach it by. */
-export type Member = { readonly entry: NodeEntry; readonly socketPath: string };
+/** An entry that this edge can use, and where to reach it. */
+export type Member = { readonly entry: NodeEntry; readonly place: Place };
 export type Registry = ReturnType<typeof createRegistry>;
 type RejectReason = 'unsigned' | 'unreachable';
 type Logs = { warn(fields: object, text: string): void; info(fields: object, text: string): void };
@@ -47,11 +48,14 @@ export const createRegistry = (options: {
   redis: RedisClient;
   secrets: readonly string[];
   runtimeDir: string;
+  /** Whether this gateway has a certificate for talking to nodes. */
+  hasTls?: boolean;
   log: Logs;
   onReject: (reason: RejectReason) => void;
   now?: () => number;
 }) => {
-  const { redis, secrets, runtimeDir, log, onReject, now = () => performance.now() } = options;
+  const { redis, secrets, runtimeDir, hasTls = false, log, onReject } = options;
+  const { now = () => performance.now() } = options;
   const read = defineScript(redis, readScript);
   const listeners: ((members: readonly Member[]) => void)[] = [];
   let members = new Map<string, Member>();
@@ -79,13 +83,6 @@ export const createRegistry = (options: {
   const open = (text: string): NodeEntry | undefined =>
     opened.get(text) ?? openEntry(secrets, text);
 
-  const place = (entry: NodeEntry): Member | undefined => {
-    const endpoint = entry.endpoints.find((e) => dirId !== undefined && e.dir_id === dirId);
-    if (endpoint === undefined) return undefined;
-    // The same directory may be mounted elsewhere for the node.
-    return { entry, socketPath: join(runtimeDir, basename(endpoint.unix)) };
-  };
-
   /** Counts and logs once for as long as the same text stays. */
   const reject = (id: string, text: string, reason: RejectReason) => {
     const wasKnown = rejected.get(text) === reason;
@@ -108,9 +105,9 @@ export const createRegistry = (options: {
         continue;
       }
       verified.set(text, entry);
-      const member = place(entry);
-      if (member === undefined) reject(id, text, 'unreachable');
-      else next.set(id, member);
+      const place = findPlace(entry, { runtimeDir, dirId, hasTls });
+      if (place === undefined) reject(id, text, 'unreachable');
+      else next.set(id, { entry, place });
     }
     opened = verified;
     rejected = rejecting;

@@ -6,18 +6,28 @@
  */
 import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Connect } from './connect.js';
 
 export type Sockets = ReturnType<typeof createSockets>;
 
 const maxFree = 64;
 /** Below the nodes' keep-alive of 65 s, or they would close what we are about to use. */
 const idleMs = 30_000;
+/** Below the time that an attempt gets, so that whoever is out of reach counts as just that. */
+const connectMs = 500;
 
-/** `connect` opens one connection; it is called for each request that finds none free. */
-export const createSockets = (connect: () => Socket) => {
+/** The code of what kept a request from being sent at all. */
+export const unreachedCode = 'NODE_UNREACHED';
+
+/**
+ * Opens a connection for each request that finds none free. Without `keepAlive` each is used once.
+ */
+export const createSockets = ({ connect, keepAlive }: { connect: Connect; keepAlive: boolean }) => {
   /** The one used last is used first: the others may grow old and go. */
   const free: Socket[] = [];
   const users = new Map<Socket, ClientRequest>();
+  /** In use, and not to be used again. */
+  let outdated: WeakSet<Socket> | undefined;
 
   const forget = (socket: Socket) => {
     users.delete(socket);
@@ -27,12 +37,12 @@ export const createSockets = (connect: () => Socket) => {
 
   const release = (socket: Socket) => {
     const isReusable = socket.writable && users.get(socket)?.shouldKeepAlive;
-    if (isReusable && free.length < maxFree) free.push(socket);
+    if (isReusable && free.length < maxFree && !outdated?.has(socket)) free.push(socket);
     else socket.destroy();
   };
 
   const open = (): Socket => {
-    const socket = connect();
+    const socket = connect.open();
     socket.setTimeout(idleMs);
     socket.on('free', () => release(socket));
     socket.on('timeout', () => {
@@ -42,6 +52,30 @@ export const createSockets = (connect: () => Socket) => {
     // A request in flight has its own listener; an idle connection may break unheard.
     socket.on('error', () => {});
     return socket;
+  };
+
+  /** Gives the socket to the request when the peer is known; before, nothing may be written to it. */
+  const giveWhen = (event: string, request: ClientRequest, socket: Socket) => {
+    const fail = (cause: unknown) => {
+      const error = Object.assign(new Error('not reached', { cause }), { code: unreachedCode });
+      // As Node's own agent says it; the type leaves the second argument out.
+      Reflect.apply(request.onSocket, request, [null, error]);
+    };
+    let failure: unknown;
+    const onError = (error: unknown) => {
+      failure = error;
+    };
+    const onClose = () => fail(failure);
+    const onTimeout = () => socket.destroy();
+    socket.setTimeout(connectMs);
+    socket.on('timeout', onTimeout);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+    socket.once(event, () => {
+      socket.off('timeout', onTimeout).off('error', onError).off('close', onClose);
+      socket.setTimeout(idleMs);
+      request.onSocket(socket);
+    });
   };
 
   const takeFree = (): Socket | undefined => {
@@ -54,16 +88,22 @@ export const createSockets = (connect: () => Socket) => {
     // read by node:http:
     protocol: 'http:',
     defaultPort: 80,
-    keepAlive: true,
+    keepAlive,
     maxSockets: Number.POSITIVE_INFINITY,
     addRequest: (request: ClientRequest) => {
       const kept = takeFree();
       request.reusedSocket = kept !== undefined;
       const socket = kept ?? open();
       users.set(socket, request);
-      request.onSocket(socket);
+      if (kept !== undefined || connect.readyOn === undefined) request.onSocket(socket);
+      else giveWhen(connect.readyOn, request, socket);
     },
     // and by us:
+    /** Lets every connection that is open now end with the request that it serves. */
+    renew: () => {
+      outdated = new WeakSet(users.keys());
+      for (const socket of free.splice(0)) socket.destroy();
+    },
     destroy: () => {
       for (const socket of users.keys()) socket.destroy();
     },

@@ -3,11 +3,13 @@
  * whether it may be used, and the way there and back. This file composes the folder; `dispatch` is
  * the way of one job, and `shed` answers the same question before anything is spent.
  */
+import type { Identity } from '../../shared/identity.js';
 import type { Metrics } from '../../shared/metrics.js';
 import type { RedisClient } from '../../shared/redis.js';
 import { createAttempt } from './attempt.js';
 import { createCall } from './call.js';
 import { createChoose, isSuspect } from './choose.js';
+import { createConnectTo } from './connect.js';
 import { createDispatch } from './dispatch.js';
 import { createMeters } from './meters.js';
 import { createPool, type Node } from './pool.js';
@@ -30,6 +32,7 @@ const describeNode = (node: Node, now: number) => {
     zone,
     slots,
     draining,
+    via: node.via,
     state: node.breaker.at(now).kind,
     suspect: isSuspect(node, now),
     weight: Number(node.breaker.factor(now).toFixed(2)),
@@ -46,17 +49,22 @@ export const createNodes = (options: {
   runtimeDir: string;
   /** Of this edge: nodes of the same one are preferred. */
   zone: string;
+  /** This gateway's own certificate for nodes on TCP. */
+  identity?: Identity | undefined;
   log: Logs;
   metrics: Metrics;
   now?: () => number;
 }) => {
-  const { redis, secrets, runtimeDir, log, metrics, now = () => performance.now() } = options;
+  const { redis, secrets, runtimeDir, identity, log, metrics } = options;
+  const { now = () => performance.now() } = options;
   const secret = secrets[0] ?? '';
   const rank = createRank(secret);
-  const pool = createPool({ rank, secret, now });
+  const pool = createPool({ rank, secret, now, connectTo: createConnectTo({ identity, log }) });
+  identity?.onChange(pool.renew);
   const meters = createMeters({ metrics, nodes: pool.nodes, now });
   const onReject = meters.rejected;
-  const registry = createRegistry({ redis, secrets, runtimeDir, log, onReject, now });
+  const hasTls = identity !== undefined;
+  const registry = createRegistry({ redis, secrets, runtimeDir, hasTls, log, onReject, now });
   registry.onChange((members) => pool.sync(members).forEach(meters.left));
 
   const probes = createProbes({ nodes: pool.nodes, now });

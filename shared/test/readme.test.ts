@@ -12,10 +12,12 @@ const readme = text('README.md');
 const asked = (path: string): string[] => {
   const source = text(path);
   const plain = source.matchAll(
-    /env\.(?:string|optional|int|durationMs|list|oneOf|flag)\(\s*'([A-Z0-9_]+)'/g,
+    /env\.(?:string|optional|int|durationMs|list|address|oneOf|flag)\(\s*'([A-Z0-9_]+)'/g,
   );
   const secret = source.matchAll(/env\.(?:secret|requiredSecret)\(\s*'([A-Z0-9_]+)'/g);
-  return [...plain, ...secret].map((match) => match[1] ?? '');
+  const groups = [...source.matchAll(/env\.together\(([^)]*)\)/g)].map((match) => match[1] ?? '');
+  const grouped = groups.flatMap((group) => [...group.matchAll(/'([A-Z0-9_]+)'/g)]);
+  return [...plain, ...secret, ...grouped].map((match) => match[1] ?? '');
 };
 
 const documented = [...readme.matchAll(/^\| `([A-Z0-9_]+)`/gm)].map((match) => match[1] ?? '');
@@ -25,6 +27,7 @@ t.test('every setting of the code is in the README, and no other', async (t) => 
   const inCode = new Set([
     ...asked('gateway/config.ts'),
     ...asked('worker/config.ts'),
+    ...asked('shared/identity.ts'),
     ...ofLauncher,
   ]);
   for (const name of inCode) t.ok(documented.includes(name), `${name} is in the settings table`);

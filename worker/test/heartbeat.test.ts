@@ -23,7 +23,8 @@ const createBeat = (id: string, url = redis.url) => {
   t.teardown(() => own.disconnect());
   const endpoints = [{ unix: '/run/n.sock', dir_id: 'd' }];
   const entry = { id, boot_id: newId(), endpoints, slots: 2, version: '1', zone: 'z' };
-  return { entry, own, beat: createHeartbeat({ redis: own, secret: 'first', entry, log }) };
+  const beat = createHeartbeat({ redis: own, secret: 'first', entry, log });
+  return { entry, own, beat: { ...beat, enter: () => beat.enter(endpoints) } };
 };
 
 const read = async (id: string) =>

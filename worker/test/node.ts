@@ -47,6 +47,7 @@ export const configFor = (
   lockRedisUrls: [given.redisUrl],
   acceptDataLoss: false,
   nodeSecrets: [secret],
+  tcp: undefined,
   blocklistFile: undefined,
   logLevel: 'silent',
   ...given,

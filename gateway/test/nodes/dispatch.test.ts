@@ -37,7 +37,8 @@ const setUp = (n: number, script: (node: Node, times: number) => Outcome | Promi
   const pool = createPool({ rank, secret: 's', now });
   const entry = { boot_id: 'b', endpoints: [], slots: 2, version: '', zone: '', draining: false };
   const ids = Array.from({ length: n }, (_, i) => `n${i + 1}`);
-  pool.sync(ids.map((id) => ({ entry: { ...entry, id }, socketPath: '/nowhere' })));
+  const place = { kind: 'unix', path: '/nowhere' } as const;
+  pool.sync(ids.map((id) => ({ entry: { ...entry, id }, place })));
   const budget = createRetryBudget();
   const sent: string[] = [];
   let refreshes = 0;

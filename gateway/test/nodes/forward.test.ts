@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { createConnectTo } from '../../nodes/connect.js';
 import { type Answer, createLine } from '../../nodes/forward.js';
 import { reply, startNode, startRaw } from './fake-node.js';
 import { head, hostile } from './hostile.js';
@@ -14,7 +15,7 @@ const socketPath = (t: Test): string => {
 };
 
 const openLine = (t: Test, path: string) => {
-  const line = createLine(path);
+  const line = createLine(createConnectTo()({ kind: 'unix', path }));
   t.teardown(line.close);
   return line;
 };

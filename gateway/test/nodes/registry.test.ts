@@ -77,7 +77,7 @@ t.test('members are those with a heartbeat within 3 s of server time', async (t)
   await beat(entryOf('dead'), undefined, 3500);
   t.same((await ids()).sort(), ['fresh', 'late']);
   const fresh = registry.members().find((member) => member.entry.id === 'fresh');
-  t.equal(fresh?.socketPath, join(runtimeDir, 'fresh.sock'), 'as seen from here');
+  t.same(fresh?.place, { kind: 'unix', path: join(runtimeDir, 'fresh.sock') }, 'as seen from here');
 });
 
 t.test('entries that are not signed for this cluster are ignored and counted once', async (t) => {

@@ -1,0 +1,69 @@
+/**
+ * Certificate files: read at start, and again whenever one of them changes. A pair that does not fit
+ * (half of a renewal) leaves the old one in force until the next look.
+ */
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
+
+export type CertificateFiles = { certFile: string; keyFile: string; caFile?: string };
+/** `ca`: who signs those that we talk to; without it nobody is asked for a certificate. */
+export type Certificate = { cert: Buffer; key: Buffer; ca?: Buffer };
+type Logs = { error(fields: object, text: string): void; info(fields: object, text: string): void };
+
+const pathsOf = ({ certFile, keyFile, caFile }: CertificateFiles): string[] =>
+  caFile === undefined ? [certFile, keyFile] : [certFile, keyFile, caFile];
+
+/** Throws with a message that names the files when they cannot be used. */
+export const readCertificate = (files: CertificateFiles): Certificate => {
+  const { certFile, keyFile, caFile } = files;
+  const pair = { cert: readFileSync(certFile), key: readFileSync(keyFile) };
+  const all = caFile === undefined ? pair : { ...pair, ca: readFileSync(caFile) };
+  try {
+    createSecureContext(all);
+    // A CA that is none would not be missed there.
+    if (caFile !== undefined) new X509Certificate(readFileSync(caFile));
+    return all;
+  } catch (cause) {
+    throw new Error(`${pathsOf(files).join(', ')} do not fit together or are no PEM files.`, {
+      cause,
+    });
+  }
+};
+
+const versionOf = (files: CertificateFiles): string =>
+  pathsOf(files)
+    .map((path) => statSync(path, { throwIfNoEntry: false }))
+    .map((stat) => `${stat?.ino}:${stat?.mtimeMs}:${stat?.size}`)
+    .join();
+
+/**
+ * Looks every `intervalMs` and calls `use` with what has changed; when that throws, the old one stays.
+ * Returns a function that ends this.
+ */
+export const watchCertificate = (options: {
+  files: CertificateFiles;
+  use: (certificate: Certificate) => void;
+  log: Logs;
+  intervalMs?: number;
+}) => {
+  const { files, use, log, intervalMs = 1000 } = options;
+  let version = versionOf(files);
+  let failed: string | undefined;
+  const look = () => {
+    const current = versionOf(files);
+    if (current === version || current === failed) return;
+    try {
+      use(readCertificate(files));
+      version = current;
+      failed = undefined;
+      log.info({ cert: files.certFile }, 'certificate reloaded');
+    } catch (err) {
+      // Said once for these very files.
+      failed = current;
+      log.error({ err }, 'certificate cannot be used, the old one stays');
+    }
+  };
+  const timer = setInterval(look, intervalMs).unref();
+  return () => clearInterval(timer);
+};

@@ -1,0 +1,94 @@
+/**
+ * Who is who between gateway and nodes on TCP: TLS 1.3, one private CA, and names in certificates.
+ * `floodgate://gateway` may ask; `floodgate://node/NAME` may answer as the node NAME and as NAME-0,
+ * NAME-1, … (several nodes of one machine share its certificate). No other name, no host name and no
+ * public CA counts. Own files are read again when they change; a new pair that names somebody else
+ * is refused like a broken one.
+ */
+import { X509Certificate } from 'node:crypto';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import {
+  type Certificate,
+  type CertificateFiles,
+  readCertificate,
+  watchCertificate,
+} from './certificate.js';
+import type { Env } from './env.js';
+import type { Log } from './log.js';
+
+export type Identity = ReturnType<typeof openIdentity>;
+
+export const gatewayName = 'floodgate://gateway';
+export const tlsVersion = 'TLSv1.3';
+
+const day = 86_400_000;
+const warnDays = 14;
+
+const nodeName = (name: string): string => `floodgate://node/${encodeURIComponent(name)}`;
+
+/** Whether a certificate with this name may answer for the node. */
+export const isNameOf = (name: string, nodeId: string): boolean => {
+  if (!/^[\x21-\x7e]{1,128}$/.test(nodeId)) return false;
+  return name === nodeName(nodeId) || name === nodeName(nodeId.replace(/-\d+$/, ''));
+};
+
+/**
+ * Our names in the text that Node makes of the alternative names. It quotes whatever could pass for a
+ * second entry, and no name of ours has a character that is quoted.
+ */
+export const namesIn = (altNames: string | undefined): string[] =>
+  (altNames ?? '')
+    .split(', ')
+    .filter((entry) => entry.startsWith('URI:floodgate://'))
+    .map((entry) => entry.slice(4));
+
+/** All three files, or none. */
+export const readIdentityFiles = (env: Env): Required<CertificateFiles> | undefined => {
+  const paths = env.together('NODE_TLS_CERT_FILE', 'NODE_TLS_KEY_FILE', 'NODE_TLS_CA_FILE');
+  if (paths === undefined) return undefined;
+  const [certFile = '', keyFile = '', caFile = ''] = paths;
+  return { certFile, keyFile, caFile };
+};
+
+/** Throws an Error that says what to do when the files are no good or name nobody that we are. */
+export const openIdentity = (options: {
+  files: Required<CertificateFiles>;
+  /** Whether this name is ours. */
+  isOwn: (name: string) => boolean;
+  /** What we should be called, for the message. */
+  wanted: string;
+  log: Log;
+}) => {
+  const { files, isOwn, wanted, log } = options;
+  const listeners: ((certificate: Certificate) => void)[] = [];
+
+  const read = (certificate: Certificate) => {
+    const leaf = new X509Certificate(certificate.cert);
+    const names = namesIn(leaf.subjectAltName);
+    const name = names.find(isOwn);
+    if (name === undefined) {
+      const found = names.length === 0 ? 'no name of ours' : names.join(', ');
+      throw new Error(`NODE_TLS_CERT_FILE ${files.certFile} has ${found}, but ${wanted}.`);
+    }
+    const daysLeft = Math.floor((Date.parse(leaf.validTo) - Date.now()) / day);
+    if (daysLeft < warnDays)
+      log.warn({ days_left: daysLeft }, 'certificate ends: floodgate certs … --renew');
+    const context = createSecureContext({ ...certificate, minVersion: tlsVersion });
+    return { certificate, name, context };
+  };
+
+  let current = read(readCertificate(files));
+  const use = (certificate: Certificate) => {
+    current = read(certificate);
+    for (const listener of listeners) listener(certificate);
+  };
+
+  return {
+    certificate: (): Certificate => current.certificate,
+    name: (): string => current.name,
+    context: (): SecureContext => current.context,
+    /** Called after a change with what is now in force. */
+    onChange: (listener: (certificate: Certificate) => void) => void listeners.push(listener),
+    close: watchCertificate({ files, use, log }),
+  };
+};
