@@ -78,11 +78,11 @@ const algorithms = (factor: number): Record<Balance, string[]> => ({
 });
 
 /**
- * maxconn: what a node can run; the rest waits here. One more in advance would hide the way to the
- * node, but here the nodes share a core that is never idle, and it only made latency worse. The queue
- * is as long as gave the most goodput at 1 x without a worse p99 than need be. Weight 256: 4,096
- * points of the hash ring for each server instead of 16. A failed attempt, or a node's "not started",
- * goes to another server at once, which is safe because a login writes nothing at the node.
+ * maxconn: what a node runs at once; the rest waits here. One or two more in advance made latency
+ * worse at the same goodput, because the nodes share a core that is busy anyway. timeout queue: of 80,
+ * 150 and 300 ms the short one cost goodput below capacity, the long one latency above it. Weight 256:
+ * 4,096 points of the hash ring for each server instead of 16. A failed attempt, or a node's "not
+ * started", goes to another server at once: safe, because a login writes nothing at the node.
  */
 const configOf = (servers: readonly Server[], ports: Ports, tuning: Tuning): string => {
   const { maxconn, queueMs, factor } = tuning;

@@ -31,7 +31,7 @@ export type Pace = {
   /** Until they give new nodes their full weight. */
   rampMs: number;
 };
-export const pace: Pace = {
+export const fullPace: Pace = {
   // At 2,000 logins/s each account stays below its 60 a minute.
   users: 4000,
   warmUpMs: 15_000,
@@ -143,16 +143,13 @@ const setCount = async (rig: Rig, nodes: number, isMore: boolean) => {
   await saturate(rig, nodes, isMore ? rig.pace.rampMs : 500);
 };
 
-export const measureNodes = async (
-  options: Options,
-  given: Pace = pace,
-): Promise<NodesResult[]> => {
+export const measureNodes = async (options: Options, pace = fullPace): Promise<NodesResult[]> => {
   const counts = [...new Set(options.nodes)].sort((a, b) => a - b);
   const results = counts.map((nodes): NodesResult => ({ nodes, low: [], full: [] }));
-  const rig = await openRig({ ...options, nodes: counts }, given);
+  const rig = await openRig({ ...options, nodes: counts }, pace);
   try {
     options.progress('warming up');
-    await saturate(rig, counts.at(-1) ?? 1, given.warmUpMs);
+    await saturate(rig, counts.at(-1) ?? 1, pace.warmUpMs);
     let before = Number.POSITIVE_INFINITY;
     for (const result of [...results, ...[...results].reverse()]) {
       if (result.nodes !== before) await setCount(rig, result.nodes, result.nodes > before);

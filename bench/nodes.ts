@@ -1,11 +1,11 @@
 /** The nodes bench: what the gateway itself costs, and how that grows with the number of nodes. */
 import { drawNodes } from './nodes-chart.js';
 import {
+  fullPace,
   lowPerSecond,
   measureNodes,
   type NodesResult,
   nodeCapacity,
-  pace,
   type Run,
   standIn,
 } from './nodes-measure.js';
@@ -85,7 +85,7 @@ const criteriaOf = (all: readonly NodesSummary[]): Criterion[] => {
   ];
 };
 
-const head = ['', 'logins/s', 'p50 ms', 'p99 ms', 'edge µs/login', 'edge busy', 'other core', ''];
+const head = ['', 'logins/s', 'p50 ms', 'p99 ms', 'edge µs/login', 'edge busy', 'other core'];
 
 const rowOf = (nodes: number, run: Run, more: string) => [
   `${nodes} node(s)`,
@@ -110,7 +110,7 @@ export const nodes: Bench = {
         nodes: options.nodes,
         duration_s: options.durationSeconds,
         edges: 1,
-        users: pace.users,
+        users: fullPace.users,
         fixed_rate_per_second: lowPerSecond,
         stand_in: `${standIn.slots} slots of ${standIn.serviceMs} ms each, a timer instead of a hash`,
         layout: 'the edge alone on core 0, all else on core 1',
@@ -121,12 +121,12 @@ export const nodes: Bench = {
       tables: [
         {
           title: `Stand-in nodes (${nodeCapacity} logins/s each), ${lowPerSecond} logins/s, open loop`,
-          head: [...head.slice(0, -1), 'up ÷ down'],
+          head: [...head, 'up ÷ down'],
           rows: all.map((s) => rowOf(s.nodes, s.low, s.spread.toFixed(3))),
         },
         {
           title: 'As fast as it goes, closed loop: logins/s of one edge process',
-          head: [...head.slice(0, -1), 'limited by'],
+          head: [...head, 'limited by'],
           rows: all.map((s) => rowOf(s.nodes, s.full, limitOf(s))),
         },
       ],
