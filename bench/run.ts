@@ -18,6 +18,7 @@ import { overload } from './open/overload.js';
 import { reload } from './open/reload.js';
 import { soak } from './open/soak.js';
 import { type Bench, describeMachine, describeVersions, formatReport } from './report.js';
+import { routing } from './routing.js';
 import { verify } from './verify.js';
 
 const benches: Record<string, Bench> = {
@@ -31,6 +32,7 @@ const benches: Record<string, Bench> = {
   failover,
   reload,
   soak,
+  routing,
 };
 
 const usage = `npm run bench -- NAME [options]

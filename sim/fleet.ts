@@ -60,6 +60,8 @@ const accounts = accountKeys(accountCount, createRandom(1));
 const registryEveryMs = 500;
 const registryTtlMs = 3000;
 const sampleEveryMs = 10;
+/** Users go on coming for so long after the measured time, or its last logins would have it easy. */
+const overlapMs = 50;
 /** Longer than any deadline. */
 const patienceMs = 2600;
 
@@ -161,6 +163,7 @@ const difference = (after: Counts, before: Counts): Counts => {
 
 /** Users: who comes when, to which edge, and whether they come back after a refusal. */
 const createUsers = (world: World, fleet: Fleet, driver: Driver, logins: Login[]) => {
+  const untilMs = world.warmUpMs + world.measureMs + overlapMs;
   const { random, edges, capacity } = fleet;
   const sums = world.skew === undefined ? undefined : zipfSums(accountCount, world.skew);
   const [hot = '', hotShare = 0] = [accounts[0], world.hotShare];
@@ -190,6 +193,7 @@ const createUsers = (world: World, fleet: Fleet, driver: Driver, logins: Login[]
   const arrive = () => {
     const perMs = (world.load(driver.now() - world.warmUpMs) * capacity) / 1000;
     driver.after(random.exponential(1 / perMs), () => {
+      if (driver.now() > untilMs) return;
       arrive();
       void login(pickAccount(), 0);
     });

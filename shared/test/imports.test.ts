@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
-const programs = ['shared', 'gateway', 'worker', 'bench', 'ops'];
+const programs = ['shared', 'gateway', 'worker', 'bench', 'sim', 'ops'];
 
 const filesBelow = (dir: string): string[] =>
   readdirSync(dir).flatMap((name) => {
@@ -41,13 +41,15 @@ t.test('programs do not import each other, and shared imports neither', async (t
     gateway: ['gateway', 'shared'],
     worker: ['worker', 'shared'],
     bench: ['bench'],
+    sim: ['sim', 'shared', 'bench', 'gateway', 'worker'],
     ops: ['ops'],
   };
   // A node with a timer in place of hash threads is still the real node, and another proxy in front
-  // of the nodes speaks their protocol.
+  // of the nodes speaks their protocol. What a routing decision costs is asked of the code itself.
   const exceptions: Record<string, string[]> = {
     'bench/stand-in-node.ts': ['shared', 'worker'],
     'bench/haproxy-process.ts': ['shared'],
+    'bench/routing.ts': ['gateway'],
   };
   for (const file of product)
     for (const target of file.local) {
@@ -55,6 +57,29 @@ t.test('programs do not import each other, and shared imports neither', async (t
       const isAllowed = mine.includes(topOf(target));
       t.ok(isAllowed, `${file.path} imports ${target}`);
     }
+});
+
+/** What the simulator drives: code that reads no clock but the one it is given, and no socket. */
+const simulated =
+  /^gateway\/nodes\/(rank|load|breaker|choose|retry|dispatch|attempt|probe)\.ts$|^worker\/(fence|passwords\/admission)\.ts$/;
+const simTools = ['bench/report.ts', 'bench/stats.ts'];
+
+t.test('the simulator imports what it simulates, and nobody imports it', async (t) => {
+  for (const file of product.filter(({ path }) => topOf(path) === 'sim')) {
+    const types = new Set(
+      [...file.text.matchAll(/import type [^'"]*?from\s+'([^']+)'/g)].map(
+        (match) => match[1] ?? '',
+      ),
+    );
+    const typesOnly = [...types].map((name) => join(dirname(file.path), name.replace(/js$/, 'ts')));
+    for (const target of file.local) {
+      const isFree = ['sim', 'shared'].includes(topOf(target)) || typesOnly.includes(target);
+      t.ok(
+        isFree || simulated.test(target) || simTools.includes(target),
+        `${file.path} → ${target}`,
+      );
+    }
+  }
 });
 
 t.test('there are no circles', async (t) => {
