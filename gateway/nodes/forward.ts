@@ -37,9 +37,6 @@ type Exchange = {
 
 const defaultMaxBytes = 64 * 1024;
 const unreachedCodes = [unreachedCode, 'ECONNREFUSED', 'ENOENT', 'EAGAIN', 'EACCES', 'ENOTSOCK'];
-/** The node did not like our certificate: in TLS 1.3 it says so after we think that all is well. */
-const refusedCertificate =
-  /_ALERT_(BAD_CERTIFICATE|CERTIFICATE_\w+|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)$/;
 
 const isExchange = (value: unknown): value is Exchange =>
   typeof value === 'object' && value !== null && 'answer' in value && 'fail' in value;
@@ -47,8 +44,7 @@ const isExchange = (value: unknown): value is Exchange =>
 const classify = (error: NodeJS.ErrnoException): Answer => {
   const code = error.code ?? '';
   if (code.startsWith('HPE_')) return { kind: 'malformed', detail: code };
-  const isUnreached = unreachedCodes.includes(code) || refusedCertificate.test(code);
-  return { kind: isUnreached ? 'unreached' : 'died' };
+  return { kind: unreachedCodes.includes(code) ? 'unreached' : 'died' };
 };
 
 const parse = (status: number, text: string, load: Report | undefined): Answer => {

@@ -63,6 +63,31 @@ t.test('what is wrong is told by name, all at once', async (t) => {
   t.match(problemsOf({ ARGON2_MEMORY_KIB: '300000' }), 'ARGON2_MEMORY_KIB');
 });
 
+t.test('a TCP endpoint off this machine needs all three certificate files', async (t) => {
+  const tls = { NODE_TLS_CERT_FILE: '/c', NODE_TLS_KEY_FILE: '/k', NODE_TLS_CA_FILE: '/a' };
+  const open = /NODE_LISTEN off this machine needs TLS.*floodgate certs/;
+  const cases: [Record<string, string>, RegExp | ''][] = [
+    [{ NODE_LISTEN: '127.0.0.1:0' }, ''],
+    [{ NODE_LISTEN: '[::1]:7443' }, ''],
+    [{ NODE_LISTEN: '0.0.0.0:7443', ...tls }, ''],
+    [{ NODE_LISTEN: '127.0.0.1:7443', NODE_ADVERTISE: 'node.example:7443', ...tls }, ''],
+    [{ NODE_LISTEN: '0.0.0.0:7443' }, open],
+    [{ NODE_LISTEN: '[::]:7443' }, open],
+    [{ NODE_LISTEN: '127.0.0.1.example:7443' }, open],
+    [{ NODE_LISTEN: '127.0.0.1:7443', NODE_ADVERTISE: 'node.example:7443' }, open],
+    [{ NODE_LISTEN: '0.0.0.0:7443', NODE_TLS_CERT_FILE: '/c' }, /go together/],
+    [{ NODE_ADVERTISE: 'node.example:7443' }, /NODE_ADVERTISE needs NODE_LISTEN/],
+    [{ NODE_LISTEN: '127.0.0.1:0', NODE_ADVERTISE: '127.0.0.1:0' }, /NODE_ADVERTISE must be/],
+  ];
+  for (const text of ['7443', ':7443', '::1:7443', 'host:70000', 'host:', 'a b:1', '[x]:1'])
+    cases.push([{ NODE_LISTEN: text }, /NODE_LISTEN must be host:port/]);
+  for (const [env, problem] of cases) {
+    const found = problemsOf(env);
+    if (problem === '') t.equal(found, '', JSON.stringify(env));
+    else t.match(found, problem, JSON.stringify(env));
+  }
+});
+
 t.test('secrets are masked', async (t) => {
   const text = JSON.stringify(maskConfig(loadConfig(given, 1)));
   t.notMatch(text, 'before');
