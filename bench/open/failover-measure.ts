@@ -16,9 +16,11 @@ import { clientsPerSlot, closeRig, openRig, type Rig } from './rig.js';
 import { type Proof, readProof } from './verdicts.js';
 
 export const load = 0.6;
-export const calmMs = 4000;
-const kills = 3;
-const userCount = 1000;
+export type FaultName = 'kill -9' | 'SIGSTOP' | '3 × slower' | 'fast-failing';
+export type Sizes = typeof sizes;
+const allFaults: FaultName[] = ['kill -9', 'SIGSTOP', '3 × slower', 'fast-failing'];
+export const sizes = { faults: allFaults, kills: 3, calmMs: 4000, users: 1000, warmUpMs: 10_000 };
+const pollMs = 50;
 const edges = 2;
 /** Runs a third of the time: three times slower, as under a CPU quota. */
 const slow = { stoppedMs: 20, runningMs: 10 };
@@ -29,13 +31,16 @@ export type Scenario = {
   name: string;
   samples: Sample[];
   marks: Mark[];
-  /** After the fault; undefined when no edge opened its breaker, or it was not looked for. */
+  /** After the fault; undefined when it did not happen, or was not looked for. */
   openMs: number | undefined;
+  /** Until an edge no longer chose the node: its breaker open, or the node suspect or gone. */
+  avoidedMs: number | undefined;
   /** Of the faulty node per edge, until then. */
   failuresPerEdge: number;
 };
 export type Failover = { capacity: number; perSecond: number; scenarios: Scenario[]; proof: Proof };
 
+type Opening = Pick<Scenario, 'openMs' | 'avoidedMs' | 'failuresPerEdge'>;
 type Fault = (stage: Stage) => Promise<void>;
 type Stage = {
   rig: Rig;
@@ -45,7 +50,9 @@ type Stage = {
   watch: (node: FleetNode) => void;
 };
 
-const nodeStates = async (rig: Rig): Promise<{ id: string; state: string; weight: number }[]> =>
+type NodeState = { id: string; state: string; suspect: boolean; weight: number };
+
+const nodeStates = async (rig: Rig): Promise<NodeState[]> =>
   JSON.parse(await rig.fleet.admin('GET', '/nodes')).nodes;
 
 /** All three known to the edges and at their full weight. */
@@ -61,32 +68,39 @@ const untilWhole = async (rig: Rig) => {
 const failuresOf = (metrics: Metrics, node: string): number =>
   failures.reduce((sum, outcome) => sum + metrics('node_forwards_total', { node, outcome }), 0);
 
-/** Polls until the breaker of `node` is open at some edge, or nobody wants to know any more. */
-const findOpening = async (rig: Rig, node: FleetNode, isOver: () => boolean) => {
-  const before = await readMetrics(rig.fleet);
+const isOpen = ({ state }: NodeState): boolean => ['open', 'half-open'].includes(state);
+
+/** Polls the edges' view of `node` until its breaker is open at one, or nobody wants to know. */
+const findOpening = async (rig: Rig, node: FleetNode, isOver: () => boolean): Promise<Opening> => {
+  const before = failuresOf(await readMetrics(rig.fleet), node.id);
   const since = nowMs();
-  while (!isOver()) {
+  const opening: Opening = { openMs: undefined, avoidedMs: undefined, failuresPerEdge: 0 };
+  for (; !isOver() && opening.openMs === undefined; await sleep(pollMs)) {
     const found = (await nodeStates(rig)).find(({ id }) => id === node.id);
-    if (found !== undefined && ['open', 'half-open'].includes(found.state)) {
-      const openMs = nowMs() - since;
-      const failed = failuresOf(await readMetrics(rig.fleet), node.id);
-      return { openMs, failuresPerEdge: (failed - failuresOf(before, node.id)) / edges };
-    }
-    await sleep(50);
+    const at = nowMs() - since;
+    if (found !== undefined && isOpen(found)) opening.openMs = at;
+    const isAvoided = found === undefined || found.suspect || isOpen(found);
+    if (!isAvoided || opening.avoidedMs !== undefined) continue;
+    opening.avoidedMs = at;
+    const failed = failuresOf(await readMetrics(rig.fleet), node.id) - before;
+    opening.failuresPerEdge = failed / edges;
   }
-  return { openMs: undefined, failuresPerEdge: 0 };
+  return opening;
 };
 
-const play = async (rig: Rig, name: string, perSecond: number, fault: Fault): Promise<Scenario> => {
+type Given = { rig: Rig; perSecond: number; calmMs: number };
+
+const play = async (given: Given, name: FaultName, fault: Fault): Promise<Scenario> => {
+  const { rig, perSecond } = given;
   const { options } = rig;
   options.progress(`${name}: all nodes at full weight`);
   await untilWhole(rig);
   options.progress(`${name}: ${perSecond.toFixed(0)} logins/s`);
   const running = rig.load.run({ phases: [{ perSecond, durationMs: 600_000 }] });
   const marks: { at: number; label: string }[] = [];
-  let opening: ReturnType<typeof findOpening> | undefined;
+  let opening: Promise<Opening> | undefined;
   let isOver = false;
-  await sleep(calmMs);
+  await sleep(given.calmMs);
   await fault({
     rig,
     faultMs: options.durationSeconds * 600,
@@ -101,25 +115,29 @@ const play = async (rig: Rig, name: string, perSecond: number, fault: Fault): Pr
   await rig.load.endRun();
   isOver = true;
   const { startedAt, samples } = await running;
-  const found = (await opening) ?? { openMs: undefined, failuresPerEdge: 0 };
+  const found = (await opening) ?? {
+    ...{ openMs: undefined, avoidedMs: undefined, failuresPerEdge: 0 },
+  };
   const relative = marks.map(({ at, label }) => ({ at: at - startedAt, label }));
   return { name, samples, marks: relative, ...found };
 };
 
-const killed: Fault = async ({ rig, faultMs, mark }) => {
-  const { nodes } = rig.fleet;
-  for (let i = 0; i < kills; i++) {
-    const victim = nodes.all()[0];
-    if (victim === undefined) throw new Error('there is no node to kill');
-    mark('kill -9');
-    await nodes.kill(victim);
-    await sleep(faultMs / 2);
-    mark('start');
-    await nodes.start({ threads: 1, id: victim.id });
-    mark('ready');
-    await sleep(faultMs / 2);
-  }
-};
+const killing =
+  (times: number): Fault =>
+  async ({ rig, faultMs, mark }) => {
+    const { nodes } = rig.fleet;
+    for (let i = 0; i < times; i++) {
+      const victim = nodes.all()[0];
+      if (victim === undefined) throw new Error('there is no node to kill');
+      mark('kill -9');
+      await nodes.kill(victim);
+      await sleep(faultMs / 2);
+      mark('start');
+      await nodes.start({ threads: 1, id: victim.id });
+      mark('ready');
+      await sleep(faultMs / 2);
+    }
+  };
 
 const lastNode = (rig: Rig): FleetNode => {
   const node = rig.fleet.nodes.all().at(-1);
@@ -169,14 +187,22 @@ const replaceByFaulty = async (rig: Rig): Promise<Peer<FaultyCalls>> => {
 const failing =
   (faulty: Peer<FaultyCalls>): Fault =>
   async ({ rig, faultMs, mark, watch }) => {
+    watch(lastNode(rig));
     mark('500 at once');
     await faulty.ask('setMode', 'fail');
-    watch(lastNode(rig));
     await sleep(faultMs);
     mark('as before');
     await faulty.ask('setMode', 'pass');
     await sleep(faultMs);
   };
+
+/** What happens, and what has to be there first. */
+const prepare = async (rig: Rig, name: FaultName, its: Sizes): Promise<Fault> => {
+  if (name === 'kill -9') return killing(its.kills);
+  if (name === 'SIGSTOP') return stopped;
+  if (name === '3 × slower') return slowed;
+  return failing(await replaceByFaulty(rig));
+};
 
 /** What two of the three do while the third is drained. */
 const capacityOfTwo = async (rig: Rig): Promise<number> => {
@@ -190,21 +216,20 @@ const capacityOfTwo = async (rig: Rig): Promise<number> => {
   return capacity;
 };
 
-export const measureFailover = async (options: Options): Promise<Failover> => {
+export const measureFailover = async (options: Options, its = sizes): Promise<Failover> => {
+  const { users, warmUpMs, calmMs } = its;
   const rig = await openRig(options, {
-    ...{ nodes: 3, threadsPerNode: 1, edges, users: userCount },
+    ...{ nodes: 3, threadsPerNode: 1, edges, users, warmUpMs },
     nodeEnv: { LOG_LEVEL: 'debug' },
   });
   try {
     const capacity = await capacityOfTwo(rig);
     const perSecond = load * capacity;
-    const scenarios = [
-      await play(rig, 'kill -9', perSecond, killed),
-      await play(rig, 'SIGSTOP', perSecond, stopped),
-      await play(rig, '3 × slower', perSecond, slowed),
-    ];
-    const faulty = await replaceByFaulty(rig);
-    scenarios.push(await play(rig, 'fast-failing', perSecond, failing(faulty)));
+    const scenarios: Scenario[] = [];
+    for (const name of its.faults) {
+      const fault = await prepare(rig, name, its);
+      scenarios.push(await play({ rig, perSecond, calmMs }, name, fault));
+    }
     await sleep(500);
     return { capacity, perSecond, scenarios, proof: readProof(rig.fleet.dir) };
   } finally {

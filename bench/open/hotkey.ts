@@ -1,77 +1,20 @@
-/**
- * The hotkey bench: one account is a fifth of the traffic; do the others notice? The same load is
- * sent in turns with and without it. Each slice has a hot account of its own, because after 60
- * logins a minute an account is turned away at the edge, which would cost nothing.
- */
+/** The hotkey bench: one account is a fifth of the traffic; do the others notice? */
 import { drawChart } from '../chart.js';
-import { createWatch } from '../neighbours.js';
 import {
   atMost,
   type Bench,
   describeNoise,
-  type Options,
   round,
   roundInterval,
   showInterval,
   showNoise,
 } from '../report.js';
-import { compare } from '../slices.js';
 import { median, percentile } from '../stats.js';
-import { forwardedLogins, type Users } from '../users.js';
 import type { Sample } from './generator.js';
-import { closeRig, measureCapacity, openRig, pidsOf, type Rig } from './rig.js';
+import { hotShare, load, measureHotKey, sizes } from './hotkey-measure.js';
 import { countCodes, isServed, latencies, showCodes } from './samples.js';
 
-const load = 0.7;
-const hotShare = 0.2;
-const hotAccounts = 20;
-const slice = { settleMs: 500, windowMs: 5000 };
 const target = 1.3;
-
-type Slice = { rate: number; others: Sample[]; hot: Sample[] };
-
-/** The last users are the hot ones, each a group of its own. */
-const groupsOf = (users: Users): Record<string, string[]> => {
-  const requests = forwardedLogins(users);
-  const hot = requests.slice(-hotAccounts).map((request, i) => [`hot-${i}`, [request]] as const);
-  return { others: requests.slice(0, -hotAccounts), ...Object.fromEntries(hot) };
-};
-
-const send = async (rig: Rig, perSecond: number, mix: Record<string, number>): Promise<Slice> => {
-  const durationMs = slice.settleMs + slice.windowMs;
-  const run = await rig.load.run({ phases: [{ perSecond, durationMs }], mix });
-  const samples = run.samples.filter(({ at }) => at >= slice.settleMs);
-  const others = samples.filter(({ group }) => group === 'others');
-  const hot = samples.filter(({ group }) => group !== 'others');
-  return { rate: percentile(latencies(others.filter(isServed)), 0.99), others, hot };
-};
-
-const measure = async (options: Options) => {
-  const rig = await openRig(
-    options,
-    { nodes: 2, threadsPerNode: 1, users: 1500 + hotAccounts },
-    groupsOf,
-  );
-  try {
-    const capacity = await measureCapacity(rig, rig.slots, 4000);
-    const perSecond = load * capacity;
-    let taken = 0;
-    const comparison = await compare<Slice, Slice>({
-      pairs: options.pairs,
-      a: () =>
-        send(rig, perSecond, {
-          others: 1 - hotShare,
-          [`hot-${taken++ % hotAccounts}`]: hotShare,
-        }),
-      b: () => send(rig, perSecond, { others: 1 }),
-      watch: createWatch(pidsOf(rig)),
-      onPair: (done) => options.progress(`pair ${done} of ${options.pairs}`),
-    });
-    return { capacity, comparison };
-  } finally {
-    await closeRig(rig);
-  }
-};
 
 const describe = (samples: readonly Sample[]) => {
   const served = latencies(samples.filter(isServed));
@@ -86,7 +29,7 @@ const describe = (samples: readonly Sample[]) => {
 export const hotkey: Bench = {
   about: 'one account is a fifth of the traffic: p99 of the others against the same load without',
   run: async (options) => {
-    const { capacity, comparison } = await measure(options);
+    const { capacity, comparison } = await measureHotKey(options);
     const { ratio, control, a, b } = comparison;
     const rows = {
       'others, beside a hot account': describe(a.flatMap(({ others }) => others)),
@@ -95,7 +38,7 @@ export const hotkey: Bench = {
     };
     const slices = { a: median(a.map(({ rate }) => rate)), b: median(b.map(({ rate }) => rate)) };
     return {
-      parameters: { load, hot_share: hotShare, pairs: options.pairs, slice_ms: slice },
+      parameters: { load, hot_share: hotShare, pairs: options.pairs, slice_ms: sizes.slice },
       results: {
         capacity: round(capacity, 1),
         p99_ratio: { ...roundInterval(ratio), ...describeNoise(comparison) },

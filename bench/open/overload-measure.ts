@@ -13,13 +13,18 @@ import { growth, type Metrics, readMetrics } from './metrics.js';
 import { closeRig, measureCapacity, openRig, pidsOf, type Rig } from './rig.js';
 import { isServed, latencies, type Summary, summarise, within } from './samples.js';
 
-export const factors = [0.8, 1, 2, 5, 10];
-export const layouts: Layout[] = ['isolated', 'shared'];
-export const burst = { base: 0.5, factor: 5, beforeMs: 8000, durationMs: 10_000, afterMs: 10_000 };
-/** At ten times the capacity no account comes near its 60 a minute. */
-const userCount = 2000;
-const settleMs = 2000;
-const pauseMs = 1500;
+const layouts: Layout[] = ['isolated', 'shared'];
+export type Sizes = typeof sizes;
+export const sizes = {
+  layouts,
+  factors: [0.8, 1, 2, 5, 10],
+  burst: { base: 0.5, factor: 5, beforeMs: 8000, durationMs: 10_000, afterMs: 10_000 },
+  /** At ten times the capacity no account comes near its 60 a minute. */
+  users: 2000,
+  warmUpMs: 10_000,
+  settleMs: 2000,
+  pauseMs: 1500,
+};
 const retries = 2;
 /** In which the recovery is looked for. */
 const baselineTolerance = 1.25;
@@ -69,14 +74,17 @@ const watched = async <T>(rig: Rig, run: () => Promise<T>) => {
   return { result, neighbours, grown: growth(before, await readMetrics(rig.fleet)) };
 };
 
-const runLevel = async (rig: Rig, factor: number, capacity: number) => {
+const runLevel = async (rig: Rig, its: Sizes, factor: number, capacity: number) => {
   const durationMs = rig.options.durationSeconds * 1000;
   const phases = [{ perSecond: factor * capacity, durationMs }];
   const { result, neighbours, grown } = await watched(rig, () => rig.load.run({ phases }));
-  await sleep(pauseMs);
+  await sleep(its.pauseMs);
   const sent = result.samples.length;
   return {
-    ...summarise(result.samples, { fromMs: Math.min(settleMs, durationMs / 2), toMs: durationMs }),
+    ...summarise(result.samples, {
+      fromMs: Math.min(its.settleMs, durationMs / 2),
+      toMs: durationMs,
+    }),
     factor,
     serviceMs: serviceOf(grown),
     edgeShare: grown('node_shed_total') / sent,
@@ -89,19 +97,19 @@ const runLevel = async (rig: Rig, factor: number, capacity: number) => {
 /** When the first stretch after `endMs` begins for which `isBack` holds. */
 const firstStretch = (
   samples: readonly Sample[],
-  endMs: number,
+  { endMs, afterMs }: { endMs: number; afterMs: number },
   isBack: (stretch: readonly Sample[]) => boolean,
 ): number => {
   let fromMs = endMs;
-  while (fromMs < endMs + burst.afterMs) {
+  while (fromMs < endMs + afterMs) {
     if (isBack(within(samples, { fromMs, toMs: fromMs + stretch.lengthMs }))) return fromMs;
     fromMs += stretch.stepMs;
   }
   return fromMs;
 };
 
-const runBurst = async (rig: Rig, capacity: number): Promise<Burst> => {
-  const { base, factor, beforeMs, durationMs, afterMs } = burst;
+const runBurst = async (rig: Rig, its: Sizes, capacity: number): Promise<Burst> => {
+  const { base, factor, beforeMs, durationMs, afterMs } = its.burst;
   const calm = base * capacity;
   const phases = [
     { perSecond: calm, durationMs: beforeMs },
@@ -114,13 +122,13 @@ const runBurst = async (rig: Rig, capacity: number): Promise<Burst> => {
   const before = summarise(samples, { fromMs: 0, toMs: beforeMs });
   const during = within(samples, { fromMs: beforeMs, toMs: endMs });
   const clients = during.filter(({ tries }) => tries === 0).length;
-  const recoveredAt = firstStretch(samples, endMs, (found) => {
+  const recoveredAt = firstStretch(samples, { endMs, afterMs }, (found) => {
     const times = latencies(found.filter(isServed));
     return percentile(times, 0.99) <= baselineTolerance * before.p99Ms;
   });
   const calmAt = firstStretch(
     samples,
-    endMs,
+    { endMs, afterMs },
     (found) => (found.length * 1000) / stretch.lengthMs <= capacity,
   );
   const servedOfAll = samples.filter((s) => s.at >= beforeMs && s.at < endMs && isServed(s));
@@ -135,29 +143,30 @@ const runBurst = async (rig: Rig, capacity: number): Promise<Burst> => {
   };
 };
 
-const measureLayout = async (rig: Rig, layout: Layout): Promise<LayoutResult> => {
+const measureLayout = async (rig: Rig, its: Sizes, layout: Layout): Promise<LayoutResult> => {
   const { options, slots } = rig;
   const capacityMs = Math.min(4000, options.durationSeconds * 400);
   const capacity = () => measureCapacity(rig, slots, capacityMs);
   place(pidsOf(rig), layout);
   const levels: Level[] = [];
   let before = await capacity();
-  for (const factor of factors) {
+  for (const factor of its.factors) {
     options.progress(`${layout}: ${factor} × ${before.toFixed(0)} logins/s`);
-    const level = await runLevel(rig, factor, before);
+    const level = await runLevel(rig, its, factor, before);
     const after = await capacity();
     levels.push({ ...level, capacity: (before + after) / 2 });
     before = after;
   }
   options.progress(`${layout}: burst`);
-  return { layout, slots, levels, burst: await runBurst(rig, before) };
+  return { layout, slots, levels, burst: await runBurst(rig, its, before) };
 };
 
-export const measureOverload = async (options: Options): Promise<LayoutResult[]> => {
-  const rig = await openRig(options, { nodes: 2, threadsPerNode: 1, users: userCount });
+export const measureOverload = async (options: Options, its = sizes): Promise<LayoutResult[]> => {
+  const { users, warmUpMs } = its;
+  const rig = await openRig(options, { nodes: 2, threadsPerNode: 1, users, warmUpMs });
   try {
     const results: LayoutResult[] = [];
-    for (const layout of layouts) results.push(await measureLayout(rig, layout));
+    for (const layout of its.layouts) results.push(await measureLayout(rig, its, layout));
     return results;
   } finally {
     await closeRig(rig);

@@ -4,11 +4,10 @@ import { linePanel } from '../chart-lines.js';
 import { atLeast, atMost, type Bench, type Criterion, round } from '../report.js';
 import {
   type Burst,
-  burst as burstPlan,
-  factors,
   type LayoutResult,
   type Level,
   measureOverload,
+  sizes,
 } from './overload-measure.js';
 import { series, showCodes } from './samples.js';
 
@@ -16,6 +15,7 @@ import { series, showCodes } from './samples.js';
 const goodputTargets: Record<number, number> = { 2: 0.97, 5: 0.95, 10: 0.9 };
 const sustainedBudgetMs = 100;
 const noisyAt = 0.1;
+const { burst: burstPlan, factors } = sizes;
 
 const shareOf = ({ goodput, capacity }: Level): number => goodput / capacity;
 

@@ -11,10 +11,9 @@ import { clientsPerSlot, closeRig, openRig, type Rig } from './rig.js';
 
 /** Starting a process takes a core for most of a second, and there are two. */
 export const load = 0.35;
-export const reloads = 12;
-export const replacementRounds = 2;
+export const sizes = { reloads: 12, replacements: 8, users: 1000, warmUpMs: 10_000 };
+export type Sizes = typeof sizes;
 const edges = 2;
-const userCount = 1000;
 const betweenMs = 500;
 const reloadBoundMs = 30_000;
 
@@ -74,15 +73,14 @@ const act = async (rig: Rig, { label, run }: Act, steps: Step[]) => {
   await sleep(betweenMs);
 };
 
-/** A short run does fewer. */
-const actsOf = ({ durationSeconds }: Options): Act[] => {
-  const share = Math.min(1, durationSeconds / 10);
-  const reload = { label: 'edges', run: reloadEdges };
-  const rounds = Array.from({ length: Math.ceil(replacementRounds * share) }, () => replacements);
-  return [...Array.from({ length: Math.ceil(reloads * share) }, () => reload), ...rounds.flat()];
-};
+const actsOf = ({ reloads, replacements: count }: Sizes): Act[] => [
+  ...Array.from({ length: reloads }, () => ({ label: 'edges', run: reloadEdges })),
+  ...Array.from({ length: count }, (_, i) => replacements[i % replacements.length]).flatMap(
+    (found) => found ?? [],
+  ),
+];
 
-const runAll = async (rig: Rig, closing: Load): Promise<ReloadResult> => {
+const runAll = async (rig: Rig, closing: Load, its: Sizes): Promise<ReloadResult> => {
   const { options, slots } = rig;
   const capacity = await rig.load.capacity(clientsPerSlot * slots, options.durationSeconds * 500);
   await sleep(1000);
@@ -91,7 +89,7 @@ const runAll = async (rig: Rig, closing: Load): Promise<ReloadResult> => {
   const [kept, single] = [rig.load.run({ phases }), closing.run({ phases, closing: true })];
   const steps: Step[] = [];
   await sleep(1000);
-  for (const next of actsOf(options)) await act(rig, next, steps);
+  for (const next of actsOf(its)) await act(rig, next, steps);
   await Promise.all([rig.load.endRun(), closing.endRun()]);
   const [keptRun, singleRun] = await Promise.all([kept, single]);
   return {
@@ -101,12 +99,13 @@ const runAll = async (rig: Rig, closing: Load): Promise<ReloadResult> => {
   };
 };
 
-export const measureReload = async (options: Options): Promise<ReloadResult> => {
-  const rig = await openRig(options, { nodes: 3, threadsPerNode: 1, edges, users: userCount });
+export const measureReload = async (options: Options, its = sizes): Promise<ReloadResult> => {
+  const { users, warmUpMs } = its;
+  const rig = await openRig(options, { nodes: 3, threadsPerNode: 1, edges, users, warmUpMs });
   const target = { host: '127.0.0.1', port: rig.fleet.port };
   const closing = await createLoad({ target, groups: { all: forwardedLogins(rig.users) } });
   try {
-    return await runAll(rig, closing);
+    return await runAll(rig, closing, its);
   } finally {
     await closing.stop();
     await closeRig(rig);

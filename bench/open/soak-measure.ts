@@ -16,8 +16,8 @@ export const load = 0.8;
 /** Edges live from here on; also the time that heaps get to reach their size. */
 export const warmShare = 0.4;
 const nodeCount = 3;
-/** Few, so that each soon has its 100 sessions and the store stops growing. */
-const userCount = 300;
+/** Few users, so that each soon has its 100 sessions and the store stops growing. */
+export const sizes = { users: 300, warmUpMs: 10_000 };
 const faultEveryMs = 6000;
 const readEveryMs = 2000;
 const redisPauseMs = 200;
@@ -142,11 +142,11 @@ const soak = async (rig: Rig, minutes: number): Promise<Omit<Soak, 'proof'>> => 
   return { minutes, capacity, perSecond, samples, happenings, readings: await watching };
 };
 
-export const measureSoak = async (options: Options): Promise<Soak> => {
+export const measureSoak = async (options: Options, its = sizes): Promise<Soak> => {
   const { minutes = 20 } = options;
-  const warmUpMs = Math.min(10_000, minutes * 10_000);
+  const { users, warmUpMs } = its;
   const rig = await openRig(options, {
-    ...{ nodes: nodeCount, threadsPerNode: 1, edges: 2, users: userCount, warmUpMs },
+    ...{ nodes: nodeCount, threadsPerNode: 1, edges: 2, users, warmUpMs },
   });
   try {
     const found = await soak(rig, minutes);

@@ -1,0 +1,158 @@
+/**
+ * The open-loop clients against servers that misbehave on purpose, and each bench that stands on them
+ * once, tiny: what it measures must be there, its size means nothing.
+ */
+import { createServer, type RequestListener } from 'node:http';
+import t, { type Test } from 'tap';
+import { ensureBuilt } from '../launch.js';
+import { measureFailover } from '../open/failover-measure.js';
+import { measureHotKey } from '../open/hotkey-measure.js';
+import { createLoad, type Load } from '../open/load.js';
+import { measureOverload, sizes as overloadSizes } from '../open/overload-measure.js';
+import { measureReload } from '../open/reload-measure.js';
+import { countCodes, isServed, series, summarise } from '../open/samples.js';
+import { measureSoak } from '../open/soak-measure.js';
+import { trends } from '../open/soak-watch.js';
+
+const request = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
+const tiny = { nodes: [2], durationSeconds: 1, pairs: 2, progress: () => {} };
+const few = { users: 60, warmUpMs: 300 };
+
+const openServer = async (t: Test, answer: RequestListener): Promise<Load> => {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const target = { host: '127.0.0.1', port };
+  const load = await createLoad({ target, groups: { all: [request], rare: [request] } });
+  t.teardown(async () => {
+    await load.stop();
+    server.closeAllConnections();
+    server.close();
+  });
+  return load;
+};
+
+t.test('arrivals do not wait for answers, and latency counts from the intended time', async (t) => {
+  let atOnce = 0;
+  let most = 0;
+  const load = await openServer(t, (_, res) => {
+    most = Math.max(most, ++atOnce);
+    setTimeout(() => {
+      atOnce--;
+      res.end('{}');
+    }, 200);
+  });
+  const { samples } = await load.run({
+    phases: [{ perSecond: 200, durationMs: 500 }],
+    mix: { all: 0.9, rare: 0.1 },
+  });
+  t.ok(samples.length > 50 && samples.length < 170, `${samples.length} arrivals`);
+  t.ok(samples.every((sample) => isServed(sample) && sample.ms >= 199));
+  t.ok(most > 20, `${most} at once`);
+  t.ok(samples.some(({ group }) => group === 'rare'));
+  const windows = series(samples, 250);
+  t.equal(
+    windows.reduce((sum, { sent }) => sum + sent, 0),
+    samples.length,
+  );
+});
+
+t.test('clients come back after what Retry-After asks for, and every try counts', async (t) => {
+  const seen: number[] = [];
+  const load = await openServer(t, (_, res) => {
+    seen.push(performance.now());
+    res.writeHead(503, { 'retry-after': '1' });
+    res.end('{"error":"overloaded"}');
+  });
+  const { samples } = await load.run({ phases: [{ perSecond: 40, durationMs: 100 }], retries: 1 });
+  const first = samples.filter(({ tries }) => tries === 0).length;
+  t.equal(samples.length, 2 * first);
+  t.equal(seen.length, samples.length);
+  t.strictSame(Object.keys(countCodes(samples)), samples.length > 0 ? ['overloaded'] : []);
+  t.ok(samples.every(({ tries, at }) => tries === 0 || at >= 1000));
+});
+
+t.test('lost, refused and endless connections are told apart', async (t) => {
+  let count = 0;
+  const load = await openServer(t, (req, res) => {
+    count++;
+    if (count % 2 === 0) req.socket.destroy();
+    else res.writeHead(200, { 'content-length': 10 }).write('12345');
+  });
+  const plan = { phases: [{ perSecond: 100, durationMs: 200 }], giveUpMs: 300 };
+  const { samples } = await load.run({ ...plan, closing: true });
+  const codes = countCodes(samples);
+  t.ok((codes.reset ?? 0) > 0 && (codes.gave_up ?? 0) > 0, JSON.stringify(codes));
+  t.equal((codes.reset ?? 0) + (codes.gave_up ?? 0), samples.length);
+  const nobody = await createLoad({
+    target: { host: '127.0.0.1', port: 1 },
+    groups: { all: [request] },
+  });
+  t.teardown(nobody.stop);
+  const refused = await nobody.run({ phases: [{ perSecond: 100, durationMs: 100 }] });
+  t.equal(countCodes(refused.samples).refused ?? 0, refused.samples.length);
+});
+
+t.test('memory is judged of those that lived through', async (t) => {
+  const reading = (at: number, pid: number, rssMiB: number) => ({
+    ...{ at, pid, rssMiB, kind: 'nodes', handles: 20 },
+  });
+  const readings = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((at) => [
+    reading(at, 1, at < 4 ? 100 : 120),
+    ...(at < 6 ? [reading(at, 2, 50)] : []),
+  ]);
+  const [one, ...more] = trends(readings, 0);
+  t.strictSame(one?.rssMiB, { first: 100, last: 120 });
+  t.strictSame(more, []);
+});
+
+t.test('overload: what is served, what is refused, and where', async (t) => {
+  ensureBuilt();
+  const burst = { base: 0.5, factor: 5, beforeMs: 500, durationMs: 500, afterMs: 500 };
+  const [found] = await measureOverload(tiny, {
+    ...overloadSizes,
+    ...{ ...few, burst, layouts: ['shared'], factors: [10], settleMs: 0, pauseMs: 300 },
+  });
+  const [level] = found?.levels ?? [];
+  t.ok(level && level.ok > 0 && level.refused > 0, JSON.stringify(level?.codes));
+  t.ok(level && level.edgeShare + level.nodeShare > 0 && level.serviceMs > 0);
+  t.ok(found?.burst.samples.some(({ tries }) => tries > 0));
+});
+
+t.test('hotkey: both kinds of slices have others that are served', async (t) => {
+  const slice = { settleMs: 100, windowMs: 600 };
+  const { comparison } = await measureHotKey(tiny, { ...few, slice, capacityMs: 500 });
+  t.ok(comparison.a.some(({ hot }) => hot.length > 0));
+  t.ok(comparison.b.every(({ hot }) => hot.length === 0));
+  t.ok([...comparison.a, ...comparison.b].every(({ others }) => others.some(isServed)));
+});
+
+t.test('failover: a stopped node is noticed by the edges', async (t) => {
+  const { scenarios, proof } = await measureFailover(
+    { ...tiny, durationSeconds: 2 },
+    { ...few, faults: ['SIGSTOP'], kills: 0, calmMs: 500 },
+  );
+  const [found] = scenarios;
+  t.ok(found && found.samples.length > 0);
+  t.ok(found?.avoidedMs !== undefined, 'no longer chosen');
+  t.ok(proof.attempts > 0 && proof.audited > 0);
+  t.equal(proof.contradicted, 0);
+  t.strictSame(proof.errors, []);
+});
+
+t.test('reload: an edge reload and the replacement of a node', async (t) => {
+  const { steps, samples } = await measureReload(tiny, { ...few, reloads: 1, replacements: 1 });
+  t.equal(steps.length, 2);
+  for (const found of Object.values(samples)) {
+    const { ok } = summarise(found, { fromMs: 0, toMs: 60_000 });
+    t.ok(ok > 0);
+  }
+});
+
+t.test('soak: every fault once', async (t) => {
+  const { happenings, readings, samples } = await measureSoak({ ...tiny, minutes: 0.2 }, few);
+  t.ok(happenings.length > 2, happenings.map(({ label }) => label).join(', '));
+  t.ok(samples.some(isServed));
+  t.ok(readings.some(({ kind, handles }) => kind === 'edges' && handles > 5));
+});
