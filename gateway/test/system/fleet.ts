@@ -138,7 +138,13 @@ export const isAlive = (pid: number): boolean => titleOf(pid) !== '';
 
 export const startFleet = async (
   t: Test,
-  options: { nodes?: number; edges?: number; env?: Record<string, string> } = {},
+  options: {
+    nodes?: number;
+    edges?: number;
+    env?: Record<string, string>;
+    /** What one node gets on top. */
+    nodeEnv?: (name: string) => Record<string, string>;
+  } = {},
 ) => {
   const { nodes: count = 2, edges = 2 } = options;
   const dir = mkdtempSync(join(tmpdir(), 'fg-fleet-'));
@@ -186,7 +192,11 @@ export const startFleet = async (
 
   const startNode = async (at: number) => {
     const name = `node-${at + 1}`;
-    const program = run(name, 'worker/main.js', { ...env, NODE_ID: name });
+    const program = run(name, 'worker/main.js', {
+      ...env,
+      NODE_ID: name,
+      ...options.nodeEnv?.(name),
+    });
     await ready(program);
     return program;
   };
