@@ -12,10 +12,10 @@ const worstFirst = ['open', 'half-open', 'closed'] as const;
 
 /** The views of all edges as one: the worst state, the sum of what is in flight. */
 const summarise = (node: View, views: readonly View[]) => {
-  const { id, boot_id, version, zone, slots, draining } = node;
+  const { id, boot_id, version, zone, slots, draining, via } = node;
   const states = views.map((view) => view.state);
   return {
-    ...{ id, boot_id, version, zone, slots, draining },
+    ...{ id, boot_id, version, zone, slots, draining, via },
     edges: views.length,
     state: worstFirst.find((state) => states.includes(state)) ?? 'unknown',
     suspect: views.some((view) => view.suspect),
