@@ -6,20 +6,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cpuTime, pin } from './cpu.js';
 import { type Fleet, startFleet } from './fleet.js';
-import type { LoadCalls, Slice } from './load.js';
+import type { LoadCalls } from './load.js';
+import { createLoad, type Load } from './open/load.js';
+import { summarise } from './open/samples.js';
 import { type Peer, startPeer } from './peer.js';
 import type { Options } from './report.js';
 import type { StandInCalls } from './stand-in-node.js';
 import { percentile } from './stats.js';
-import { createUsers, loginRequests } from './users.js';
+import { createUsers, forwardedLogins } from './users.js';
 
 export const standIn = { slots: 4, serviceMs: 20 };
 /** Logins a second that one stand-in node can do. */
 export const nodeCapacity = (standIn.slots * 1000) / standIn.serviceMs;
 /** The same for every count: six tenths of what one node can do. */
 export const lowPerSecond = 0.6 * nodeCapacity;
-/** More than one address may hold at an edge is 100. */
+/** Enough to keep an edge busy. */
 const maxConnections = 90;
+const settleMs = 500;
 const connectionsPerSlot = 3;
 
 /** What a run takes besides the measuring. */
@@ -58,7 +61,9 @@ type Rig = {
   fleet: Fleet;
   edge: number;
   standIns: Peer<StandInCalls>;
-  load: Peer<LoadCalls>;
+  /** Closed loop and open loop. */
+  crowd: Peer<LoadCalls>;
+  load: Load;
   options: Options;
   pace: Pace;
 };
@@ -68,9 +73,9 @@ const totalMs = (pid: number): number => {
   return hashMs + otherMs;
 };
 
-const othersOf = ({ fleet, edge, standIns, load }: Rig): number[] => [
+const othersOf = ({ fleet, edge, standIns, crowd, load }: Rig): number[] => [
   ...fleet.processes().flatMap(({ pid }) => (pid === edge ? [] : [pid])),
-  ...[standIns.pid, load.pid],
+  ...[standIns.pid, crowd.pid, load.pid],
 ];
 
 /** All CPU milliseconds of the other core's processes. */
@@ -79,9 +84,17 @@ const othersMs = (rig: Rig): number => othersOf(rig).reduce((sum, pid) => sum + 
 const openRig = async (options: Options, pace: Pace): Promise<Rig> => {
   options.progress('starting');
   const { profile } = options;
-  const fleet = await startFleet({ nodes: 0, threadsPerNode: 1, edges: 1, profile });
+  const fleet = await startFleet({
+    nodes: 0,
+    threadsPerNode: 1,
+    edges: 1,
+    gatewayEnv: { TRUSTED_PROXIES: '127.0.0.1' },
+    profile,
+  });
   const standIns = startPeer<StandInCalls>('stand-in-node.ts');
-  const load = startPeer<LoadCalls>('load.ts');
+  const crowd = startPeer<LoadCalls>('load.ts');
+  fleet.onStop(standIns.stop);
+  fleet.onStop(crowd.stop);
   try {
     await standIns.ask('prepare', { env: fleet.nodeEnv, ...standIn });
     await standIns.ask('setCount', Math.max(...options.nodes));
@@ -89,47 +102,67 @@ const openRig = async (options: Options, pace: Pace): Promise<Rig> => {
     options.progress(`creating ${pace.users} users`);
     const users = await createUsers(fleet, pace.users);
     const target = { host: '127.0.0.1', port: fleet.port };
-    await load.ask('aim', { target, requests: loginRequests(users) });
+    const requests = forwardedLogins(users);
+    await crowd.ask('aim', { target, requests });
+    const load = await createLoad({ target, groups: { all: requests } });
+    fleet.onStop(load.stop);
     const edge = fleet.processes().find(({ kind }) => kind === 'edges')?.pid ?? 0;
-    const rig = { fleet, edge, standIns, load, options, pace };
+    const rig = { fleet, edge, standIns, crowd, load, options, pace };
     for (const pid of othersOf(rig)) pin(pid, '1');
     pin(edge, '0');
     return rig;
   } catch (error) {
-    await Promise.all([load.stop(), standIns.stop(), fleet.stop()]);
+    await fleet.stop();
     throw error;
   }
 };
 
-const measure = async (rig: Rig, run: () => Promise<Slice>): Promise<Run> => {
+type Counted = Pick<Run, 'perSecond' | 'p50Ms' | 'p99Ms' | 'failed'> & { served: number };
+
+const measure = async (rig: Rig, run: () => Promise<Counted>): Promise<Run> => {
   const before = { at: performance.now(), edge: totalMs(rig.edge), others: othersMs(rig) };
-  const slice = await run();
+  const { served, ...counted } = await run();
   const tookMs = performance.now() - before.at;
   const edgeMs = totalMs(rig.edge) - before.edge;
   return {
-    perSecond: slice.rate,
-    p50Ms: percentile(slice.latencies, 0.5),
-    p99Ms: percentile(slice.latencies, 0.99),
-    failed: slice.failed,
-    edgeUs: (edgeMs * 1000) / (slice.sent - slice.failed),
+    ...counted,
+    edgeUs: (edgeMs * 1000) / served,
     edgeBusy: edgeMs / tookMs,
     othersBusy: (othersMs(rig) - before.others) / tookMs,
   };
 };
 
+/** Open loop at the low rate. */
+const arrive = async ({ load }: Rig, windowMs: number): Promise<Counted> => {
+  const phases = [{ perSecond: lowPerSecond, durationMs: settleMs + windowMs }];
+  const { samples } = await load.run({ phases });
+  const { ok } = summarise(samples, { fromMs: 0, toMs: settleMs + windowMs });
+  const inside = summarise(samples, { fromMs: settleMs, toMs: settleMs + windowMs });
+  const { goodput, p50Ms, p99Ms } = inside;
+  return { perSecond: goodput, p50Ms, p99Ms, failed: samples.length - ok, served: ok };
+};
+
 const connectionsFor = (nodes: number): number =>
   Math.min(maxConnections, connectionsPerSlot * standIn.slots * nodes);
 
-const saturate = ({ load }: Rig, nodes: number, windowMs: number) =>
-  load.ask('closed', { connections: connectionsFor(nodes), settleMs: 0, windowMs });
+const saturate = async ({ crowd }: Rig, nodes: number, windowMs: number): Promise<Counted> => {
+  const asked = { connections: connectionsFor(nodes), settleMs: 0, windowMs };
+  const { rate, latencies, sent, failed } = await crowd.ask('closed', asked);
+  return {
+    perSecond: rate,
+    p50Ms: percentile(latencies, 0.5),
+    p99Ms: percentile(latencies, 0.99),
+    failed,
+    served: sent - failed,
+  };
+};
 
 const measureCount = async (rig: Rig, nodes: number): Promise<{ low: Run; full: Run }> => {
-  const { load, options } = rig;
+  const { options } = rig;
   // Two passes of two runs each.
   const windowMs = (options.durationSeconds * 1000) / 2;
   options.progress(`${nodes} node(s): ${lowPerSecond} logins/s`);
-  const slow = { connections: maxConnections, settleMs: 500, windowMs, perSecond: lowPerSecond };
-  const low = await measure(rig, () => load.ask('open', slow));
+  const low = await measure(rig, () => arrive(rig, windowMs));
   options.progress(`${nodes} node(s): as fast as it goes`);
   const full = await measure(rig, () => saturate(rig, nodes, windowMs));
   return { low, full };
@@ -160,8 +193,6 @@ export const measureNodes = async (options: Options, pace = fullPace): Promise<N
     }
     return results;
   } finally {
-    await rig.load.stop();
-    await rig.standIns.stop();
     await rig.fleet.stop();
   }
 };

@@ -113,6 +113,7 @@ export const nodes: Bench = {
         users: fullPace.users,
         fixed_rate_per_second: lowPerSecond,
         stand_in: `${standIn.slots} slots of ${standIn.serviceMs} ms each, a timer instead of a hash`,
+        clients: 'distinct accounts and addresses, behind a trusted proxy',
         layout: 'the edge alone on core 0, all else on core 1',
       },
       results: { nodes: all.map(describeCount) },
