@@ -50,7 +50,7 @@ const drawOverload = (overload: Simulated): string => {
   return drawCurves({
     heading: 'More than there is room for',
     notes: [
-      '4 nodes of 4 slots, 4 edges, 22 ms per hash; the same admission under every rule',
+      '4 nodes of 4 slots, 2 edges, 22 ms per hash; the same admission under every rule',
       'Refusals by nodes: each has crossed the network and was tried once more elsewhere',
     ],
     panels: [

@@ -12,6 +12,7 @@ import type { Node } from '../gateway/nodes/pool.js';
 import { createProbes } from '../gateway/nodes/probe.js';
 import type { Rank } from '../gateway/nodes/rank.js';
 import { createRetryBudget } from '../gateway/nodes/retry.js';
+import { codeOf, type ErrorCode } from '../shared/errors.js';
 import type { Driver } from './driver.js';
 import { type Answer, type Request, type SimNode, secret } from './node.js';
 import type { Random } from './random.js';
@@ -20,6 +21,15 @@ export type Edge = ReturnType<typeof createEdge>;
 /** A node as the registry lists it. */
 export type Member = { node: SimNode; draining: boolean };
 
+export type Outcome = 'ok' | ErrorCode;
+
+const fixed = {
+  route: '/login',
+  attemptId: 'simulated',
+  class: 'login',
+  body: {},
+  requestId: '',
+} as const;
 const probeEveryMs = 100;
 const reserveMs = 0.6;
 const deadlineMs = 2500;
@@ -167,20 +177,19 @@ export const createEdge = (options: {
   probes.close();
   driver.every(probeEveryMs, probes.tick, random.uniform() * probeEveryMs);
 
-  /** Resolves when the node has answered ok; rejects with the AppError that the client would get. */
-  const login = async (u: string): Promise<void> => {
+  /** As gateway/attempts.ts does it: the cheap check first, then a round trip to Redis. */
+  const login = (u: string, done: (outcome: Outcome) => void) => {
+    const fail = (error: unknown) => done(codeOf(error));
     const deadlineAt = now() + deadlineMs;
-    dispatch.shed(u, 'login');
-    await new Promise<void>((resolve) => driver.after(reserveMs, resolve));
-    counts.submitted++;
-    await dispatch.submit({
-      route: '/login',
-      u,
-      attemptId: 'simulated',
-      class: 'login',
-      body: {},
-      deadlineAt,
-      requestId: '',
+    try {
+      dispatch.shed(u, 'login');
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    driver.after(reserveMs, () => {
+      counts.submitted++;
+      dispatch.submit({ ...fixed, u, deadlineAt }).then(() => done('ok'), fail);
     });
   };
 

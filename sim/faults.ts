@@ -11,7 +11,7 @@ import {
   share,
   slowestMs,
 } from './measures.js';
-import { type Scenario, small, usual } from './scenario.js';
+import { type Scenario, tiny, usual } from './scenario.js';
 
 type Event = NonNullable<World['events']>[number];
 const faultAtMs = 1000;
@@ -23,7 +23,7 @@ export const kill: Scenario = {
       isFrozen ? 'registry frozen' : 'registry alive',
       {
         ...usual,
-        measureMs: 3000,
+        measureMs: 2500,
         load: () => 0.7,
         events: [
           { atMs: 0, run: (fleet: Fleet) => fleet.freezeRegistry(isFrozen) },
@@ -36,7 +36,7 @@ export const kill: Scenario = {
     ['registry alive', 'registry frozen'].flatMap((variant) => {
       const runs = of(variant);
       const before = latencyMs(runs, 0.99, ({ atMs }) => atMs < faultAtMs);
-      const backMs = recoveryMs(runs, faultAtMs, 3000, 1.5 * before);
+      const backMs = recoveryMs(runs, faultAtMs, 2500, 1.5 * before);
       const number = variant === 'registry alive' ? 21 : 11;
       return [
         atMost(
@@ -60,7 +60,7 @@ export const hang: Scenario = {
   about: 'SIGSTOP of one of four nodes for 10 s at 60 % of what the others can do',
   worlds: {
     hang: {
-      ...small,
+      ...tiny,
       measureMs: 13_000,
       load: () => 0.6 * 0.75,
       events: [
@@ -72,7 +72,7 @@ export const hang: Scenario = {
   judge: (of) => {
     const runs = of('hang');
     return [
-      atMost('23 SIGSTOP: failed logins, most of a run', most(runs, notOk), small.slots + 5),
+      atMost('23 SIGSTOP: failed logins, most of a run', most(runs, notOk), tiny.slots + 5),
       atMost('23 SIGSTOP: slowest login, ms', slowestMs(runs), 1500),
       atMost('23 SIGSTOP: ms until every breaker is open', most(runs, openAfterMs), 1000),
     ];
@@ -139,7 +139,7 @@ const runShare = (runs: readonly Run[], isSo: (run: Run) => boolean): number =>
 export const flapping: Scenario = {
   about: 'all nodes fail in turn, then all at once, then recover',
   worlds: {
-    flapping: { ...small, measureMs: flapUntilMs, load: () => 0.4, events: flaps(small.nodes) },
+    flapping: { ...tiny, measureMs: flapUntilMs, load: () => 0.4, events: flaps(tiny.nodes) },
   },
   judge: (of) => {
     const runs = of('flapping');
@@ -178,9 +178,9 @@ export const flapping: Scenario = {
 export const elastic: Scenario = {
   about: 'one node joins four at 70 % load, one drains and leaves, one is replaced by a new boot',
   worlds: {
-    steady: { ...small, measureMs: 3000, load: () => 0.7 },
+    steady: { ...tiny, measureMs: 3000, load: () => 0.7 },
     changing: {
-      ...small,
+      ...tiny,
       measureMs: 6000,
       load: () => 0.7,
       events: [

@@ -4,9 +4,8 @@
  * login with what became of it.
  */
 import { createRank } from '../gateway/nodes/rank.js';
-import { codeOf, type ErrorCode } from '../shared/errors.js';
 import { createDriver, type Driver } from './driver.js';
-import { createEdge, type Edge, type Member } from './edge.js';
+import { createEdge, type Edge, type Member, type Outcome } from './edge.js';
 import { createNode, type SimNode, secret } from './node.js';
 import { type PolicyName, policies } from './policies.js';
 import { accountKeys, createRandom, indexIn, zipfSums } from './random.js';
@@ -39,7 +38,7 @@ export type Login = {
   /** From the end of the warm-up. */
   atMs: number;
   tookMs: number;
-  outcome: 'ok' | ErrorCode;
+  outcome: Outcome;
   isHot: boolean;
   /** How often this client had been refused before. */
   nth: number;
@@ -174,20 +173,19 @@ const createUsers = (world: World, fleet: Fleet, driver: Driver, logins: Login[]
     return accounts[at] ?? hot;
   };
 
-  const login = async (u: string, nth: number) => {
+  const login = (u: string, nth: number) => {
     const startedAt = driver.now();
-    const edge = edges[random.byShare(world.edges)];
-    const outcome = await edge?.login(u).then(
-      () => 'ok' as const,
-      (error: unknown) => codeOf(error),
-    );
-    const tookMs = driver.now() - startedAt;
     const atMs = startedAt - world.warmUpMs;
-    if (atMs >= 0)
-      logins.push({ atMs, tookMs, outcome: outcome ?? 'internal', isHot: u === hot, nth });
+    edges[random.byShare(world.edges)]?.login(u, (outcome) => {
+      const tookMs = driver.now() - startedAt;
+      if (atMs >= 0) logins.push({ atMs, tookMs, outcome, isHot: u === hot, nth });
+      if (outcome !== 'ok') comeBack(u, nth + 1);
+    });
+  };
+  const comeBack = (u: string, nth: number) => {
     const { tries = 0, pauseMs } = world.patience ?? {};
-    if (outcome !== 'ok' && nth < tries && pauseMs !== undefined)
-      driver.after(pauseMs(nth + 1, random.uniform), () => void login(u, nth + 1));
+    if (nth <= tries && pauseMs !== undefined)
+      driver.after(pauseMs(nth, random.uniform), () => login(u, nth));
   };
 
   const arrive = () => {
@@ -195,7 +193,7 @@ const createUsers = (world: World, fleet: Fleet, driver: Driver, logins: Login[]
     driver.after(random.exponential(1 / perMs), () => {
       if (driver.now() > untilMs) return;
       arrive();
-      void login(pickAccount(), 0);
+      login(pickAccount(), 0);
     });
   };
   return { start: arrive };

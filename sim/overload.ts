@@ -14,14 +14,15 @@ import {
   type Scenario,
   serviceMs,
   small,
+  tiny,
   type Variant,
 } from './scenario.js';
 
 export const overloadMultiples = [0.8, 1, 2, 5, 10];
 const floors: Record<number, number> = { 2: 0.97, 5: 0.95, 10: 0.9 };
 /** Until the burst budget is used up. */
-const warmUpMs = 1000;
-const measureMs = 1500;
+const warmUpMs = 750;
+const measureMs = 750;
 
 const judgeMultiple = (of: Results, multiple: number): Criterion[] => {
   const runs = of(`ours ${multiple}`);
@@ -44,10 +45,10 @@ export const overload: Scenario = {
   about: 'goodput, latency of the admitted and refusals at 0.8 to 10 times the capacity',
   worlds: Object.fromEntries(
     overloadMultiples.flatMap((multiple) => {
-      const world = { ...small, warmUpMs, measureMs, load: () => multiple };
+      const world = { ...small, edges: [0.5, 0.5], warmUpMs, measureMs, load: () => multiple };
       const rows: [string, Variant][] = [[`ours ${multiple}`, world]];
       for (const policy of ['jsq', 'p2c', 'hash'] as const)
-        rows.push([`${policy} ${multiple}`, { ...world, policy, isForChart: true }]);
+        rows.push([`${policy} ${multiple}`, { ...world, policy, seedShare: 0.1 }]);
       return rows;
     }),
   ),
@@ -56,7 +57,7 @@ export const overload: Scenario = {
 
 const burstEveryMs = 3000;
 const bursts = (lengthMs: number): Variant => ({
-  ...small,
+  ...tiny,
   measureMs: 2 * burstEveryMs,
   load: (atMs) => (atMs >= 0 && atMs % burstEveryMs < lengthMs ? 3 : 0.5),
 });
@@ -72,10 +73,8 @@ export const burst: Scenario = {
 
 const storm = { baseMs: 2000, burstMs: 10_000, untilMs: 17_000 };
 const retrying = (pauseMs: (nth: number, chance: () => number) => number): Variant => ({
-  ...small,
+  ...tiny,
   nodes: 2,
-  slots: 2,
-  edges: [0.5, 0.5],
   measureMs: storm.untilMs,
   load: (atMs) => (atMs >= storm.baseMs && atMs < storm.baseMs + storm.burstMs ? 5 : 0.6),
   patience: { tries: 3, pauseMs },
@@ -94,7 +93,10 @@ export const retryStorm: Scenario = {
   worlds: {
     // Full jitter over 200, 400, 800 ms.
     'clients with backoff': retrying((nth, chance) => 100 * 2 ** nth * chance()),
-    'clients that heed Retry-After': retrying((_, chance) => 1000 + 2000 * chance()),
+    'clients that heed Retry-After': {
+      ...retrying((_, chance) => 1000 + 2000 * chance()),
+      seedShare: 0.5,
+    },
   },
   judge: (of) =>
     ['clients with backoff', 'clients that heed Retry-After'].map((name) => judgeStorm(of, name)),

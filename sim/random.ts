@@ -16,8 +16,8 @@ export const createRandom = (seed: number) => {
   /** Index by share; the shares add up to one. */
   const byShare = (shares: readonly number[]): number => {
     let left = uniform();
-    for (const [i, share] of shares.entries()) {
-      left -= share;
+    for (let i = 0; i < shares.length; i++) {
+      left -= shares[i] ?? 0;
       if (left < 0) return i;
     }
     return shares.length - 1;

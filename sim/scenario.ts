@@ -2,8 +2,8 @@
 import type { Criterion } from '../bench/report.js';
 import { type Run, serviceMs, type World } from './fleet.js';
 
-/** Variants that only draw a curve get a quarter of the seeds. */
-export type Variant = World & { isForChart?: true };
+/** `seedShare`: variants that only draw a curve, or cost much, get a part of the seeds. */
+export type Variant = World & { seedShare?: number };
 export type Results = (variant: string) => readonly Run[];
 export type Scenario = {
   about: string;
@@ -25,6 +25,7 @@ export const usual = {
 
 /** Half of that, where the size does not matter and the time does. */
 export const small = { ...usual, nodes: 4 } as const;
+export const tiny = { ...small, slots: 2, edges: [0.5, 0.5] } as const;
 
 /** What a node lets wait at most for a login, when busy for long and in a burst (design § 4.8). */
 export const loginBudgetMs = { sustained: 0.9 * 100, burst: 0.9 * 300 };

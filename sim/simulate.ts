@@ -60,7 +60,7 @@ export const simulate = async (
 ): Promise<Simulated> => {
   const runs = new Map<string, Run[]>();
   for (const [variant, world] of Object.entries(scenario.worlds)) {
-    const used = world.isForChart ? seeds.slice(0, Math.ceil(seeds.length / 4)) : seeds;
+    const used = seeds.slice(0, Math.ceil(seeds.length * (world.seedShare ?? 1)));
     const done: Run[] = [];
     for (const seed of used) {
       progress(`${name}: ${variant}, seed ${done.length + 1} of ${used.length}`);

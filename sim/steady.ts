@@ -14,7 +14,7 @@ const curves = (): Record<string, Variant> =>
       chartLoads.map((load) => {
         const isJudged = judgedLoads.includes(load) && (policy === 'ours' || policy === 'jsq');
         const world: Variant = { ...usual, policy, load: () => load };
-        return [`${policy} ${load}`, isJudged ? world : { ...world, isForChart: true }];
+        return [`${policy} ${load}`, isJudged ? world : { ...world, seedShare: 0.15 }];
       }),
     ),
   );
@@ -25,21 +25,21 @@ export const steady: Scenario = {
     ...curves(),
     'skewed edges 0.7': { ...usual, edges: skewedEdges, load: () => 0.7 },
     'skewed edges 0.9': { ...usual, edges: skewedEdges, load: () => 0.9 },
-    'zipf users 0.7': { ...usual, skew: 1, load: () => 0.7 },
+    'zipf users 0.7': { ...usual, skew: 1, seedShare: 0.25, load: () => 0.7 },
     'hot account 0.7': { ...usual, hotShare: 0.2, load: () => 0.7 },
     'one node 3 x slow 0.7': {
       ...usual,
       load: () => 0.7,
       start: (fleet) => fleet.find(0).setSlowness(3),
     },
-    'ten seconds 0.7': { ...small, measureMs: 10_000, load: () => 0.7 },
+    'ten seconds 0.7': { ...small, measureMs: 10_000, seedShare: 0.5, load: () => 0.7 },
     '1000 nodes 0.7': {
       ...usual,
       nodes: 1000,
       warmUpMs: 100,
       measureMs: 100,
       load: () => 0.7,
-      isForChart: true,
+      seedShare: 0.1,
     },
   },
   judge: (of) => {
