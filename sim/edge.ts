@@ -5,7 +5,7 @@
  */
 import { createAttempt } from '../gateway/nodes/attempt.js';
 import { createBreaker } from '../gateway/nodes/breaker.js';
-import { type Choose, isSuspect } from '../gateway/nodes/choose.js';
+import type { Choose } from '../gateway/nodes/choose.js';
 import { createDispatch } from '../gateway/nodes/dispatch.js';
 import { createLoad } from '../gateway/nodes/load.js';
 import type { Node } from '../gateway/nodes/pool.js';
@@ -30,6 +30,13 @@ const fixed = {
   body: {},
   requestId: '',
 } as const;
+const noMeters = {
+  forwarded: () => {},
+  retried: () => {},
+  shed: () => {},
+  rejected: () => {},
+  left: () => {},
+};
 const probeEveryMs = 100;
 const reserveMs = 0.6;
 const deadlineMs = 2500;
@@ -80,6 +87,47 @@ const createLine = (options: { node: SimNode; driver: Driver; random: Random }) 
   };
 };
 
+/** What the pool keeps for a node, with a simulated line. */
+const createRecord = (options: {
+  member: Member;
+  start: 'slow' | 'full';
+  driver: Driver;
+  random: Random;
+  rank: Rank;
+}) => {
+  const { member, start, driver, random, rank } = options;
+  const { node } = member;
+  const { id, bootId, slots } = node;
+  const load = createLoad(slots);
+  const line = createLine({ node, driver, random });
+  const breaker = createBreaker({ start, now: driver.now(), random: random.uniform });
+  let draining = member.draining;
+  const entry = () => ({
+    id,
+    boot_id: bootId,
+    endpoints: [],
+    slots,
+    version: '',
+    zone: '',
+    draining,
+  });
+  return {
+    ...{ id, bootId, load, line, breaker, entry },
+    zone: '',
+    seed: rank.seed(id),
+    proof: '',
+    isDraining: () => draining,
+    setDraining: (isSo: boolean) => {
+      draining = isSo;
+    },
+    update: () => {},
+    ended: load.ended,
+    leave: () => {},
+    via: 'unix' as const,
+    close: () => {},
+  };
+};
+
 export const createEdge = (options: {
   driver: Driver;
   random: Random;
@@ -90,41 +138,8 @@ export const createEdge = (options: {
   const now = driver.now;
   /** `atHome`: sent to the account's first choice. `toOpen`: to an open breaker, without panic. */
   const counts = { sent: 0, atHome: 0, retried: 0, toOpen: 0, shed: 0, submitted: 0 };
-  const records = new Map<SimNode, ReturnType<typeof record>>();
+  const records = new Map<SimNode, ReturnType<typeof createRecord>>();
   let nodes: Node[] = [];
-
-  const record = (member: Member, start: 'slow' | 'full') => {
-    const { node } = member;
-    const { id, bootId, slots } = node;
-    const load = createLoad(slots);
-    const line = createLine({ node, driver, random });
-    const breaker = createBreaker({ start, now: now(), random: random.uniform });
-    let draining = member.draining;
-    const entry = () => ({
-      id,
-      boot_id: bootId,
-      endpoints: [],
-      slots,
-      version: '',
-      zone: '',
-      draining,
-    });
-    return {
-      ...{ id, bootId, load, line, breaker, entry },
-      zone: '',
-      seed: rank.seed(id),
-      proof: '',
-      isDraining: () => draining,
-      setDraining: (isSo: boolean) => {
-        draining = isSo;
-      },
-      update: () => {},
-      ended: load.ended,
-      leave: () => {},
-      via: 'unix' as const,
-      close: () => {},
-    };
-  };
 
   /** The pool's rule: a new boot starts slowly, unless the edge itself has just started. */
   const setMembers = (next: readonly Member[]) => {
@@ -133,7 +148,8 @@ export const createEdge = (options: {
     for (const node of records.keys()) if (!listed.has(node)) records.delete(node);
     for (const member of next) {
       const known = records.get(member.node);
-      if (known === undefined) records.set(member.node, record(member, start));
+      if (known === undefined)
+        records.set(member.node, createRecord({ member, start, driver, random, rank }));
       else known.setDraining(member.draining);
     }
     nodes = [...records.values()];
@@ -144,13 +160,7 @@ export const createEdge = (options: {
   const attempt = createAttempt({
     secrets: [secret],
     now,
-    meters: {
-      forwarded: () => {},
-      retried: () => {},
-      shed: () => {},
-      rejected: () => {},
-      left: () => {},
-    },
+    meters: noMeters,
   });
   const dispatch = createDispatch({
     nodes: () => nodes,
@@ -163,11 +173,9 @@ export const createEdge = (options: {
     },
     budget: createRetryBudget(),
     meters: {
-      forwarded: () => {},
+      ...noMeters,
       retried: () => void counts.retried++,
       shed: () => void counts.shed++,
-      rejected: () => {},
-      left: () => {},
     },
     refresh: async () => {},
     now,
@@ -199,7 +207,6 @@ export const createEdge = (options: {
     counts,
     nodes: () => nodes,
     isPanic,
-    isSuspect: (node: Node) => isSuspect(node, now()),
     /** Messages to this node that are not answered yet. */
     outstandingAt: (node: SimNode) => records.get(node)?.line.outstanding() ?? 0,
   };
