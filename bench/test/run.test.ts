@@ -12,7 +12,9 @@ const run = (...args: string[]) =>
 t.test('--help names every bench', async (t) => {
   const { status, stdout } = run('--help');
   t.equal(status, 0);
-  for (const name of ['login', 'verify', 'engines', 'nodes', 'haproxy']) t.match(stdout, name);
+  const closedLoop = ['login', 'verify', 'engines', 'nodes', 'haproxy'];
+  const openLoop = ['overload', 'hotkey', 'failover', 'reload', 'soak'];
+  for (const name of [...closedLoop, ...openLoop]) t.match(stdout, name);
 });
 
 t.test('mistakes are named, in one line, and nothing starts', async (t) => {
