@@ -98,7 +98,7 @@ const node = async (name, { dir, hosts, mayReplace }) => {
   const paths = writePair(dir, `node-${name}`, pair, mayReplace);
   return `On the machine of ${name}, with these three files copied there (the key for its user only):
 ${describeFiles(dir, paths)}
-  NODE_ID=${name}            (several nodes there: ${name}-0, ${name}-1, …)
+  NODE_ID=${name}            (several nodes there: ${name}-0, ${name}-1, … and port 0)
   NODE_LISTEN=0.0.0.0:7443
   NODE_ADVERTISE=HOST:7443   (where the gateway reaches it; default: its host name)
 The gateway's NODE_SECRET and a Redis that both reach are needed there, too.`;

@@ -20,6 +20,13 @@ t.test('wrong settings: one message that names them all, exit 1', async (t) => {
   t.notMatch(output(), '    at ', 'no stack');
 });
 
+t.test('plain TCP for everybody: refused, with what to do', async (t) => {
+  const env = settingsFor('open', redis.url, makeRuntimeDir(t));
+  const { exited, output } = launch(t, { ...env, NODE_LISTEN: '0.0.0.0:0' });
+  t.equal(await exited, 1);
+  t.match(output(), /NODE_LISTEN off this machine needs TLS.*floodgate certs node/s);
+});
+
 t.test('a store that may lose data is refused, unless accepted', async (t) => {
   const volatile = await startRedis(t, ['--appendonly', 'no']);
   const env = settingsFor('volatile', volatile.url, makeRuntimeDir(t));
