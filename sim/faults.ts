@@ -88,7 +88,15 @@ const failFast: World = {
 
 export const fast500: Scenario = {
   about: 'one of eight nodes answers 500 at once, self-test included',
-  worlds: { fast500: failFast },
+  worlds: {
+    fast500: failFast,
+    'self-test passes': {
+      ...failFast,
+      measureMs: 30_000,
+      seedShare: 0.1,
+      events: [{ atMs: 0, run: (fleet) => fleet.find(0).setFailing(true, true) }],
+    },
+  },
   judge: (of) => {
     const runs = of('fast500');
     const offered = average(runs, ({ capacity }) => capacity * 0.7 * 30);
@@ -103,6 +111,11 @@ export const fast500: Scenario = {
         '22 fast-500: failed after the first second (users as probes)',
         most(runs, (run) => failures(run, ({ atMs }) => atMs > settledMs)),
         0,
+      ),
+      atMost(
+        '22 fast-500, self-test passes: failed, % of the traffic of 30 s',
+        (100 * average(of('self-test passes'), (run) => failures(run))) / offered,
+        0.3,
       ),
       atMost(
         '22 fast-500: sent to an open breaker',
