@@ -30,7 +30,12 @@ export const createLoad = async (given: { target: Target; groups: Record<string,
   return {
     pid: peer.pid,
     /** Resolves when every client has its answer or has given up. */
-    run: (plan: Plan): Promise<Run> => peer.ask('run', plan),
+    run: (plan: Plan): Promise<Run> => {
+      const running = peer.ask('run', plan);
+      // Whoever started it may fail first, and stops us.
+      running.catch(() => {});
+      return running;
+    },
     /** What comes through per second when `clients` ask again as soon as they are answered. */
     capacity: async (clients: number, durationMs: number): Promise<number> => {
       const forMs = durationMs + settleMs;
