@@ -1,7 +1,7 @@
 /** The node's TCP door: who is let in, and how it gets new certificates while it serves. */
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
-import type { SecureVersion, TLSSocket } from 'node:tls';
+import { type SecureVersion, TLSSocket } from 'node:tls';
 import t, { type Test } from 'tap';
 import { parseAddress } from '../../shared/address.js';
 import { createHttp } from '../../shared/http.js';
@@ -66,7 +66,8 @@ const callerWith = (
       });
       outgoing.on('error', (error) => resolve('code' in error ? String(error.code) : 'error'));
       outgoing.on('response', (res) => {
-        const socket = res.socket as TLSSocket;
+        const { socket } = res;
+        if (!(socket instanceof TLSSocket)) return resolve('no TLS');
         const serial = serials.get(socket) ?? socket.getPeerCertificate().serialNumber;
         serials.set(socket, serial);
         const { connection } = res.headers;
