@@ -34,11 +34,11 @@ const insert = <T extends Ranked>(best: T[], scores: number[], node: T, score: n
 };
 
 /** Murmur3's finaliser over the words of key and node; 32 bits, every input bit reaches all. */
-const combine = (a: number, b: number, seed: Seed): number => {
-  let h = a ^ seed.a;
+const combine = (a: number, b: number, seedA: number, seedB: number): number => {
+  let h = a ^ seedA;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13) ^ b, 0xc2b2ae35);
-  h = Math.imul(h ^ (h >>> 16) ^ seed.b, 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 16) ^ seedB, 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return (h ^ (h >>> 16)) >>> 0;
 };
@@ -46,6 +46,13 @@ const combine = (a: number, b: number, seed: Seed): number => {
 /** −w ÷ ln(u) for u in (0, 1): the largest wins with probability w ÷ Σw. */
 const weigh = (hash: number, weight: number): number =>
   -weight / Math.log((hash + 0.5) / 0x1_0000_0000);
+
+/**
+ * Its score is below `than`, seen without a logarithm: −ln(u) > 1 − u, so the score is less than
+ * w ÷ (1 − u). That settles all nodes but the few that come near the best.
+ */
+const isSurelyBelow = (hash: number, weight: number, than: number): boolean =>
+  weight * 0x1_0000_0000 < than * (0xffff_ffff - hash + 0.5);
 
 export const createRank = (secret: string) => {
   const seedOf = (text: string): Seed => {
@@ -71,6 +78,38 @@ export const createRank = (secret: string) => {
     words.b = b;
   };
 
+  /** The seeds of the last list that came twice, in a row: a list that stays is read at each call. */
+  let known: readonly Ranked[] | undefined;
+  let latest: readonly Ranked[] | undefined;
+  let seeds = new Int32Array(0);
+  const isKnown = (nodes: readonly Ranked[]): boolean => {
+    if (nodes === known && seeds.length === 2 * nodes.length) return true;
+    if (nodes !== latest) {
+      latest = nodes;
+      return false;
+    }
+    known = nodes;
+    seeds = Int32Array.from(nodes.flatMap((node) => [node.seed.a, node.seed.b]));
+    return true;
+  };
+
+  /** `first` for a list that stays and equal weights: the way of nearly all logins. */
+  const firstOfKnown = <T extends Ranked>(nodes: readonly T[]): T | undefined => {
+    const { a, b } = words;
+    let best: T | undefined;
+    let most = -1;
+    for (let i = 0; i < nodes.length; i++) {
+      const score = combine(a, b, seeds[2 * i] ?? 0, seeds[2 * i + 1] ?? 0);
+      if (score < most) continue;
+      const node = nodes[i];
+      if (node === undefined || (best !== undefined && !isBefore(node, score, best, most)))
+        continue;
+      best = node;
+      most = score;
+    }
+    return best;
+  };
+
   /** The first node for this key: what `order` begins with, without making a list. */
   const first = <T extends Ranked>(
     key: string,
@@ -78,12 +117,17 @@ export const createRank = (secret: string) => {
     weightOf?: WeightOf<T>,
   ): T | undefined => {
     hash(key);
+    if (weightOf === undefined && isKnown(nodes)) return firstOfKnown(nodes);
     const { a, b } = words;
     let best: T | undefined;
     let most = 0;
     for (const node of nodes) {
-      const bits = combine(a, b, node.seed);
-      const score = weightOf === undefined ? bits : weigh(bits, weightOf(node));
+      let score = combine(a, b, node.seed.a, node.seed.b);
+      if (weightOf !== undefined) {
+        const weight = weightOf(node);
+        if (best !== undefined && isSurelyBelow(score, weight, most)) continue;
+        score = weigh(score, weight);
+      }
       if (best !== undefined && !isBefore(node, score, best, most)) continue;
       best = node;
       most = score;
@@ -106,9 +150,14 @@ export const createRank = (secret: string) => {
     const scores: number[] = [];
     let least = 0;
     for (const node of nodes) {
-      const bits = combine(a, b, node.seed);
-      const score = weightOf === undefined ? bits : weigh(bits, weightOf(node));
-      if (best.length >= limit && score < least) continue;
+      const isFull = best.length >= limit;
+      let score = combine(a, b, node.seed.a, node.seed.b);
+      if (weightOf !== undefined) {
+        const weight = weightOf(node);
+        if (isFull && isSurelyBelow(score, weight, least)) continue;
+        score = weigh(score, weight);
+      }
+      if (isFull && score < least) continue;
       insert(best, scores, node, score);
       if (best.length > limit) {
         best.pop();

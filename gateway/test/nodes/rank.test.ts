@@ -113,3 +113,28 @@ t.test('limit cuts the whole order', async (t) => {
   t.same(rank.order('k', [], { limit: 3 }), []);
   t.equal(rank.order('k', numbered(2), { limit: 3 }).length, 2);
 });
+
+t.test('first is what order begins with, for lists that stay and for new ones', async (t) => {
+  const stays = numbered(9);
+  const shrinks = numbered(9);
+  const weighted = stays.map((node, i) => ({ ...node, weight: 1 + (i % 4) }));
+  const wrong = someKeys.filter((key, i) => {
+    if (i === 500) shrinks.pop();
+    const fresh = [...stays].reverse();
+    return (
+      [stays, fresh, shrinks].some((list) => rank.first(key, list)?.id !== firstOf(key, list)) ||
+      rank.first(key, weighted, weightOf)?.id !== firstOf(key, weighted, true)
+    );
+  });
+  t.same(wrong, []);
+  t.equal(rank.first('k', []), undefined);
+});
+
+t.test('the logarithm left out changes no order', async (t) => {
+  const nodes = numbered(40).map((node, i) => ({ ...node, weight: 0.4 + (i % 7) * 3 }));
+  for (const key of someKeys.slice(0, 500)) {
+    const whole = rank.order(key, nodes, { weightOf });
+    t.equal(idsOf(rank.order(key, nodes, { limit: 3, weightOf })), idsOf(whole.slice(0, 3)));
+    t.equal(rank.first(key, nodes, weightOf)?.id, whole[0]?.id);
+  }
+});
