@@ -60,6 +60,8 @@ const createTls = (place: Extract<Place, { kind: 'tls' }>, identity: Identity, l
       host,
       port,
       secureContext: context,
+      // Or NODE_TLS_REJECT_UNAUTHORIZED=0 in somebody's environment would let in everybody.
+      rejectUnauthorized: true,
       checkServerIdentity: (_, certificate) => wrongPeer(name, certificate),
       ...(kept?.context === context ? { session: kept.session } : {}),
     };

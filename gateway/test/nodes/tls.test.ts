@@ -83,6 +83,9 @@ t.test('the node itself is asked, over one connection, with our certificate', as
 
 t.test('whoever is not this node gets not one byte of the request', async (t) => {
   const other: Authority = await makeAuthority(t);
+  // Nor when somebody has switched off what Node checks by default.
+  process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
+  t.teardown(() => delete process.env.NODE_TLS_REJECT_UNAUTHORIZED);
   const impostors: Record<string, TlsOptions> = {
     'another CA': { ...readFiles(await other.node('n1')), ca: [authority.ca.cert, other.ca.cert] },
     'another node of our CA': readFiles(await authority.node('n2')),
