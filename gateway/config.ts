@@ -2,23 +2,17 @@
  * The gateway's settings (design § 8): environment in, one frozen typed object out, all problems
  * reported together. Only main and server see it whole.
  */
-import { availableParallelism, tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
 import { createEnv, mask } from '../shared/env.js';
 import { readIdentityFiles } from '../shared/identity.js';
+import { countCpus } from '../shared/machine.js';
+import { readShared } from '../shared/settings.js';
 import { parseRange } from './address.js';
 
 export type Config = ReturnType<typeof loadConfig>;
 
-const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 const secretNames = ['adminToken', 'metricsToken', 'redisUrl', 'nodeSecrets', 'kek'];
 const loopback = ['127.0.0.1', '::1', 'localhost'];
 const day = 86_400_000;
-
-const defaultRuntimeDir = (source: NodeJS.ProcessEnv): string =>
-  source.XDG_RUNTIME_DIR
-    ? join(source.XDG_RUNTIME_DIR, 'floodgate')
-    : join(tmpdir(), `floodgate-${userInfo().uid}`);
 
 const readTls = (env: ReturnType<typeof createEnv>) => {
   const [certFile, keyFile] = env.together('TLS_CERT_FILE', 'TLS_KEY_FILE') ?? [];
@@ -102,14 +96,10 @@ export const loadConfig = (source: NodeJS.ProcessEnv) => {
     host: env.string('HOST', { default: '0.0.0.0' }),
     port,
     tls,
-    edges: env.int('EDGES', { default: availableParallelism(), min: 1, max: 256 }),
+    edges: env.int('EDGES', { default: countCpus(), min: 1, max: 256 }),
     ...readAdmin(env, tls !== undefined),
     ...readTokens(env, port),
-    redisUrl: env.requiredSecret('REDIS_URL', 'npm start brings a Redis of its own.'),
-    acceptDataLoss: env.flag('ACCEPT_DATA_LOSS'),
-    runtimeDir: env.optional('RUNTIME_DIR') ?? defaultRuntimeDir(source),
-    zone: env.string('ZONE', { default: 'default' }),
-    nodeSecrets: env.rotatingSecret('NODE_SECRET', 'the secret that gateway and nodes share.'),
+    ...readShared(env, source),
     nodeTls: readIdentityFiles(env),
     kek: readKek(env),
     trustedProxies: readProxies(env),
@@ -118,7 +108,6 @@ export const loadConfig = (source: NodeJS.ProcessEnv) => {
     failureFloorMs: env.durationMs('LOGIN_FAILURE_FLOOR', { default: 300, min: 100, max: 2000 }),
     maxConnections: env.int('MAX_CONNECTIONS', { default: 10_000, min: 10, max: 1_000_000 }),
     stopDelayMs: env.durationMs('STOP_DELAY', { default: 300, max: 30_000 }),
-    logLevel: env.oneOf('LOG_LEVEL', logLevels, 'info'),
   };
   env.check();
   return Object.freeze(config);

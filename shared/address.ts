@@ -1,4 +1,4 @@
-/** "host:port" as in settings and registry entries, IPv6 in brackets; and which hosts are this one. */
+/** "host:port", the form of settings and registry entries, IPv6 in brackets; and which hosts are this one. */
 import { isIPv4, isIPv6 } from 'node:net';
 
 export type Address = { readonly host: string; readonly port: number };

@@ -7,7 +7,6 @@ import { type DestinationStream, destination, type Logger, pino } from 'pino';
 import { isAppError } from './errors.js';
 
 export type Log = Logger;
-export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 const redacted = ['password', 'token', 'secret', 'authorization', 'cookie', 'hash'];
 

@@ -2,13 +2,12 @@
  * A worker node's settings (design § 8): environment in, one frozen typed object out, all problems
  * reported together. Only main and server see it whole.
  */
-import { hostname, tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { hostname } from 'node:os';
 import { isLoopback } from '../shared/address.js';
 import { createEnv, type Env, mask } from '../shared/env.js';
 import { readIdentityFiles } from '../shared/identity.js';
-import { logLevels } from '../shared/log.js';
-import { countCpus, memoryBytes } from './machine.js';
+import { countCpus, memoryBytes } from '../shared/machine.js';
+import { readShared } from '../shared/settings.js';
 import { targetProblem, weakestTarget } from './passwords/policy.js';
 import type { TcpSettings } from './tcp.js';
 
@@ -20,11 +19,6 @@ export const version = '0.1.0';
 const secretNames = ['redisUrl', 'lockRedisUrls', 'nodeSecrets'];
 /** One hash at the reading limit must always fit. */
 const minHashMemory = 256 * 1024 * 1024;
-
-const defaultRuntimeDir = (source: NodeJS.ProcessEnv): string =>
-  source.XDG_RUNTIME_DIR
-    ? join(source.XDG_RUNTIME_DIR, 'floodgate')
-    : join(tmpdir(), `floodgate-${userInfo().uid}`);
 
 const defaultNodeId = (source: NodeJS.ProcessEnv, pid: number): string =>
   `${hostname()}-${source.NODE_APP_INSTANCE || pid}`;
@@ -86,22 +80,17 @@ export const loadConfig = (source: NodeJS.ProcessEnv, pid: number) => {
   const env = createEnv(source);
   const target = readTarget(env);
   const threads = readThreads(env, target.memoryKiB * 1024);
-  const redisUrl = env.requiredSecret('REDIS_URL', 'npm start brings a Redis of its own.');
+  const shared = readShared(env, source);
   const lockUrls = splitSecret(env.secret('LOCK_REDIS_URLS'));
   const config = {
     nodeId: readNodeId(env, defaultNodeId(source, pid)),
-    zone: env.string('ZONE', { default: 'default' }),
     threads,
     target,
     hashMemoryBytes: Math.max(minHashMemory, Math.floor(memoryBytes() / 4)),
-    redisUrl,
-    lockRedisUrls: lockUrls.length === 0 ? [redisUrl] : lockUrls,
-    acceptDataLoss: env.flag('ACCEPT_DATA_LOSS'),
-    nodeSecrets: env.rotatingSecret('NODE_SECRET', 'the secret that gateway and nodes share.'),
+    ...shared,
+    lockRedisUrls: lockUrls.length === 0 ? [shared.redisUrl] : lockUrls,
     tcp: readTcp(env),
-    runtimeDir: env.optional('RUNTIME_DIR') ?? defaultRuntimeDir(source),
     blocklistFile: env.optional('PASSWORD_BLOCKLIST_FILE'),
-    logLevel: env.oneOf('LOG_LEVEL', logLevels, 'info'),
   };
   env.check();
   return Object.freeze(config);

@@ -1,6 +1,6 @@
 /** Entry of a worker node: settings, then the node, then word to the parent that it serves. */
 import { loadConfig, maskConfig } from './config.js';
-import { yieldToOthers } from './machine.js';
+import { yieldToOthers } from './nice.js';
 
 /** While it starts, a node must not take processors from those that serve. */
 const niceAtStart = 19;

@@ -28,6 +28,7 @@ t.test('every setting of the code is in the README, and no other', async (t) => 
     ...asked('gateway/config.ts'),
     ...asked('worker/config.ts'),
     ...asked('shared/identity.ts'),
+    ...asked('shared/settings.ts'),
     ...ofLauncher,
   ]);
   for (const name of inCode) t.ok(documented.includes(name), `${name} is in the settings table`);

@@ -3,8 +3,8 @@ import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ConfigError } from '../../shared/env.js';
+import { countCpus, memoryBytes } from '../../shared/machine.js';
 import { loadConfig, maskConfig } from '../config.js';
-import { countCpus, memoryBytes } from '../machine.js';
 
 const given = {
   REDIS_URL: 'unix://localhost/r.sock',

@@ -1,8 +1,8 @@
 /**
  * How many processors and how much memory this process may use: the machine's, or less when a
- * control group says so. Node 20 looks at neither quota. And this process's place among the others.
+ * control group says so. Node 20 looks at neither quota.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 
 const read = (path: string): string | undefined => {
@@ -36,16 +36,4 @@ export const memoryBytes = (root = '/sys/fs/cgroup'): number => {
   const limit =
     positive(read(`${root}/memory.max`)) ?? positive(read(`${root}/memory/memory.limit_in_bytes`));
   return Math.min(totalmem(), limit ?? Number.POSITIVE_INFINITY);
-};
-
-/**
- * Lets edges and Redis of the same machine go first. The hash threads are nice already, but Linux
- * groups processes by session and then compares threads only inside a group: a node in a session of
- * its own would get its full share. The group's own nice value (sched(7), autogroup) says the same
- * between groups. Kernels without it need CPU weights (README); failing here is harmless.
- */
-export const yieldToOthers = (nice: number): void => {
-  try {
-    writeFileSync('/proc/self/autogroup', String(nice));
-  } catch {}
 };
