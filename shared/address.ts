@@ -5,7 +5,7 @@ export type Address = { readonly host: string; readonly port: number };
 
 const hostName = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})$/;
 
-/** Undefined when it is none. Port 0 is one: any free port. */
+/** Undefined when it is none. Port 0 is one, and means a free one. */
 export const parseAddress = (text: string): Address | undefined => {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(0|[1-9]\d{0,4})$/.exec(text);
   const [, v6, name] = match ?? [];

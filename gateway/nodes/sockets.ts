@@ -65,15 +65,17 @@ export const createSockets = ({ connect, keepAlive }: { connect: Connect; keepAl
     const onError = (error: unknown) => {
       failure = error;
     };
-    const onClose = () => fail(failure);
-    const onTimeout = () => socket.destroy();
-    socket.setTimeout(connectMs);
-    socket.on('timeout', onTimeout);
+    const onClose = () => {
+      clearTimeout(timer);
+      fail(failure);
+    };
+    // Not the socket's own timeout: a byte now and then would put that off.
+    const timer = setTimeout(() => socket.destroy(), connectMs);
     socket.on('error', onError);
     socket.on('close', onClose);
     socket.once(event, () => {
-      socket.off('timeout', onTimeout).off('error', onError).off('close', onClose);
-      socket.setTimeout(idleMs);
+      clearTimeout(timer);
+      socket.off('error', onError).off('close', onClose);
       request.onSocket(socket);
     });
   };
