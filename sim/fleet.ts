@@ -67,7 +67,7 @@ const patienceMs = 2600;
 const createFleet = (world: World, seed: number, driver: Driver) => {
   const random = createRandom(seed);
   // The seed decides where accounts belong, as the secret does in the product.
-  const rank = createRank(`${secret} ${seed}`);
+  const placement = `${secret} ${seed}`;
   const edges: Edge[] = [];
   /** What the registry lists; `diedAt` of those that stopped their heartbeats. */
   let listed: (Member & { diedAt: number })[] = [];
@@ -105,6 +105,8 @@ const createFleet = (world: World, seed: number, driver: Driver) => {
 
   for (let i = 0; i < world.nodes; i++) start(`node-${i}`);
   for (const _ of world.edges) {
+    // Each edge has its own, as in the product: it remembers the list that it was last asked about.
+    const rank = createRank(placement);
     const choose = policies[world.policy]({ rank, random, outstandingAt });
     const edge = createEdge({ driver, random, rank, choose });
     edge.setMembers(members());
@@ -120,7 +122,6 @@ const createFleet = (world: World, seed: number, driver: Driver) => {
 
   return {
     random,
-    rank,
     edges,
     find,
     nodes: () => [...nodes.values()],

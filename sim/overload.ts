@@ -95,7 +95,7 @@ export const retryStorm: Scenario = {
     'clients with backoff': retrying((nth, chance) => 100 * 2 ** nth * chance()),
     'clients that heed Retry-After': {
       ...retrying((_, chance) => 1000 + 2000 * chance()),
-      seedShare: 0.5,
+      seedShare: 0.25,
     },
   },
   judge: (of) =>
