@@ -2,7 +2,7 @@
 import { drawChart } from '../chart.js';
 import { linePanel } from '../chart-lines.js';
 import { atMost, type Bench, type Criterion, round } from '../report.js';
-import { type Failover, load, measureFailover, type Scenario } from './failover-measure.js';
+import { type Failover, load, measureFailover, type Scenario, sizes } from './failover-measure.js';
 import { isServed, latencies, series, showCodes, summarise, within } from './samples.js';
 
 /** A request slower than this times the slowest before the fault has noticed it. */

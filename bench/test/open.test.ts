@@ -14,9 +14,12 @@ import { countCodes, isServed, series, summarise } from '../open/samples.js';
 import { measureSoak } from '../open/soak-measure.js';
 import { trends } from '../open/soak-watch.js';
 
+// The machine may be slow.
+t.setTimeout(180_000);
+
 const request = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
 const tiny = { nodes: [2], durationSeconds: 1, pairs: 2, progress: () => {} };
-const few = { users: 60, warmUpMs: 300 };
+const few = { users: 60, warmUpMs: 1500 };
 
 const openServer = async (t: Test, answer: RequestListener): Promise<Load> => {
   const server = createServer(answer);
