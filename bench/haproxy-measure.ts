@@ -93,13 +93,22 @@ const measureThroughput = async (rig: Rig, { pairs, progress }: Options) => {
 
 type Stretch = { perSecond: number; windowMs: number; mix?: Plan['mix'] };
 
-/** What came after the settling, on a clock that begins there. */
+/**
+ * What came after the settling, on a clock that begins there. `done` counts by the time of the answer:
+ * by arrival, a queue that is longer at the start than at the end would pass for lost goodput.
+ */
 const arrive = async (rig: Rig, way: Way, { perSecond, windowMs, mix }: Stretch) => {
   const phases = [{ perSecond, durationMs: settleMs + windowMs }];
   const run = await rig.loads[way].run({ phases, ...(mix === undefined ? {} : { mix }) });
   await sleep(pauseMs);
-  const inside = within(run.samples, { fromMs: settleMs, toMs: settleMs + windowMs });
-  return inside.map((sample): Sample => ({ ...sample, at: sample.at - settleMs }));
+  const window = { fromMs: settleMs, toMs: settleMs + windowMs };
+  const samples = within(run.samples, window).map(
+    (sample): Sample => ({ ...sample, at: sample.at - settleMs }),
+  );
+  const ends = run.samples
+    .filter(isServed)
+    .map((sample) => ({ ...sample, at: sample.at + sample.ms }));
+  return { samples, done: within(ends, window).length };
 };
 
 /** Samples of all rounds on one clock. */
@@ -113,12 +122,18 @@ const measureOverload = async (rig: Rig, options: Options, peak: number) => {
   for (const multiple of multiples) {
     const perSecond = multiple * peak;
     const samples = mapWays((): Sample[] => []);
+    const done = mapWays(() => 0);
     await inTurn(rounds, async (way, round) => {
       options.progress(`${multiple} × capacity: ${way}`);
-      append(samples[way], await arrive(rig, way, { perSecond, windowMs }), round, windowMs);
+      const more = await arrive(rig, way, { perSecond, windowMs });
+      append(samples[way], more.samples, round, windowMs);
+      done[way] += more.done;
     });
     const window = { fromMs: 0, toMs: rounds * windowMs };
-    const found = mapWays((way) => summarise(samples[way], window));
+    const found = mapWays((way) => ({
+      ...summarise(samples[way], window),
+      goodput: (done[way] * 1000) / window.toMs,
+    }));
     results.push({ multiple, perSecond, found });
   }
   return results;
@@ -138,8 +153,9 @@ const measureHot = async (rig: Rig, options: Options, peak: number): Promise<ByW
   await inTurn(rounds, async (way, round) => {
     options.progress(`hot account: ${way}`);
     const mix = { all: 1 - hotShare, [hotGroup(round)]: hotShare };
-    base[way].push(...(await arrive(rig, way, { perSecond, windowMs, mix: { all: 1 } })));
-    mixed[way].push(...(await arrive(rig, way, { perSecond, windowMs, mix })));
+    const alone = await arrive(rig, way, { perSecond, windowMs, mix: { all: 1 } });
+    base[way].push(...alone.samples);
+    mixed[way].push(...(await arrive(rig, way, { perSecond, windowMs, mix })).samples);
   });
   return mapWays((way) => {
     const others = mixed[way].filter(({ group }) => group === 'all');
