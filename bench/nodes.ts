@@ -15,7 +15,7 @@ import { median } from './stats.js';
 /** From the fewest nodes to the most, of what a login costs the edge. */
 const maxGrowth = 1.1;
 /** An edge this busy is what limits the throughput. */
-const saturatedAt = 0.9;
+const saturatedAt = 0.85;
 
 /** Of both passes. */
 const middle = (runs: readonly Run[], pick: (run: Run) => number): number => median(runs.map(pick));
