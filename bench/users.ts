@@ -2,6 +2,7 @@
  * Accounts for a bench, made the way an operator imports them: through the admin port, with one
  * stored hash. All share a password; they are distinct accounts, so nothing is coalesced.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { hashSync } from '@node-rs/argon2';
 import type { Fleet } from './fleet.js';
 
@@ -12,7 +13,16 @@ const together = 8;
 /** The default cost (design § 7). */
 export const hashOptions = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 
-const importUser = async (fleet: Fleet, username: string, hash: string) => {
+/** On a machine that is busy starting things, the first answers may be "not now". */
+const maxTries = 20;
+const pauseMs = 200;
+
+const importUser = async (
+  fleet: Fleet,
+  username: string,
+  hash: string,
+  tries = 1,
+): Promise<void> => {
   const answer = await fetch(`http://127.0.0.1:${fleet.adminPort}/users`, {
     method: 'POST',
     headers: {
@@ -22,6 +32,12 @@ const importUser = async (fleet: Fleet, username: string, hash: string) => {
     body: JSON.stringify({ username, hash }),
   });
   const text = await answer.text();
+  if (answer.status === 503 && tries < maxTries) {
+    await sleep(pauseMs);
+    return importUser(fleet, username, hash, tries + 1);
+  }
+  // 409: an earlier try was written, its answer was lost.
+  if (answer.status === 409 && tries > 1) return;
   if (answer.status !== 201) throw new Error(`import of a user: ${answer.status} ${text}`);
 };
 
