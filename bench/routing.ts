@@ -71,8 +71,8 @@ const decide = (count: number, hasOwnWeight: boolean) => {
 
 const lookUp = (count: number, hasOwnWeight: boolean) => {
   const nodes = createNodes(count, hasOwnWeight);
-  const weightOf = hasOwnWeight ? (node: Candidate) => node.load.slots() : undefined;
-  return () => rank.first(nextKey(), nodes, weightOf)?.id;
+  const weights = hasOwnWeight ? nodes.map((node) => node.load.slots()) : undefined;
+  return () => rank.first(nextKey(), nodes, weights)?.id;
 };
 
 /** Calls per second; results are looked at, or the compiler might drop the calls. */

@@ -11,7 +11,7 @@ type Node = Ranked & { weight: number };
 type Rank = ReturnType<typeof createRank>;
 
 const keyCount = 60_000;
-const weightOf = (node: Node) => node.weight;
+const weightsOf = (nodes: readonly Node[]) => nodes.map((node) => node.weight);
 
 const hex = (random: Random) => random.below(2 ** 32).toString(16);
 /** Names as people give them: similar ones are what bad hashes stumble over. */
@@ -26,8 +26,10 @@ const createNodes = (rank: Rank, name: (i: number) => string, weights: readonly 
 
 const equal = (count: number): number[] => new Array<number>(count).fill(1);
 
-const homes = (rank: Rank, keys: readonly string[], nodes: readonly Node[], isWeighted = false) =>
-  keys.map((key) => rank.first(key, nodes, isWeighted ? weightOf : undefined)?.id ?? '');
+const homes = (rank: Rank, keys: readonly string[], nodes: readonly Node[], isWeighted = false) => {
+  const weights = isWeighted ? weightsOf(nodes) : undefined;
+  return keys.map((key) => rank.first(key, nodes, weights)?.id ?? '');
+};
 
 const countBy = (ids: readonly string[]): Map<string, number> => {
   const counts = new Map<string, number>();
@@ -88,7 +90,7 @@ const disagreement = ({ rank, random }: Cluster, keys: readonly string[]): numbe
     .map(({ node }) => node);
   const text = (from: readonly Node[], key: string) =>
     rank
-      .order(key, from, { limit: 3, weightOf })
+      .order(key, from, { limit: 3, weights: weightsOf(from) })
       .map(({ id }) => id)
       .join();
   return keys.filter((key) => text(nodes, key) !== text(shuffled, key)).length;

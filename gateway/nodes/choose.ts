@@ -8,7 +8,7 @@
  */
 import type { Breaker } from './breaker.js';
 import type { Load, Need } from './load.js';
-import type { Rank, Ranked } from './rank.js';
+import type { Rank, Ranked, Weights } from './rank.js';
 
 export type Candidate = Ranked & {
   readonly load: Load;
@@ -25,6 +25,8 @@ const candidates = 3;
 const nearTop = 6;
 /** Stay with the first choice up to this many times its slots. */
 const spillAt = 2;
+/** A slow start goes from a tenth to the whole in ten seconds. */
+const keepWeightsMs = 50;
 
 export const isSuspect = (node: Candidate, now: number): boolean => {
   const silentMs = node.load.silentMs(now);
@@ -97,12 +99,22 @@ export const createChoose = (rank: Rank, zone: string) => {
   };
 
   /** The weights of these nodes, or undefined when all weigh the same. */
-  const weightsOf = (nodes: readonly Candidate[], now: number) => {
+  const findWeights = (nodes: readonly Candidate[], now: number): Weights | undefined => {
     const slots = nodes[0]?.load.slots();
     for (const { load, breaker } of nodes)
       if (load.slots() !== slots || breaker.isRamping(now))
-        return (node: Candidate) => node.load.slots() * node.breaker.factor(now);
+        return nodes.map((node) => node.load.slots() * node.breaker.factor(now));
     return undefined;
+  };
+
+  /** The same for the whole membership, which is asked for at each login: kept for a moment. */
+  let weighed:
+    | { nodes: readonly Candidate[]; at: number; weights: Weights | undefined }
+    | undefined;
+  const weightsOf = (nodes: readonly Candidate[], now: number): Weights | undefined => {
+    if (weighed?.nodes !== nodes || now - weighed.at > keepWeightsMs)
+      weighed = { nodes, at: now, weights: findWeights(nodes, now) };
+    return weighed.weights;
   };
 
   const pick = <T extends Candidate>(best: readonly T[], now: number): Choice<T> => {
@@ -116,11 +128,8 @@ export const createChoose = (rank: Rank, zone: string) => {
     key: string,
     nodes: readonly T[],
     limit: number,
-    now: number,
-  ): T[] => {
-    const weightOf = weightsOf(nodes, now);
-    return rank.order(key, nodes, weightOf === undefined ? { limit } : { limit, weightOf });
-  };
+    weights: Weights | undefined,
+  ): T[] => rank.order(key, nodes, weights === undefined ? { limit } : { limit, weights });
 
   /** The whole rule: the best of those that may be used and have room. */
   const chooseAmong = <T extends Candidate>(nodes: readonly T[], query: Query<T>): Choice<T> => {
@@ -128,7 +137,7 @@ export const createChoose = (rank: Rank, zone: string) => {
     const usable = findUsable(nodes, now, except);
     if (usable.length === 0) return { kind: 'none' };
     const withRoom = usable.filter((node) => !node.load.isFull(now, query.need));
-    return pick(firstOf(key, withRoom, candidates, now), now);
+    return pick(firstOf(key, withRoom, candidates, findWeights(withRoom, now)), now);
   };
 
   /** A fine node of this zone with room, the account's own order deciding. */
@@ -141,7 +150,7 @@ export const createChoose = (rank: Rank, zone: string) => {
         pressure(node, now) < spillAt &&
         isFine(node, now, need),
     );
-    return rank.first(key, near, weightsOf(near, now));
+    return rank.first(key, near, findWeights(near, now));
   };
 
   /**
@@ -153,11 +162,12 @@ export const createChoose = (rank: Rank, zone: string) => {
     const { key, now, except } = query;
     const near = hasPreference(nodes) ? chooseNear(nodes, query) : undefined;
     if (near !== undefined) return { kind: 'node', node: near };
-    const first = rank.first(key, nodes, weightsOf(nodes, now));
+    const weights = weightsOf(nodes, now);
+    const first = rank.first(key, nodes, weights);
     const isFree = first !== undefined && first !== except && pressure(first, now) < spillAt;
     if (isFree && isFine(first, now, query.need)) return { kind: 'node', node: first };
     const fine: T[] = [];
-    for (const node of firstOf(key, nodes, nearTop, now)) {
+    for (const node of firstOf(key, nodes, nearTop, weights)) {
       if (node.breaker.isOpen()) break;
       if (node !== except && isFine(node, now, query.need)) fine.push(node);
       if (fine.length === candidates) return pick(fine, now);

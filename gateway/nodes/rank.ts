@@ -13,7 +13,8 @@ export type Ranked = { readonly id: string; readonly seed: Seed };
 
 export type Rank = ReturnType<typeof createRank>;
 
-type WeightOf<T> = (node: T) => number;
+/** Of the nodes in a list, in its order. */
+export type Weights = readonly number[];
 
 /** Equal scores are settled by id, or two edges could disagree. */
 const isBefore = (node: Ranked, score: number, other: Ranked, than: number): boolean =>
@@ -93,13 +94,21 @@ export const createRank = (secret: string) => {
     return true;
   };
 
-  /** `first` for a list that stays and equal weights: the way of nearly all logins. */
-  const firstOfKnown = <T extends Ranked>(nodes: readonly T[]): T | undefined => {
+  /** `first` for a list that stays: the way of nearly all logins. Touches one node in ln(n). */
+  const firstOfKnown = <T extends Ranked>(
+    nodes: readonly T[],
+    weights: Weights | undefined,
+  ): T | undefined => {
     const { a, b } = words;
     let best: T | undefined;
     let most = -1;
     for (let i = 0; i < nodes.length; i++) {
-      const score = combine(a, b, seeds[2 * i] ?? 0, seeds[2 * i + 1] ?? 0);
+      let score = combine(a, b, seeds[2 * i] ?? 0, seeds[2 * i + 1] ?? 0);
+      if (weights !== undefined) {
+        const weight = weights[i] ?? 0;
+        if (isSurelyBelow(score, weight, most)) continue;
+        score = weigh(score, weight);
+      }
       if (score < most) continue;
       const node = nodes[i];
       if (node === undefined || (best !== undefined && !isBefore(node, score, best, most)))
@@ -114,17 +123,19 @@ export const createRank = (secret: string) => {
   const first = <T extends Ranked>(
     key: string,
     nodes: readonly T[],
-    weightOf?: WeightOf<T>,
+    weights?: Weights,
   ): T | undefined => {
     hash(key);
-    if (weightOf === undefined && isKnown(nodes)) return firstOfKnown(nodes);
+    if (isKnown(nodes)) return firstOfKnown(nodes, weights);
     const { a, b } = words;
     let best: T | undefined;
     let most = 0;
-    for (const node of nodes) {
+    for (let at = 0; at < nodes.length; at++) {
+      const node = nodes[at];
+      if (node === undefined) continue;
       let score = combine(a, b, node.seed.a, node.seed.b);
-      if (weightOf !== undefined) {
-        const weight = weightOf(node);
+      if (weights !== undefined) {
+        const weight = weights[at] ?? 0;
         if (best !== undefined && isSurelyBelow(score, weight, most)) continue;
         score = weigh(score, weight);
       }
@@ -137,23 +148,25 @@ export const createRank = (secret: string) => {
 
   /**
    * The first `limit` of `nodes` for this key, best first; whatever order they come in, the answer
-   * is the same. `weightOf` is only needed where weights differ: without it there is no logarithm.
+   * is the same. `weights` are only needed where they differ: without it there is no logarithm.
    */
   const order = <T extends Ranked>(
     key: string,
     nodes: readonly T[],
-    { limit = nodes.length, weightOf }: { limit?: number; weightOf?: WeightOf<T> } = {},
+    { limit = nodes.length, weights }: { limit?: number; weights?: Weights } = {},
   ): T[] => {
     hash(key);
     const { a, b } = words;
     const best: T[] = [];
     const scores: number[] = [];
     let least = 0;
-    for (const node of nodes) {
+    for (let at = 0; at < nodes.length; at++) {
+      const node = nodes[at];
+      if (node === undefined) continue;
       const isFull = best.length >= limit;
       let score = combine(a, b, node.seed.a, node.seed.b);
-      if (weightOf !== undefined) {
-        const weight = weightOf(node);
+      if (weights !== undefined) {
+        const weight = weights[at] ?? 0;
         if (isFull && isSurelyBelow(score, weight, least)) continue;
         score = weigh(score, weight);
       }
