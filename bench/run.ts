@@ -111,8 +111,14 @@ const options = {
   progress: createProgress(),
 };
 
-for (const signal of ['SIGINT', 'SIGTERM'])
-  process.once(signal, () => void stopFleets().finally(() => process.exit(1)));
+let isInterrupted = false;
+const interrupt = () => {
+  isInterrupted = true;
+  // Everything that is being waited for fails now; what was started must still be stopped.
+  process.on('unhandledRejection', () => {});
+  void stopFleets().finally(() => process.exit(1));
+};
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, interrupt);
 
 try {
   const machine = describeMachine();
@@ -130,6 +136,7 @@ try {
   const summary = { bench: name, machine, versions, parameters, results, criteria };
   if (values.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
 } catch (error) {
+  if (isInterrupted) await new Promise<never>(() => {});
   process.stderr.write(`\nbench: ${error instanceof Error ? error.message : String(error)}\n`);
   // Processes of ours that still run end with us.
   process.exit(1);
