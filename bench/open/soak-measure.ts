@@ -46,6 +46,14 @@ const mortal = ({ fleet }: Rig): FleetNode =>
 
 const faults: Fault[] = [
   {
+    label: 'SIGHUP',
+    early: true,
+    run: async ({ fleet }) => {
+      process.kill(fleet.gatewayPid, 'SIGHUP');
+      await sleep(2000);
+    },
+  },
+  {
     label: 'kill -9',
     run: async (rig) => {
       const node = mortal(rig);
@@ -78,14 +86,6 @@ const faults: Fault[] = [
       process.kill(fleet.redis.pid, 'SIGSTOP');
       await sleep(redisPauseMs);
       process.kill(fleet.redis.pid, 'SIGCONT');
-    },
-  },
-  {
-    label: 'SIGHUP',
-    early: true,
-    run: async ({ fleet }) => {
-      process.kill(fleet.gatewayPid, 'SIGHUP');
-      await sleep(2000);
     },
   },
 ];
