@@ -54,6 +54,7 @@ export const startPrimary = ({
   const serving = new WeakSet<Worker>();
   let isServing = false;
   let isReloading = false;
+  let isReloadAsked = false;
   let port: number | undefined;
 
   const fork = (role: Role): Slot => {
@@ -169,8 +170,11 @@ export const startPrimary = ({
   };
 
   const reload = async () => {
+    // One that comes during a reload is about something newer: it is done afterwards.
+    isReloadAsked = true;
     if (isReloading || !isServing) return;
     isReloading = true;
+    isReloadAsked = false;
     log.info({}, 'reloading');
     for (const [at, old] of slots.entries()) {
       if (await replace(at, old)) continue;
@@ -179,6 +183,7 @@ export const startPrimary = ({
     }
     isReloading = false;
     log.info({}, 'reload ended');
+    if (isReloadAsked) await reload();
   };
 
   let tickedAt = Date.now();

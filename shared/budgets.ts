@@ -8,6 +8,9 @@ import type { WorkClass } from './protocol.js';
 /** For a queue that was empty not long ago; a dear default hash may wait for one in front of it. */
 export const burstBudgetMs = (serviceMs: number): number => Math.max(300, 2 * serviceMs);
 
+/** So long the burst budget lasts after the queue was last empty, and cannot come back after a refusal. */
+export const burstMemoryMs = 500;
+
 export const sustainedBudgetMs = (serviceMs: number): number => Math.max(100, serviceMs);
 
 export const budgetShares: Readonly<Record<WorkClass, number>> = {

@@ -1,9 +1,9 @@
 /**
  * May this node be used? One breaker per edge, node and boot id (design § 6).
  *
- *   closed ──5 failures in a row, or < 50 % of ≥ 20 in 10 s──▶ open{until} ──until──▶ half-open
- *     ▲                                                                                   │
- *     └── slow start 10 → 100 % in 10 s ◀──2 probes in a row, none of them a user's request┘
+ *   closed ──5 failures in a row, < 50 % of ≥ 20 in 10 s, or a silent one's probe fails──▶ open{until}
+ *     ▲                                                                           until │ ──▶ half-open
+ *     └── slow start 10 → 100 % in 10 s ◀──2 probes in a row, none of them a user's request─────┘
  *
  * The first opening is probed at once, re-openings wait 1 s × 2^k first. Nothing is timed here: the
  * state is computed from the clock, `probeDue` tells the owner when to probe. Refusals and 4xx are
@@ -138,9 +138,10 @@ export const createBreaker = (options: {
     isProbing = false;
     const current = at(now);
     if (current.kind === 'closed') {
-      // A silent node that lives may be silent again soon, and is asked again as soon as it is.
+      // A silent node that lives may be silent again soon, and is asked again as soon as it is. One
+      // that does not even answer its self-test is not worth four more logins.
       if (isAlive) nextProbeAt = now;
-      else failed(now);
+      else open(now);
     }
     if (current.kind !== 'half-open') return;
     const passed = isAlive ? current.passed + 1 : 0;

@@ -5,7 +5,12 @@
  * Also remembers for how long the node is full (from its refusals), and since when it is silent.
  * All times are milliseconds on the clock of the caller.
  */
-import { budgetShares, burstBudgetMs, sustainedBudgetMs } from '../../shared/budgets.js';
+import {
+  budgetShares,
+  burstBudgetMs,
+  burstMemoryMs,
+  sustainedBudgetMs,
+} from '../../shared/budgets.js';
 import { type Load as Report, type WorkClass, workClasses } from '../../shared/protocol.js';
 
 export type Load = ReturnType<typeof createLoad>;
@@ -45,6 +50,7 @@ export const createLoad = (slotsAtStart: number) => {
   let slowestMs = defaultServiceMs;
   let reportedWaitMs = 0;
   const fullUntil = newFullUntil();
+  let sustainedUntil = never;
   /** Since when something is expected and nothing came; undefined = nothing outstanding. */
   let silentSince: number | undefined;
 
@@ -111,22 +117,26 @@ export const createLoad = (slotsAtStart: number) => {
      * The node refused work of this class, with the wait it predicts. It refuses above a budget, so
      * after the excess over nine tenths of that it has room again, and until then for nobody with a
      * smaller share either. A wait above the burst budget does not say which of the two was in
-     * force; the shorter absence is assumed.
+     * force; the shorter absence is assumed. One below it does, and the node keeps to that for a while.
      */
     refused: (now: number, predictedMs: number, cls: Need) => {
       if (cls === 'none') return;
       const share = budgetShares[cls];
       const burst = burstBudgetMs(serviceMs) * share;
-      const budget = predictedMs >= burst ? burst : sustainedBudgetMs(serviceMs) * share;
+      const isBurst = predictedMs >= burst;
+      const budget = isBurst ? burst : sustainedBudgetMs(serviceMs) * share;
+      if (!isBurst) sustainedUntil = now + burstMemoryMs;
       const until = now + clamp(predictedMs - 0.9 * budget, minFullMs, maxFullMs);
       for (const name of workClasses)
         if (budgetShares[name] <= share) fullUntil[name] = Math.max(fullUntil[name], until);
     },
-    /** It would refuse this class now: it said so, or the wait exceeds even the burst budget. */
+    /** It would refuse this class now: it said so, or the wait exceeds the budget it keeps to. */
     isFull: (now: number, need: Need): boolean => {
       if (inflight >= 64 * (slots + 1)) return true;
       if (need === 'none') return false;
-      return now < fullUntil[need] || waitMs(now) > burstBudgetMs(serviceMs) * budgetShares[need];
+      const isBurst = now >= sustainedUntil;
+      const budget = isBurst ? burstBudgetMs(serviceMs) : sustainedBudgetMs(serviceMs);
+      return now < fullUntil[need] || waitMs(now) > budget * budgetShares[need];
     },
     /** How long ago the node should have said something; 0 when nothing is due. */
     silentMs: (now: number): number => (silentSince === undefined ? 0 : now - silentSince),

@@ -32,6 +32,7 @@ export const rows = {
   unreached: { retry: 'free', learned: 'failure' },
   died: { retry: 'token', learned: 'failure' },
   timeout: { retry: 'token', learned: 'failure' },
+  broken: { retry: 'token', learned: 'failure' },
   bad_answer: { retry: 'never', learned: 'failure' },
   unexpected: { retry: 'never', learned: 'neutral' },
   rejected: { retry: 'never', learned: 'neutral' },
@@ -83,7 +84,8 @@ const readError = (status: number, body: unknown): Failure => {
   const found = Object.hasOwn(known, name) && isObject(body) ? known[name]?.(body) : undefined;
   if (found !== undefined) return found;
   const error = new AppError('bad_node_answer', { detail: `status ${status}` });
-  return fail(status >= 400 && status < 500 ? 'unexpected' : 'bad_answer', error);
+  if (status >= 500) return fail('broken', error);
+  return fail(status >= 400 ? 'unexpected' : 'bad_answer', error);
 };
 
 const readVerdict = (body: unknown, expected: Expected): Outcome => {

@@ -8,7 +8,8 @@ import { isSuspect } from './choose.js';
 import type { Node } from './pool.js';
 
 const everyMs = 100;
-const timeoutMs = 1000;
+/** With the silence that makes it suspect: a hung node is open within a second. */
+const timeoutMs = 400;
 
 export const createProbes = (options: { nodes: () => readonly Node[]; now: () => number }) => {
   const { nodes, now } = options;

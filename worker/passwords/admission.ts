@@ -10,7 +10,12 @@
  * A dearer stored hash is charged to those who arrive later, waits for memory, and is not refused:
  * a refusal would tell who has not been migrated. Pure apart from `send`; the clock is an argument.
  */
-import { budgetShares, burstBudgetMs, sustainedBudgetMs } from '../../shared/budgets.js';
+import {
+  budgetShares,
+  burstBudgetMs,
+  burstMemoryMs,
+  sustainedBudgetMs,
+} from '../../shared/budgets.js';
 import { AppError } from '../../shared/errors.js';
 import type { Load, WorkClass } from '../../shared/protocol.js';
 import type { Cost } from './formats/format.js';
@@ -47,7 +52,6 @@ export type Watch = {
 };
 
 const shares: Readonly<Record<AdmissionClass, number>> = { ...budgetShares, migration: 0.2 };
-const burstMemoryMs = 500;
 const alpha = 0.1;
 /** One step in the queue must not wait behind a hash dearer than this many default ones. */
 const maxRelativeAhead = 4;
@@ -79,6 +83,7 @@ export const createAdmission = (options: {
   let reserved = 0;
   let inSlots = 0;
   let lastEmptyAt = Number.NEGATIVE_INFINITY;
+  let lastFullAt = Number.NEGATIVE_INFINITY;
 
   const serviceMs = (): number => measured.get(defaultCost.key) ?? options.initialMs ?? 10;
 
@@ -107,8 +112,9 @@ export const createAdmission = (options: {
     return work / slots.length;
   };
 
+  /** A queue that is short because we refuse is no empty one: a node of few slots would never tell. */
   const noteEmpty = (at: number) => {
-    if (inflight() <= slots.length) lastEmptyAt = at;
+    if (inflight() <= slots.length && at - lastFullAt > burstMemoryMs) lastEmptyAt = at;
     if (idleWaiters.length > 0 && inflight() === 0) for (const fn of idleWaiters.splice(0)) fn();
   };
 
@@ -128,7 +134,11 @@ export const createAdmission = (options: {
     const service = serviceMs();
     const isBurst = at - lastEmptyAt <= burstMemoryMs;
     const budget = isBurst ? burstBudgetMs(service) : sustainedBudgetMs(service);
-    if (wait > budget * shares[cls]) throw refuse(cls, 'full', wait);
+    if (wait > budget * shares[cls]) {
+      // Classes that are refused sooner say nothing about how full it is for the others.
+      if (shares[cls] >= budgetShares.login) lastFullAt = at;
+      throw refuse(cls, 'full', wait);
+    }
     if (at + wait + service > deadlineAt) throw refuse(cls, 'late', wait);
     watch?.decided(cls, 'admitted', wait);
     reserved++;

@@ -145,6 +145,30 @@ t.test('a burst may wait 300 ms, a lasting queue 100 ms', async (t) => {
   t.equal(fill(world, 'device'), 31, 'an empty queue earns the burst again');
 });
 
+t.test('a queue that refusals keep short earns no burst', async (t) => {
+  // A few slow hashes fill one slot; between two arrivals it is often empty.
+  const world = createWorld({ slots: 1, hashMs: 40 });
+  const waits: number[] = [];
+  for (let ms = 0; ms < 20_000; ms += 90) {
+    for (let i = 0; i < 4; i++)
+      if (world.refusal('login') === undefined) world.submit('login').catch(() => {});
+    waits.push(world.admission.load().queueMs);
+    await world.pass(90);
+  }
+  t.ok(Math.max(...waits.slice(60)) <= 140, `${Math.max(...waits.slice(60))} ms`);
+  await world.pass(1000);
+  t.equal(world.refusal('login'), undefined);
+  t.ok(fill(world) > 5, 'half a second without a refusal earns it again');
+});
+
+t.test('a suspect who is refused takes nobody’s burst', async (t) => {
+  const world = createWorld({ slots: 1 });
+  for (let i = 0; i < 10; i++) world.submit('login').catch(() => {});
+  t.not(world.refusal('suspect'), undefined);
+  await world.pass(100);
+  t.equal(fill(world, 'device'), 31);
+});
+
 t.test('classes give way in order', async (t) => {
   const classes: AdmissionClass[] = ['device', 'login', 'password', 'suspect'];
   const counts = classes.map((cls) => fill(createWorld({ slots: 1 }), cls));

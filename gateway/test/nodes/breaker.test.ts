@@ -160,9 +160,9 @@ t.test('suspect after max(4 × service, 400 ms) of silence, and then probed', as
   t.equal(breaker.probeDue(0, false), false);
 });
 
-t.test('failed probes of a silent node open it without a user request', async (t) => {
+t.test('a silent node whose probe fails is open, without a user request', async (t) => {
   const breaker = create();
-  for (let i = 0; i < 5; i++) probe(breaker, false, i * 500);
+  probe(breaker, false, 0);
   t.equal(breaker.isOpen(), true);
 });
 

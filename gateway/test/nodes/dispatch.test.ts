@@ -85,7 +85,14 @@ t.test('the verdict of the first attempt, when there is one', async (t) => {
 });
 
 t.test('a second attempt goes to another node, and there is no third', async (t) => {
-  for (const label of ['unreached', 'refused', 'died', 'timeout', 'stale_boot'] as const) {
+  for (const label of [
+    'unreached',
+    'refused',
+    'died',
+    'timeout',
+    'broken',
+    'stale_boot',
+  ] as const) {
     const { submit, sent } = setUp(3, (_, times) => (times === 1 ? failure(label) : good));
     t.equal(await submit(job()), verdict, label);
     t.equal(new Set(sent).size, 2);

@@ -102,6 +102,21 @@ t.test('a node whose wait exceeds the burst budget is full without having said s
   t.equal(load.isFull(1, 'device'), false, 'until it has worked that off');
 });
 
+t.test(
+  'after a refusal below the burst budget the node is known to keep to the other one',
+  async (t) => {
+    const load = createLoad(1);
+    load.heard(0, { ...report(5), slots: 1, queueMs: 150 });
+    t.equal(load.isFull(0, 'login'), false, 'a burst may wait longer');
+    load.refused(0, 150, 'login');
+    load.heard(100, { ...report(5), slots: 1, queueMs: 150 });
+    t.equal(load.isFull(100, 'login'), true);
+    t.equal(load.isFull(499, 'device'), false, 'the wait is worked off');
+    load.heard(600, { ...report(5), slots: 1, queueMs: 150 });
+    t.equal(load.isFull(600, 'login'), false, 'forgotten after a while');
+  },
+);
+
 t.test('what this edge has in flight at one node is bounded', async (t) => {
   const load = createLoad(1);
   load.heard(0, report(0, 0.1));
