@@ -62,6 +62,8 @@ export const createDispatch = (options: {
     if (job.signal?.aborted || now() >= job.deadlineAt) return undefined;
     if (failure.label === 'stale_boot') await refresh();
     const choice = choose(nodes(), { key: job.u, need: needOf(job), now: now(), except: first });
+    // Nothing was started, and only full nodes are left.
+    if (choice.kind === 'full' && retry === 'free') throw refuse('full');
     if (choice.kind !== 'node') return undefined;
     if (retry !== 'free' && !budget.spend()) return undefined;
     meters.retried(failure.label);

@@ -110,6 +110,14 @@ t.test('what would not help is not repeated', async (t) => {
   }
 });
 
+t.test('out of reach, and the others full: overloaded, not without nodes', async (t) => {
+  const { submit, pool } = setUp(2, (node) => {
+    for (const other of pool.nodes()) if (other !== node) other.load.refused(0, 500, 'login');
+    return failure('unreached');
+  });
+  t.equal(await code(submit(job())), 'overloaded');
+});
+
 t.test('a write whose answer the store lost is looked for once more', async (t) => {
   for (const route of ['/register', '/password'] as const) {
     const { submit, sent, budget } = setUp(3, (_, times) =>
