@@ -17,12 +17,13 @@ import { percentile } from './stats.js';
 import { createUsers, loginRequests, type Users } from './users.js';
 
 /** Enough that the queue never runs dry, little enough that admission refuses nobody. */
-export const connectionsPerSlot = 3;
+const connectionsPerSlot = 2.5;
+export const connectionsOf = (slots: number): number => Math.round(connectionsPerSlot * slots);
 /** At 200 logins/s each account stays far below its 60 a minute. */
 export const userCount = 1500;
 export const span = { settleMs: 100, windowMs: 1000 };
 /** A crowd warms the code of the edges up; new nodes are warm after fewer logins. */
-const warmUpMs = { edges: 25_000, nodes: 8000 };
+const warmUpMs = { edges: 60_000, nodes: 8000 };
 
 type Rig = { fleet: Fleet; users: Users; load: Peer<LoadCalls>; options: Options };
 /** The rig with so many nodes, and the loop with as many threads as they have. */
@@ -81,7 +82,7 @@ const pidsOf = ({ fleet, load, loop }: Stand): number[] => [
 ];
 
 const signIn = (stand: Stand, settleMs: number, windowMs: number) =>
-  stand.load.ask('closed', { connections: connectionsPerSlot * stand.slots, settleMs, windowMs });
+  stand.load.ask('closed', { connections: connectionsOf(stand.slots), settleMs, windowMs });
 
 const describeFailures = ({ statuses }: Slice): string =>
   Object.entries(statuses)

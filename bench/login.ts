@@ -2,7 +2,7 @@
 import type { Layout } from './cpu.js';
 import { drawLogin } from './login-chart.js';
 import {
-  connectionsPerSlot,
+  connectionsOf,
   type LayoutResult,
   type LoginResult,
   measureLogins,
@@ -61,7 +61,7 @@ const describeLayout = (layout: Layout, result: LayoutResult) => {
 const describeResult = (r: LoginResult) => ({
   nodes: r.nodes,
   hash_threads: r.slots,
-  connections: r.slots * connectionsPerSlot,
+  connections: connectionsOf(r.slots),
   logins_per_second: round(r.perSecond, 1),
   p50_ms: round(r.p50Ms, 1),
   p99_ms: round(r.p99Ms, 1),

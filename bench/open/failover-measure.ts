@@ -72,8 +72,10 @@ const isOpen = ({ state }: NodeState): boolean => ['open', 'half-open'].includes
 
 /** Polls the edges' view of `node` until its breaker is open at one, or nobody wants to know. */
 const findOpening = async (rig: Rig, node: FleetNode, isOver: () => boolean): Promise<Opening> => {
-  const before = failuresOf(await readMetrics(rig.fleet), node.id);
   const since = nowMs();
+  // A node that hangs keeps a scrape waiting: its failures before are read beside the polls.
+  const before = readMetrics(rig.fleet).then((metrics) => failuresOf(metrics, node.id));
+  let after: Promise<number> | undefined;
   const opening: Opening = { openMs: undefined, avoidedMs: undefined, failuresPerEdge: 0 };
   for (; !isOver() && opening.openMs === undefined; await sleep(pollMs)) {
     const found = (await nodeStates(rig)).find(({ id }) => id === node.id);
@@ -82,9 +84,9 @@ const findOpening = async (rig: Rig, node: FleetNode, isOver: () => boolean): Pr
     const isAvoided = found === undefined || found.suspect || isOpen(found);
     if (!isAvoided || opening.avoidedMs !== undefined) continue;
     opening.avoidedMs = at;
-    const failed = failuresOf(await readMetrics(rig.fleet), node.id) - before;
-    opening.failuresPerEdge = failed / edges;
+    after = readMetrics(rig.fleet).then((metrics) => failuresOf(metrics, node.id));
   }
+  if (after !== undefined) opening.failuresPerEdge = ((await after) - (await before)) / edges;
   return opening;
 };
 
