@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { describeVersions, formatReport, type Row } from '../bench/report.js';
 import { drawCharts } from './charts.js';
+import { createCrew } from './crew.js';
 import { judgeHashing } from './hashing.js';
 import { scenarios } from './scenarios.js';
 import { judgeRetries, type Simulated, type Summary, simulate } from './simulate.js';
@@ -115,14 +116,13 @@ const seeds = Array.from({ length: count }, (_, i) => firstSeed + i);
 const isWanted = (name: string) => values.only.length === 0 || values.only.includes(name);
 const progress = createProgress();
 
-// Refusals are errors; a quarter of the time would go into stacks that nobody reads.
-Error.stackTraceLimit = 0;
-
 const startedAt = performance.now();
 const hashing = isWanted('hashing') ? judgeHashing(seeds, progress) : [];
 const simulated: Simulated[] = [];
+const crew = createCrew();
 for (const [name, scenario] of Object.entries(scenarios))
-  if (isWanted(name)) simulated.push(await simulate(name, scenario, seeds, progress));
+  if (isWanted(name)) simulated.push(await simulate(name, scenario, { seeds, crew, progress }));
+await crew.stop();
 const seconds = (performance.now() - startedAt) / 1000;
 if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
 

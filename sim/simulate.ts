@@ -1,6 +1,7 @@
-/** Runs scenarios over their seeds, one after the other, and sums each variant up in a row. */
+/** Runs scenarios over their seeds, as many at once as there are cores, and sums each variant up. */
 import type { Criterion } from '../bench/report.js';
-import { type Run, runWorld } from './fleet.js';
+import type { Crew } from './crew.js';
+import type { Run } from './fleet.js';
 import {
   affinity,
   amplification,
@@ -36,6 +37,8 @@ export type Simulated = {
   criteria: Criterion[];
 };
 
+type Given = { seeds: readonly number[]; crew: Crew; progress: (text: string) => void };
+
 const summarise = (variant: string, world: Variant, runs: readonly Run[]): Summary => ({
   variant,
   policy: world.policy,
@@ -55,19 +58,20 @@ const summarise = (variant: string, world: Variant, runs: readonly Run[]): Summa
 export const simulate = async (
   name: string,
   scenario: Scenario,
-  seeds: readonly number[],
-  progress: (text: string) => void,
+  { seeds, crew, progress }: Given,
 ): Promise<Simulated> => {
   const runs = new Map<string, Run[]>();
-  for (const [variant, world] of Object.entries(scenario.worlds)) {
+  const runSeeds = async (variant: string, world: Variant) => {
     const used = seeds.slice(0, Math.ceil(seeds.length * (world.seedShare ?? 1)));
-    const done: Run[] = [];
-    for (const seed of used) {
-      progress(`${name}: ${variant}, seed ${done.length + 1} of ${used.length}`);
-      done.push(await runWorld(world, seed));
-    }
-    runs.set(variant, done);
-  }
+    const run = async (seed: number) => {
+      const done = await crew.run({ scenario: name, variant, seed });
+      progress(`${name}: ${variant}, seed ${seed}`);
+      return done;
+    };
+    runs.set(variant, await Promise.all(used.map(run)));
+  };
+  const worlds = Object.entries(scenario.worlds);
+  await Promise.all(worlds.map(([variant, world]) => runSeeds(variant, world)));
   const summaries = Object.entries(scenario.worlds).map(([variant, world]) =>
     summarise(variant, world, runs.get(variant) ?? []),
   );

@@ -103,7 +103,7 @@ export const createChoose = (rank: Rank, zone: string) => {
     const slots = nodes[0]?.load.slots();
     for (const { load, breaker } of nodes)
       if (load.slots() !== slots || breaker.isRamping(now))
-        return nodes.map((node) => node.load.slots() * node.breaker.factor(now));
+        return Float64Array.from(nodes, (node) => node.load.slots() * node.breaker.factor(now));
     return undefined;
   };
 

@@ -14,7 +14,7 @@ export type Ranked = { readonly id: string; readonly seed: Seed };
 export type Rank = ReturnType<typeof createRank>;
 
 /** Of the nodes in a list, in its order. */
-export type Weights = readonly number[];
+export type Weights = ArrayLike<number>;
 
 /** Equal scores are settled by id, or two edges could disagree. */
 const isBefore = (node: Ranked, score: number, other: Ranked, than: number): boolean =>
@@ -100,10 +100,11 @@ export const createRank = (secret: string) => {
     weights: Weights | undefined,
   ): T | undefined => {
     const { a, b } = words;
+    const pairs = seeds;
     let best: T | undefined;
     let most = -1;
     for (let i = 0; i < nodes.length; i++) {
-      let score = combine(a, b, seeds[2 * i] ?? 0, seeds[2 * i + 1] ?? 0);
+      let score = combine(a, b, pairs[2 * i] ?? 0, pairs[2 * i + 1] ?? 0);
       if (weights !== undefined) {
         const weight = weights[i] ?? 0;
         if (isSurelyBelow(score, weight, most)) continue;

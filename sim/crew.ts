@@ -1,0 +1,40 @@
+/** One runner per core; each gets the next task when it is free. */
+import { availableParallelism } from 'node:os';
+import { type Peer, startPeer } from '../bench/peer.js';
+import type { Run } from './fleet.js';
+import type { RunnerCalls, Task } from './runner.js';
+
+type Runner = Peer<RunnerCalls>;
+export type Crew = ReturnType<typeof createCrew>;
+
+export const createCrew = (size = availableParallelism()) => {
+  const runners: Runner[] = Array.from({ length: size }, () =>
+    startPeer<RunnerCalls>('../sim/runner.ts'),
+  );
+  const free = [...runners];
+  const waiting: ((runner: Runner) => void)[] = [];
+
+  const take = (): Promise<Runner> => {
+    const runner = free.pop();
+    return runner === undefined
+      ? new Promise((resolve) => waiting.push(resolve))
+      : Promise.resolve(runner);
+  };
+  const release = (runner: Runner) => {
+    const next = waiting.shift();
+    if (next === undefined) free.push(runner);
+    else next(runner);
+  };
+
+  return {
+    run: async (task: Task): Promise<Run> => {
+      const runner = await take();
+      try {
+        return await runner.ask('run', task);
+      } finally {
+        release(runner);
+      }
+    },
+    stop: () => Promise.all(runners.map((runner) => runner.stop())),
+  };
+};

@@ -1,0 +1,20 @@
+/** A process that runs one world and seed at a time. A world holds functions, so it is asked for by name. */
+import { serve } from '../bench/peer.js';
+import { type Run, runWorld } from './fleet.js';
+import { scenarios } from './scenarios.js';
+
+export type Task = { scenario: string; variant: string; seed: number };
+
+// Refusals are errors; a quarter of the time would go into stacks that nobody reads.
+Error.stackTraceLimit = 0;
+
+const calls = {
+  run: ({ scenario, variant, seed }: Task): Promise<Run> => {
+    const world = scenarios[scenario]?.worlds[variant];
+    if (world === undefined) throw new Error(`there is no world "${variant}" in "${scenario}"`);
+    return runWorld(world, seed);
+  },
+};
+export type RunnerCalls = typeof calls;
+
+serve(calls);
