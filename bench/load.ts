@@ -143,24 +143,28 @@ const open = async (options: {
   const record = createRecord(from, from + windowMs, false);
   const pacer = new Worker(new URL('./pacer.mjs', import.meta.url), { execArgv: [] });
   pacer.postMessage(Float64Array.from(intended));
-  await new Promise<void>((resolve) => {
+  await new Promise<void>((resolve, reject) => {
     let due = 0;
     let taken = 0;
-    const dispatch = () => {
-      while (taken < due && free.length > 0) {
-        const line = free.pop();
-        line?.wire?.send(nextRequest());
-        if (line !== undefined) line.sentAt = intended[taken] ?? 0;
-        taken++;
-      }
-    };
-    for (const line of [...free])
+    const start = (line: Line, at: number) => {
+      line.sentAt = at;
       line.onAnswer = (status, text) => {
-        record.add(line.sentAt, nowMs(), status, text);
+        record.add(at, nowMs(), status, text);
         if (line.wire !== undefined) free.push(line);
         if (record.sent() === intended.length) return resolve();
         dispatch();
       };
+      line.wire?.send(nextRequest());
+    };
+    const dispatch = () => {
+      while (taken < due && free.length > 0) {
+        const line = free.pop();
+        const at = intended[taken++] ?? 0;
+        if (line?.wire !== undefined) start(line, at);
+        // The server has closed it while nobody used it.
+        else openLine().then((fresh) => start(fresh, at), reject);
+      }
+    };
     pacer.on('message', () => {
       due++;
       dispatch();

@@ -118,10 +118,11 @@ const progress = createProgress();
 
 const startedAt = performance.now();
 const hashing = isWanted('hashing') ? judgeHashing(seeds, progress) : [];
-const simulated: Simulated[] = [];
 const crew = createCrew();
-for (const [name, scenario] of Object.entries(scenarios))
-  if (isWanted(name)) simulated.push(await simulate(name, scenario, { seeds, crew, progress }));
+const wanted = Object.entries(scenarios).filter(([name]) => isWanted(name));
+const simulated = await Promise.all(
+  wanted.map(([name, scenario]) => simulate(name, scenario, { seeds, crew, progress })),
+);
 await crew.stop();
 const seconds = (performance.now() - startedAt) / 1000;
 if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
