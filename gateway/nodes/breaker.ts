@@ -1,7 +1,7 @@
 /**
  * May this node be used? One breaker per edge, node and boot id (design § 6).
  *
- *   closed ──5 failures in a row, < 50 % of ≥ 20 in 10 s, or a silent one's probe fails──▶ open{until}
+ *   closed ──5 failures in a row, < 50 % of ≥ 20 in 10 s, or a silent one's 2 probes fail─▶ open{until}
  *     ▲                                                                           until │ ──▶ half-open
  *     └── slow start 10 → 100 % in 10 s ◀──2 probes in a row, none of them a user's request─────┘
  *
@@ -24,6 +24,7 @@ const maxFailuresInRow = 5;
 const minSamples = 20;
 const windowSeconds = 10;
 const probesToClose = 2;
+const probesToOpen = 2;
 const probeEveryMs = 500;
 const rampMs = 10_000;
 const rampFrom = 0.1;
@@ -82,6 +83,7 @@ export const createBreaker = (options: {
   const fullAtStart = options.start === 'slow' ? options.now + rampMs : options.now;
   let state: State = { kind: 'closed', fullAt: fullAtStart };
   let failuresInRow = 0;
+  let silentProbes = 0;
   let openings = 0;
   let closedAt = options.now;
   let ticket: Ticket = 0;
@@ -98,6 +100,7 @@ export const createBreaker = (options: {
     const attempt = Math.max(0, openings - forgiven);
     openings = attempt + 1;
     ticket++;
+    silentProbes = 0;
     isProbing = false;
     nextProbeAt = now;
     state = { kind: 'open', until: now + backoffOf(attempt), attempt };
@@ -121,6 +124,7 @@ export const createBreaker = (options: {
   const succeeded = (now: number) => {
     if (state.kind !== 'closed') return;
     failuresInRow = 0;
+    silentProbes = 0;
     window.addGood(now);
   };
 
@@ -139,9 +143,11 @@ export const createBreaker = (options: {
     const current = at(now);
     if (current.kind === 'closed') {
       // A silent node that lives may be silent again soon, and is asked again as soon as it is. One
-      // that does not even answer its self-test is not worth four more logins.
+      // that leaves two self-tests unanswered is not worth three more logins; one may be a busy machine.
+      silentProbes = isAlive ? 0 : silentProbes + 1;
       if (isAlive) nextProbeAt = now;
-      else open(now);
+      else if (silentProbes >= probesToOpen) open(now);
+      else failed(now);
     }
     if (current.kind !== 'half-open') return;
     const passed = isAlive ? current.passed + 1 : 0;

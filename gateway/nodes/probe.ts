@@ -8,7 +8,7 @@ import { isSuspect } from './choose.js';
 import type { Node } from './pool.js';
 
 const everyMs = 100;
-/** With the silence that makes it suspect: a hung node is open within a second. */
+/** A self-test takes a millisecond; two that take this long open the breaker of a silent node. */
 const timeoutMs = 400;
 
 export const createProbes = (options: { nodes: () => readonly Node[]; now: () => number }) => {

@@ -160,9 +160,14 @@ t.test('suspect after max(4 × service, 400 ms) of silence, and then probed', as
   t.equal(breaker.probeDue(0, false), false);
 });
 
-t.test('a silent node whose probe fails is open, without a user request', async (t) => {
+t.test('a silent node whose probes fail twice is open, without a user request', async (t) => {
   const breaker = create();
   probe(breaker, false, 0);
+  t.equal(breaker.isOpen(), false, 'once may be a busy machine');
+  probe(breaker, true, 500);
+  probe(breaker, false, 1000);
+  t.equal(breaker.isOpen(), false);
+  probe(breaker, false, 1500);
   t.equal(breaker.isOpen(), true);
 });
 

@@ -203,15 +203,9 @@ t.test('a killed node on TCP: its logins are answered by the other one', async (
   const answers = names.map(async (name, i) => {
     await sleep(i * 60);
     if (i === 6) fleet.nodes[0]?.child.kill('SIGKILL');
-    return fleet.login(name);
+    // One node is left on a machine that may be busy with other tests.
+    return decided(() => fleet.login(name));
   });
-  const wrong = (await Promise.all(answers))
-    .filter(({ status }) => status !== 200)
-    .map(({ body }) => body.error);
-  // One node is left on a machine that may be busy with other tests.
-  t.same(
-    wrong.filter((code) => code !== 'overloaded'),
-    [],
-  );
-  t.ok(wrong.length < names.length / 2);
+  const statuses = (await Promise.all(answers)).map(({ status }) => status);
+  t.same([...new Set(statuses)], [200]);
 });
