@@ -183,7 +183,7 @@ export const startPrimary = ({
     }
     isReloading = false;
     log.info({}, 'reload ended');
-    if (isReloadAsked) await reload();
+    if (isReloadAsked && !lifecycle.stopping()) await reload();
   };
 
   let tickedAt = Date.now();

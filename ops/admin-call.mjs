@@ -44,7 +44,7 @@ export const callAdmin = async (env, method, path) => {
   const headers = { authorization: `Bearer ${readAdminToken(preparePaths(env), env)}` };
   const signal = AbortSignal.timeout(timeoutMs);
   const response = await fetch(url + path, { method, headers, signal }).catch((error) => {
-    const reason = codeOf(error.cause) || error.name;
+    const reason = error.cause instanceof Error ? codeOf(error.cause) : error.name;
     throw new Refusal(
       `No answer from the admin port at ${url} (${reason}). Is the gateway running? ` +
         'Set ADMIN_URL, or ADMIN_HOST and ADMIN_PORT, to where it listens.',

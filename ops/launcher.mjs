@@ -115,14 +115,13 @@ const createSystem = (env, signal) => {
   };
 
   let isReloading = false;
+  let isReloadAsked = false;
 
   /**
    * Nodes one at a time, then the edges (the gateway replaces them itself). A new node that does not
    * become ready ends the reload: the old one and all that follow stay as they are.
    */
-  const reload = async () => {
-    if (isReloading || signal.aborted) return;
-    isReloading = true;
+  const reloadOnce = async () => {
     say('Reloading …');
     for (const keeper of keepers.filter(({ name }) => name.startsWith('node-'))) {
       const problem = await keeper.replace(stopMs.node);
@@ -131,14 +130,27 @@ const createSystem = (env, signal) => {
         say(
           `  ${keeper.name}: the new one did not start (${problem}); the old one stays. Reload ended.`,
         );
-        isReloading = false;
         return;
       }
       say(`  ${keeper.name} replaced`);
     }
     keepers.find(({ name }) => name === 'gateway')?.signal('SIGHUP');
     say('  gateway: replaces its edges one at a time (its log says when it has)');
-    isReloading = false;
+  };
+
+  /** One that is asked for during a reload is about something newer: it is done afterwards. */
+  const reload = async () => {
+    isReloadAsked = true;
+    if (isReloading) return;
+    isReloading = true;
+    try {
+      while (isReloadAsked && !signal.aborted) {
+        isReloadAsked = false;
+        await reloadOnce();
+      }
+    } finally {
+      isReloading = false;
+    }
   };
 
   const abandon = () => {

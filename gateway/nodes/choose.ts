@@ -3,8 +3,9 @@
  * twice its slots, else the least loaded of the account's first three. That keeps 97 % of accounts
  * on their node at 70 % load and spills only what would wait.
  * Nodes of the edge's own zone come first while they have that room: a hash next door is as good, and
- * costs no way between zones. Draining nodes are never chosen, open ones only in panic, suspect ones only when nothing better
- * is left, full ones never: every node full means refusing here, before anything is spent.
+ * costs no way between zones.
+ * Draining nodes are never chosen, open ones only in panic, suspect ones only when nothing better is
+ * left, full ones never: every node full means refusing here, before anything is spent.
  */
 import type { Breaker } from './breaker.js';
 import type { Load, Need } from './load.js';

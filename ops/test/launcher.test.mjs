@@ -196,3 +196,19 @@ t.test('a reload whose new node does not start leaves the old ones in place', as
   launcher.kill('SIGTERM');
   t.equal(await launcher.exited, 0);
 });
+
+t.test('a SIGHUP during a reload is done after it', async (t) => {
+  const site = await makeSite(t, { root });
+  const launcher = site.start({ STAND_IN_DRAIN_MS: '500' });
+  await launcher.ready();
+  launcher.kill('SIGHUP');
+  await until(() => /Reloading/.test(launcher.output()), 'the first one runs');
+  launcher.kill('SIGHUP');
+  await until(
+    () => launcher.output().match(/replaces its edges/g)?.length === 2,
+    'both have ended',
+  );
+  t.equal(launcher.output().match(/node-\d replaced/g)?.length, 4);
+  launcher.kill('SIGTERM');
+  t.equal(await launcher.exited, 0);
+});
