@@ -6,13 +6,14 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { callerProof, headers } from '../shared/protocol.js';
 import type { Fleet } from './fleet.js';
 import { end, freePort } from './launch.js';
+import { findProgram } from './programs.js';
 
 export type Balance = 'hash' | 'leastconn';
 export const balances: Balance[] = ['hash', 'leastconn'];
@@ -26,19 +27,7 @@ export const missing =
 /** The best of those tried. */
 export const tuned: Tuning = { maxconn: 1, queueMs: 200, factor: 125 };
 
-const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
-
-const canRun = (path: string): boolean => {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-export const findHaproxy = (): string | undefined =>
-  folders.map((folder) => join(folder, 'haproxy')).find(canRun);
+export const findHaproxy = (): string | undefined => findProgram('haproxy');
 
 export const haproxyVersion = (path: string): string => {
   const { stdout } = spawnSync(path, ['-v'], { encoding: 'utf8' });

@@ -4,10 +4,10 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
 import { connect } from 'node:net';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { findProgram } from './programs.js';
 
 export type Redis = {
   pid: number;
@@ -22,19 +22,8 @@ export type Redis = {
 const names = ['redis-server', 'valkey-server', 'redis-check-rdb'];
 const argv0 = 'redis-server';
 
-const canRun = (path: string): boolean => {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-};
-
 const findServer = (): string => {
-  const folders = (process.env.PATH ?? '').split(delimiter);
-  const paths = names.flatMap((name) => folders.map((folder) => join(folder, name)));
-  const found = paths.find(canRun);
+  const found = findProgram(...names);
   if (found !== undefined) return found;
   throw new Error('no Redis server found; on Debian: apt-get install -y redis-tools');
 };
