@@ -28,6 +28,10 @@ const findServer = (): string => {
   throw new Error('no Redis server found; on Debian: apt-get install -y redis-tools');
 };
 
+/** As the product's own Redis has it. */
+type Sync = { keepSynced(dataDir: string, say: (problem: string) => void): () => void };
+const syncUrl = new URL('../ops/redis-sync.mjs', import.meta.url).href;
+
 const encode = (words: readonly string[]): string =>
   `*${words.length}\r\n${words.map((w) => `$${Buffer.byteLength(w)}\r\n${w}\r\n`).join('')}`;
 
@@ -64,8 +68,9 @@ const waitUp = async (child: ChildProcess, send: Redis['send']) => {
 
 export const startRedis = async (dir: string): Promise<Redis> => {
   const path = findServer();
+  const { keepSynced }: Sync = await import(syncUrl);
   const socket = join(dir, 'redis.sock');
-  const durable = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''];
+  const durable = ['--appendonly', 'yes', '--appendfsync', 'no', '--save', ''];
   const limits = ['--maxmemory', '2gb', '--maxmemory-policy', 'noeviction'];
   const child = spawn(
     path,
@@ -86,14 +91,16 @@ export const startRedis = async (dir: string): Promise<Redis> => {
   );
   const send = sendTo(socket);
   const exited = once(child, 'exit');
+  const stopSync = keepSynced(dir, console.error);
   const stop = async () => {
+    stopSync();
     child.kill('SIGKILL');
     await exited;
   };
   try {
     await waitUp(child, send);
   } catch (error) {
-    child.kill('SIGKILL');
+    await stop();
     throw error;
   }
   const { stdout } = spawnSync(path, ['--version'], { argv0, encoding: 'utf8' });

@@ -57,7 +57,7 @@ const createSystem = (env, signal) => {
 
   const startRedis = async () => {
     const binary = await ensureRedisBinary({ searchPath: env.PATH ?? '', say, signal });
-    const { isAdopted } = await keep('redis', () => launchRedis(paths, binary), redisLoadMs);
+    const { isAdopted } = await keep('redis', () => launchRedis(paths, binary, say), redisLoadMs);
     if (isAdopted) say('Redis was still running: using it.');
   };
 

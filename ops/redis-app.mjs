@@ -54,7 +54,7 @@ const main = async () => {
   await endOrphans(lock.previous, say);
   initSecrets(paths);
   const binary = await ensureRedisBinary({ searchPath: process.env.PATH ?? '', say });
-  const launch = () => launchRedis(paths, binary);
+  const launch = () => launchRedis(paths, binary, say);
   const keeper = createKeeper({ name: 'redis', launch, say, readyTimeoutMs: 600_000 });
   try {
     const { isAdopted } = await keeper.start();

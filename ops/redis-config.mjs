@@ -60,9 +60,8 @@ export const writeRedisConfig = (paths) => {
       `aclfile ${quote(users)}`,
       'daemonize no',
       'appendonly yes',
-      // `everysec` keeps acknowledged writes back in its own memory while an fsync is running, and
-      // loses them when it is killed.
-      'appendfsync always',
+      // redis-sync.mjs does it, and says why.
+      'appendfsync no',
       'save ""',
       `maxmemory ${Math.floor(memoryBytes() / 2)}`,
       'maxmemory-policy noeviction',

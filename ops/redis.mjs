@@ -13,6 +13,7 @@ import { openLog } from './logs.mjs';
 import { identify, isAlive, killGroup, signalProcess, waitGroupGone } from './processes.mjs';
 import { callRedis } from './redis-call.mjs';
 import { writeRedisConfig } from './redis-config.mjs';
+import { keepSynced } from './redis-sync.mjs';
 import { readRedisPassword } from './secrets.mjs';
 
 /** @typedef {import('./paths.mjs').Paths} Paths */
@@ -107,17 +108,8 @@ const adopt = (paths, identity) => {
   };
 };
 
-/**
- * Adopts the live server on this data directory or starts one.
- * @param {Paths} paths
- * @param {string} binary
- * @returns {Promise<Running>}
- */
-export const launchRedis = async (paths, binary) => {
-  const config = writeRedisConfig(paths);
-  const live = await findLive(paths);
-  if (live !== undefined) return adopt(paths, live);
-
+/** @param {Paths} paths @param {string} binary @param {string} config @returns {Running} */
+const startServer = (paths, binary, config) => {
   const log = openLog(paths, 'redis');
   const child = spawn(binary, [config], {
     argv0: 'redis-server',
@@ -140,4 +132,19 @@ export const launchRedis = async (paths, binary) => {
     gone,
     lastWords: log.lastWords,
   };
+};
+
+/**
+ * Adopts the live server on this data directory or starts one; its data is synced while it runs.
+ * @param {Paths} paths
+ * @param {string} binary
+ * @param {(text: string) => void} [say]
+ * @returns {Promise<Running>}
+ */
+export const launchRedis = async (paths, binary, say = console.error) => {
+  const config = writeRedisConfig(paths);
+  const live = await findLive(paths);
+  const running = live === undefined ? startServer(paths, binary, config) : adopt(paths, live);
+  running.gone.finally(keepSynced(paths.redis, say));
+  return running;
 };

@@ -1,14 +1,16 @@
 /** The embedded Redis: who may read what, and that there is never a second one. */
-import { existsSync, unlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { preparePaths } from '../paths.mjs';
 import { isAlive, killGroup, signalProcess, waitGroupGone } from '../processes.mjs';
 import { callOwnRedis, launchRedis } from '../redis.mjs';
 import { findRedisBinary } from '../redis-binary.mjs';
 import { callRedis } from '../redis-call.mjs';
+import { keepSynced } from '../redis-sync.mjs';
 import { initSecrets, readRedisPassword } from '../secrets.mjs';
-import { makeDir } from './project.mjs';
+import { makeDir, until } from './project.mjs';
 
 const binary = findRedisBinary(process.env.PATH ?? '') ?? '';
 
@@ -107,4 +109,22 @@ t.test('kill -9 of the server loses nothing that was answered', async (t) => {
   t.equal(await as(paths, 'worker')('GET user:{a}'), 'two', 'what a script wrote, too');
   t.match(await as(paths, 'gateway')('GET user:{a}'), 'two');
   t.equal(await callOwnRedis(paths, ['PING']), '+PONG');
+});
+
+t.test('data that cannot be synced is said once', async (t) => {
+  const dir = makeDir(t);
+  const file = join(dir, 'appendonlydir', 'appendonly.aof.1.incr.aof');
+  mkdirSync(join(dir, 'appendonlydir'));
+  symlinkSync(file, file);
+  const said = [];
+  const stop = keepSynced(dir, (problem) => said.push(problem));
+  t.teardown(stop);
+  await until(() => said.length > 0, 'the problem is said');
+  t.match(said[0], /cannot be synced.*ELOOP/);
+  await sleep(2500);
+  t.equal(said.length, 1);
+  unlinkSync(file);
+  await sleep(1500);
+  symlinkSync(file, file);
+  await until(() => said.length > 1, 'it is said again');
 });
