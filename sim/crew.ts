@@ -1,7 +1,6 @@
 /** One runner per core; each gets the next task when it is free. */
 import { availableParallelism } from 'node:os';
 import { type Peer, startPeer } from '../bench/peer.js';
-import type { Run } from './fleet.js';
 import type { RunnerCalls, Task } from './runner.js';
 
 type Runner = Peer<RunnerCalls>;
@@ -26,15 +25,18 @@ export const createCrew = (size = availableParallelism()) => {
     else next(runner);
   };
 
+  const withRunner = async <T>(use: (runner: Runner) => Promise<T>): Promise<T> => {
+    const runner = await take();
+    try {
+      return await use(runner);
+    } finally {
+      release(runner);
+    }
+  };
+
   return {
-    run: async (task: Task): Promise<Run> => {
-      const runner = await take();
-      try {
-        return await runner.ask('run', task);
-      } finally {
-        release(runner);
-      }
-    },
+    run: (task: Task) => withRunner((runner) => runner.ask('run', task)),
+    hashing: (seed: number) => withRunner((runner) => runner.ask('hashing', seed)),
     stop: () => Promise.all(runners.map((runner) => runner.stop())),
   };
 };

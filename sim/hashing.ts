@@ -38,10 +38,12 @@ const countBy = (ids: readonly string[]): Map<string, number> => {
 };
 
 /** Each seed is another cluster secret, hence another placement of the same accounts. */
-const createClusters = (seeds: readonly number[]) =>
-  seeds.map((seed) => ({ rank: createRank(`secret ${seed}`), random: createRandom(seed) }));
+const createCluster = (seed: number) => ({
+  rank: createRank(`secret ${seed}`),
+  random: createRandom(seed),
+});
 
-type Cluster = ReturnType<typeof createClusters>[number];
+type Cluster = ReturnType<typeof createCluster>;
 
 const peakToMean = ({ rank, random }: Cluster, keys: readonly string[], count: number) =>
   namings.map((naming) => {
@@ -96,44 +98,48 @@ const disagreement = ({ rank, random }: Cluster, keys: readonly string[]): numbe
   return keys.filter((key) => text(nodes, key) !== text(shuffled, key)).length;
 };
 
-export const judgeHashing = (
-  seeds: readonly number[],
-  progress: (text: string) => void,
-): Criterion[] => {
-  const clusters = createClusters(seeds);
+const evenCounts = [4, 8, 16, 32];
+const movingCounts = [8, 64, 1000];
+
+/** The figures of one cluster; takes a second. */
+export const measureHashing = (seed: number) => {
+  const cluster = createCluster(seed);
   const keys = accountKeys(keyCount, createRandom(1));
   const [some, few] = [keys.slice(0, 10_000), keys.slice(0, 3000)];
-  const criteria: Criterion[] = [];
+  return {
+    peaks: evenCounts.map((count) => peakToMean(cluster, keys, count)),
+    moves: movingCounts.map((count) => movement(cluster, count === 1000 ? few : some, count)),
+    weights: weighted(cluster, keys),
+    disagreement: disagreement(cluster, few),
+  };
+};
 
-  for (const count of [4, 8, 16, 32]) {
-    progress(`hashing: ${count} nodes`);
-    const peaks = clusters.flatMap((cluster) => peakToMean(cluster, keys, count));
+export type HashFigures = ReturnType<typeof measureHashing>;
+
+/** Of one cluster per seed. */
+export const judgeHashing = (clusters: readonly HashFigures[]): Criterion[] => {
+  const most = (pick: (figures: HashFigures) => number): number => Math.max(...clusters.map(pick));
+  const even = evenCounts.map((count, i) => {
+    const peaks = clusters.flatMap((figures) => figures.peaks[i] ?? []);
     const limit = count === 32 ? 1.07 : 1.05;
-    criteria.push(
-      atMost(`1 peak ÷ mean keys, ${count} nodes (p95)`, percentile(peaks, 0.95), limit),
-    );
-  }
-  for (const count of [8, 64, 1000]) {
-    progress(`hashing: movement at ${count} nodes`);
-    const of = count === 1000 ? few : some;
-    const moves = clusters.map((cluster) => movement(cluster, of, count));
-    const joining = moves.reduce((sum, move) => sum + move.joining, 0) / moves.length;
-    const excess = Math.max(...moves.map((move) => move.excess));
-    criteria.push(
+    return atMost(`1 peak ÷ mean keys, ${count} nodes (p95)`, percentile(peaks, 0.95), limit);
+  });
+  const moving = movingCounts.flatMap((count, i) => {
+    const joining = clusters.reduce((sum, { moves }) => sum + (moves[i]?.joining ?? Number.NaN), 0);
+    const excess = most(({ moves }) => moves[i]?.excess ?? Number.NaN);
+    return [
       atMost(
         `2 join of one to ${count}: keys that move, %`,
-        100 * joining,
+        (100 * joining) / clusters.length,
         100 / (count + 1) + 0.5,
       ),
       atMost(`2 leave of one of ${count + 1}: others' keys that move, %`, 100 * excess, 0.1),
-    );
-  }
-  progress('hashing: weights');
-  const weights = clusters.map((cluster) => weighted(cluster, keys));
-  const errors = weights.map(({ error }) => 100 * error);
-  const disagreements = clusters.map((cluster) => disagreement(cluster, few));
+    ];
+  });
+  const errors = clusters.map(({ weights }) => 100 * weights.error);
   return [
-    ...criteria,
+    ...even,
+    ...moving,
     atMost(
       '3 share of a weighted node against its weight, % off (p95)',
       percentile(errors, 0.95),
@@ -141,9 +147,13 @@ export const judgeHashing = (
     ),
     atMost(
       "3 one weight changes: others' keys that move",
-      Math.max(...weights.map(({ moved }) => moved)),
+      most(({ weights }) => weights.moved),
       0,
     ),
-    atMost('5 keys on whose order edges disagree', Math.max(...disagreements), 0),
+    atMost(
+      '5 keys on whose order edges disagree',
+      most(({ disagreement: count }) => count),
+      0,
+    ),
   ];
 };

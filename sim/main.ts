@@ -117,21 +117,29 @@ const isWanted = (name: string) => values.only.length === 0 || values.only.inclu
 const progress = createProgress();
 
 const startedAt = performance.now();
-const hashing = isWanted('hashing') ? judgeHashing(seeds, progress) : [];
 const crew = createCrew();
+const measureAll = async () => {
+  const measure = async (seed: number) => {
+    const figures = await crew.hashing(seed);
+    progress(`hashing: seed ${seed}`);
+    return figures;
+  };
+  return judgeHashing(await Promise.all(seeds.map(measure)));
+};
+const hashing = isWanted('hashing') ? measureAll() : [];
 const wanted = Object.entries(scenarios).filter(([name]) => isWanted(name));
 const simulated = await Promise.all(
   wanted.map(([name, scenario]) => simulate(name, scenario, { seeds, crew, progress })),
 );
+const criteria = [
+  ...(await hashing),
+  ...simulated.flatMap((one) => one.criteria),
+  ...judgeRetries(simulated),
+].sort((a, b) => numberOf(a) - numberOf(b));
 await crew.stop();
 const seconds = (performance.now() - startedAt) / 1000;
 if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
 
-const criteria = [
-  ...hashing,
-  ...simulated.flatMap((one) => one.criteria),
-  ...judgeRetries(simulated),
-].sort((a, b) => numberOf(a) - numberOf(b));
 const out = join(root, 'sim/out');
 mkdirSync(out, { recursive: true });
 const charts = Object.entries(drawCharts(simulated)).map(([name, svg]) => {

@@ -1,6 +1,7 @@
 /** A process that runs one world and seed at a time. A world holds functions, so it is asked for by name. */
 import { serve } from '../bench/peer.js';
 import { type Run, runWorld } from './fleet.js';
+import { measureHashing } from './hashing.js';
 import { scenarios } from './scenarios.js';
 
 export type Task = { scenario: string; variant: string; seed: number };
@@ -14,6 +15,7 @@ const calls = {
     if (world === undefined) throw new Error(`there is no world "${variant}" in "${scenario}"`);
     return runWorld(world, seed);
   },
+  hashing: measureHashing,
 };
 export type RunnerCalls = typeof calls;
 
