@@ -22,6 +22,8 @@ const slowestFadesMs = 10_000;
 const minFullMs = 30;
 const maxFullMs = 500;
 const minAttemptMs = 600;
+/** After a refusal, this edge's share of the node grows by one in so long. */
+const shareGrowsMs = 250;
 
 const clamp = (value: number, min: number, max: number): number =>
   Math.min(Math.max(value, min), max);
@@ -51,6 +53,9 @@ export const createLoad = (slotsAtStart: number) => {
   let reportedWaitMs = 0;
   const fullUntil = newFullUntil();
   let sustainedUntil = never;
+  /** Hashes that this edge had there when it was refused one more, and when that was. */
+  let share = Number.POSITIVE_INFINITY;
+  let sharedAt = never;
   /** Since when something is expected and nothing came; undefined = nothing outstanding. */
   let silentSince: number | undefined;
 
@@ -118,22 +123,31 @@ export const createLoad = (slotsAtStart: number) => {
      * after the excess over nine tenths of that it has room again, and until then for nobody with a
      * smaller share either. A wait above the burst budget does not say which of the two was in
      * force; the shorter absence is assumed. One below it does, and the node keeps to that for a while.
+     *
+     * Other edges fill a full node as fast as it empties, which this one cannot see. So what it has
+     * there at a refusal is its share, until a slow growth finds more (additive increase, as TCP has
+     * it: Chiu and Jain, 1989): one of its own that ends is then the sign that there is room.
      */
     refused: (now: number, predictedMs: number, cls: Need) => {
       if (cls === 'none') return;
-      const share = budgetShares[cls];
-      const burst = burstBudgetMs(serviceMs) * share;
+      const part = budgetShares[cls];
+      const burst = burstBudgetMs(serviceMs) * part;
       const isBurst = predictedMs >= burst;
-      const budget = isBurst ? burst : sustainedBudgetMs(serviceMs) * share;
+      const budget = isBurst ? burst : sustainedBudgetMs(serviceMs) * part;
       if (!isBurst) sustainedUntil = now + burstMemoryMs;
+      if (part >= budgetShares.login) {
+        share = Math.max(1, hashes);
+        sharedAt = now;
+      }
       const until = now + clamp(predictedMs - 0.9 * budget, minFullMs, maxFullMs);
       for (const name of workClasses)
-        if (budgetShares[name] <= share) fullUntil[name] = Math.max(fullUntil[name], until);
+        if (budgetShares[name] <= part) fullUntil[name] = Math.max(fullUntil[name], until);
     },
     /** It would refuse this class now: it said so, or the wait exceeds the budget it keeps to. */
     isFull: (now: number, need: Need): boolean => {
       if (inflight >= 64 * (slots + 1)) return true;
       if (need === 'none') return false;
+      if (hashes >= share + Math.floor((now - sharedAt) / shareGrowsMs)) return true;
       const isBurst = now >= sustainedUntil;
       const budget = isBurst ? burstBudgetMs(serviceMs) : sustainedBudgetMs(serviceMs);
       return now < fullUntil[need] || waitMs(now) > budget * budgetShares[need];

@@ -162,3 +162,29 @@ t.test('an attempt may take three times the slowest service of late, and the bud
   load.heard(100_000, report(0, 10));
   t.equal(load.attemptMs(), 600);
 });
+
+t.test(
+  'after a refusal this edge keeps to what it had there, and a little more later',
+  async (t) => {
+    const load = createLoad(2);
+    for (let i = 0; i < 4; i++) load.sent(0, 'login');
+    load.ended('login');
+    load.refused(0, 100, 'login');
+    t.equal(load.isFull(100, 'login'), true, 'three of its own are there');
+    load.ended('login');
+    t.equal(load.isFull(100, 'login'), false, 'a place of its own became free');
+    load.sent(100, 'login');
+    t.equal(load.isFull(249, 'login'), true);
+    t.equal(load.isFull(250, 'login'), false, 'it tries one more');
+    load.sent(250, 'login');
+    t.equal(load.isFull(250, 'login'), true);
+    t.equal(load.isFull(250, 'none'), false, 'what needs no hash is not held back');
+  },
+);
+
+t.test('a refused class that has a smaller budget says nothing about the share', async (t) => {
+  const load = createLoad(2);
+  load.sent(0, 'login');
+  load.refused(0, 60, 'register');
+  t.equal(load.isFull(100, 'login'), false);
+});
