@@ -124,8 +124,8 @@ export const createLoad = (slotsAtStart: number) => {
      * smaller share either. A wait above the burst budget does not say which of the two was in
      * force; the shorter absence is assumed. One below it does, and the node keeps to that for a while.
      *
-     * Other edges fill a full node as fast as it empties, which this one cannot see. So what it has
-     * there at a refusal is its share, until a slow growth finds more (additive increase, as TCP has
+     * Other edges fill a node that stays full as fast as it empties, which this one cannot see. So what
+     * it has there at such a refusal is its share, until a slow growth finds more (additive increase, as TCP has
      * it: Chiu and Jain, 1989): one of its own that ends is then the sign that there is room.
      */
     refused: (now: number, predictedMs: number, cls: Need) => {
@@ -135,7 +135,7 @@ export const createLoad = (slotsAtStart: number) => {
       const isBurst = predictedMs >= burst;
       const budget = isBurst ? burst : sustainedBudgetMs(serviceMs) * part;
       if (!isBurst) sustainedUntil = now + burstMemoryMs;
-      if (part >= budgetShares.login) {
+      if (!isBurst && part >= budgetShares.login) {
         share = Math.max(1, hashes);
         sharedAt = now;
       }
