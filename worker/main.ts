@@ -1,6 +1,6 @@
 /** Entry of a worker node: settings, then the node, then word to the parent that it serves. */
 import { loadConfig, maskConfig } from './config.js';
-import { yieldToOthers } from './nice.js';
+import { optimiseCode, yieldToOthers } from './nice.js';
 
 /** While it starts, a node must not take processors from those that serve. */
 const niceAtStart = 19;
@@ -14,6 +14,7 @@ const run = async () => {
   }
   process.title = `floodgate worker ${config.nodeId}`;
   yieldToOthers(niceAtStart);
+  optimiseCode(false);
   // Loaded only now: most of a start is this.
   const { createLifecycle } = await import('../shared/lifecycle.js');
   const { createLog } = await import('../shared/log.js');
@@ -23,6 +24,7 @@ const run = async () => {
   const { slots } = await startWorker({ config, lifecycle, log });
   log.info({ threads: slots }, 'node serves');
   yieldToOthers(niceWhenServing);
+  optimiseCode(true);
   lifecycle.ready();
 };
 

@@ -3,7 +3,7 @@
  * lock only saves work; the compare-and-set decides. So nothing here throws: a lock that is taken,
  * expired on arrival, late or unreachable is simply not got, and a failed release is logged.
  */
-import Redlock from 'redlock';
+import type Redlock from 'redlock';
 import type { RedisClient } from '../../shared/redis.js';
 
 export type Lock = ReturnType<typeof createLock>;
@@ -30,9 +30,16 @@ export const createLock = (options: {
 }) => {
   const { clients, log, patienceMs = defaultPatienceMs, now = Date.now } = options;
   const servers: readonly unknown[] = clients;
-  const redlock = new Redlock(servers.filter(isLockClient), { retryCount: 0, driftFactor: 0.01 });
-  // One server of several failing is normal for Redlock, and told here or nowhere.
-  redlock.on('clientError', (err) => log.debug({ err }, 'lock server failed'));
+  let loaded: Promise<Redlock> | undefined;
+
+  /** With the first lock: many nodes never migrate, and loading it is a tenth of a node's start. */
+  const load = async (): Promise<Redlock> => {
+    const { default: Locks } = await import('redlock');
+    const redlock = new Locks(servers.filter(isLockClient), { retryCount: 0, driftFactor: 0.01 });
+    // One server of several failing is normal for Redlock, and told here or nowhere.
+    redlock.on('clientError', (err) => log.debug({ err }, 'lock server failed'));
+    return redlock;
+  };
 
   const release = async (lock: Redlock.Lock): Promise<void> => {
     try {
@@ -49,8 +56,10 @@ export const createLock = (options: {
   };
 
   /** The lock, or undefined after at most `patienceMs`. */
-  const tryLock = (name: string): Promise<Held | undefined> =>
-    new Promise((resolve) => {
+  const tryLock = async (name: string): Promise<Held | undefined> => {
+    loaded ??= load();
+    const redlock = await loaded;
+    return new Promise((resolve) => {
       let isLate = false;
       const timer = setTimeout(() => {
         isLate = true;
@@ -68,6 +77,7 @@ export const createLock = (options: {
         },
       );
     });
+  };
 
   return { tryLock };
 };

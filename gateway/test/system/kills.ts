@@ -13,14 +13,15 @@ const everyMs = 6000;
 const users = 400;
 const agent = new Agent({ keepAlive: true, maxSockets: 90 });
 
-type Result = { status: number; ms: number; code: string };
+/** `at`: when it began, on the clock of `performance`. */
+type Result = { status: number; ms: number; code: string; at: number };
 
 /** One login; resolves whatever happens, because a lost one is the finding. */
 const login = (fleet: Fleet, name: string): Promise<Result> =>
   new Promise((resolve) => {
     const before = performance.now();
     const end = (status: number, code: string) =>
-      resolve({ status, code, ms: performance.now() - before });
+      resolve({ status, code, ms: performance.now() - before, at: before });
     const body = JSON.stringify({ username: name, password });
     const headers = { 'content-type': 'application/json', 'content-length': body.length };
     const req = request(`${fleet.base}/v1/login`, { method: 'POST', agent, headers }, (res) => {
@@ -89,9 +90,11 @@ t.test('kill -9 of one node of three, ten times in a minute', async (t) => {
   let isDone = false;
   const running = openLoop(fleet, rate, () => isDone);
   const restarts: number[] = [];
+  const killedAt: number[] = [];
   for (let k = 0; k < kills; k++) {
     const victim = k % 3;
     const before = performance.now();
+    killedAt.push(before);
     fleet.nodes[victim]?.child.kill('SIGKILL');
     await fleet.nodes[victim]?.exited;
     await fleet.restartNode(victim);
@@ -107,7 +110,9 @@ t.test('kill -9 of one node of three, ten times in a minute', async (t) => {
     `${results.length} logins, ${failed.length} failed, p50 ${p50}, p99 ${p99}, max ${worst} ms`,
   );
   t.comment(`ready again after ${restarts.map((ms) => ms.toFixed(0)).join(', ')} ms`);
-  t.same(failed.slice(0, 5), []);
+  const sinceKill = (at: number) => at - (killedAt.findLast((killed) => killed <= at) ?? at);
+  const shown = failed.map(({ at, ...result }) => ({ ...result, sinceKillMs: sinceKill(at) }));
+  t.same(shown.slice(0, 10), []);
   t.ok(Math.max(...restarts) < 5000, 'back in service within 5 s');
   agent.destroy();
 });
