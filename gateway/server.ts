@@ -33,6 +33,7 @@ import { keepCertificate, openGatewayIdentity } from './tls.js';
 import { loadKeys } from './tokens/keys.js';
 import { createRevocations } from './tokens/revocations.js';
 import { createSign } from './tokens/sign.js';
+import { usersOnly } from './tokens/users-only.js';
 import { createVerify } from './tokens/verify.js';
 import { createAccounts } from './username.js';
 
@@ -84,7 +85,8 @@ export const startEdge = async (given: Given): Promise<void> => {
   const metrics = createMetrics();
   const tokens = await openTokens(given);
   const { redis, keys, revocations, sign, verifier } = tokens;
-  const { verify, verifyForLogout } = verifier;
+  const verify = usersOnly(verifier.verify);
+  const verifyForLogout = usersOnly(verifier.verifyForLogout);
   createMeters({ metrics, redis, verifier, revocations });
   const { nodeSecrets: secrets, runtimeDir, zone } = config;
   const identity = openGatewayIdentity(config.nodeTls, lifecycle, log);
@@ -108,7 +110,7 @@ export const startEdge = async (given: Given): Promise<void> => {
     routes: [
       createUsers({ isOpen, defaultScopes, attempts, accounts, addresses }),
       createLogin({ attempts, accounts, addresses, devices, sessions, revocations, grant, floor }),
-      createVerifyRoute({ verify }),
+      createVerifyRoute({ verify: verifier.verify }),
       createRefresh({ sessions, revocations, grant }),
       createPassword({ verify, attempts, addresses, sessions, revocations, grant, floor }),
       createLogout({ verifyForLogout, sessions, revocations }),
