@@ -3,6 +3,7 @@
  * prefix. A path that exists under other methods answers 405 with Allow, any other 404.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AppError } from './errors.js';
 
 export type Ctx = {
   req: IncomingMessage;
@@ -28,7 +29,9 @@ export type Route = {
   path: string;
   /** Also everything below `path` + '/'. */
   prefix?: true;
-  body: 'json' | 'none';
+  body: 'json' | 'form' | 'none';
+  /** Errors of this route in the words of its protocol. */
+  translate?: (error: AppError) => AppError;
   handle: (ctx: Ctx, body: Body) => Reply | Promise<Reply>;
 };
 
