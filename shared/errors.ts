@@ -69,6 +69,8 @@ export const reasons = {
   form_required: 'The body must be application/x-www-form-urlencoded in UTF-8.',
   client_methods: 'A client must authenticate in exactly one way.',
   client_header: 'The Authorization header is malformed.',
+  jwks_invalid: 'jwks must be 1 to 5 public keys: Ed25519, P-256, or RSA of 2048 to 4096 bits.',
+  client_without_secret: 'This client has keys of its own and no secret.',
   client_mismatch: 'client_id is not the client that authenticates.',
   not_utf8: 'The body is not valid UTF-8.',
   not_object: 'The body must be one JSON object.',

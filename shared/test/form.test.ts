@@ -28,7 +28,10 @@ t.test('parameters, decoded', async (t) => {
     ['constructor=1', { constructor: '1' }],
   ];
   for (const [text, fields] of cases) t.strictSame(parse(text), fields, text);
-  t.equal(Object.getOwnPropertyDescriptor(parseForm(Buffer.from('__proto__=x')), '__proto__')?.value, 'x');
+  t.equal(
+    Object.getOwnPropertyDescriptor(parseForm(Buffer.from('__proto__=x')), '__proto__')?.value,
+    'x',
+  );
 });
 
 t.test('what is refused', async (t) => {
