@@ -1,10 +1,11 @@
 /** Client libraries that nobody here wrote get what they expect, with nothing special said to them. */
+import { execFile } from 'node:child_process';
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import * as oauth from 'oauth4webapi';
 import * as openid from 'openid-client';
 import t from 'tap';
 import { startFleet, until } from './fleet.js';
-import { createRig } from './oauth-rig.js';
+import { basic, createRig, fieldsOf } from './oauth-rig.js';
 
 t.setTimeout(300_000);
 
@@ -68,6 +69,41 @@ t.test('client libraries', async (t) => {
       status: 401,
       cause: [{ scheme: 'basic' }],
     });
+  });
+
+  t.test('floodgate clients', async (t) => {
+    const run = (...args: string[]) =>
+      new Promise<string>((done) => {
+        const env = { ...fleet.env, ADMIN_URL: `http://127.0.0.1:${fleet.adminPort}` };
+        execFile(
+          process.execPath,
+          ['ops/floodgate.mjs', 'clients', ...args],
+          { env },
+          (_e, out, err) => done(out + err),
+        );
+      });
+    const added = await run('add', 'a service', '--scopes', 'read write', '--introspect', 'any');
+    const [, id = ''] = /client_id +(c_[\w-]{22})/.exec(added) ?? [];
+    const [, secret = ''] = /client_secret +([\w-]{43})/.exec(added) ?? [];
+    const take = () =>
+      rig.post('/oauth/token', { grant_type: 'client_credentials' }, basic({ id, secret }));
+    t.match(fieldsOf(await take()), { scope: 'read write' });
+    t.match(
+      await run('list'),
+      new RegExp(`${id} +a service +active +client_secret_basic +read write`),
+    );
+    t.match(JSON.parse(await run('list', '--json')), { clients: Array });
+    t.match(await run('set', id, '--scopes', 'read', '--disable'), /is changed/);
+    t.match(await run('list'), new RegExp(`${id} +a service +disabled`));
+    t.match(await run('rotate', id), /client_secret +[\w-]{43}/);
+    t.match(await run('list'), /\(rotating\)/);
+    t.match(await run('rotate', id, '--settle'), /one valid secret/);
+    t.match(await run('remove', id), /is removed/);
+    t.match(await run('remove', id), /No such client/);
+    t.match(await run('add', 'x', '--introspect', 'all'), /introspect is not valid/);
+    t.match(await run('add', 'x', '--auth', 'private_key_jwt'), /jwks is not valid/);
+    t.match(await run('add', 'x', '--nonsense'), /Usage: floodgate clients/);
+    t.match(await run('--help'), /Usage: floodgate clients/);
   });
 
   t.test('openid-client', async (t) => {
