@@ -7,8 +7,13 @@ import { createRegistry } from '../../clients/registry.js';
 import { openClient, outcomeOf } from '../store.js';
 
 const wanted = {
-  ...{ name: 'x', auth: 'client_secret_basic', grants: [], scopes: 'read', audience: '' },
-  ...{ introspect: 'own', jwks: [] },
+  name: 'x',
+  auth: 'client_secret_basic',
+  grants: [],
+  scopes: 'read',
+  audience: '',
+  introspect: 'own',
+  jwks: [],
 } as const;
 
 t.test('one look into the store every 3 s, and shared', async (t) => {

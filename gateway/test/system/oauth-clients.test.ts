@@ -1,6 +1,6 @@
 /** Client libraries that nobody here wrote get what they expect, with nothing special said to them. */
 import { execFile } from 'node:child_process';
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject, type webcrypto } from 'node:crypto';
 import * as oauth from 'oauth4webapi';
 import * as openid from 'openid-client';
 import t from 'tap';
@@ -9,7 +9,7 @@ import { basic, createRig, fieldsOf } from './oauth-rig.js';
 
 t.setTimeout(300_000);
 
-const webKey = (key: KeyObject): Promise<CryptoKey> =>
+const webKey = (key: KeyObject): Promise<webcrypto.CryptoKey> =>
   crypto.subtle.importKey('jwk', key.export({ format: 'jwk' }), { name: 'Ed25519' }, false, [
     'sign',
   ]);
@@ -65,10 +65,8 @@ t.test('client libraries', async (t) => {
     const wrong = oauth.ClientSecretBasic('wrong');
     const client = { client_id: basicClient.id };
     const refused = await oauth.clientCredentialsGrantRequest(as, client, wrong, {}, insecure);
-    await t.rejects(oauth.processClientCredentialsResponse(as, client, refused), {
-      status: 401,
-      cause: [{ scheme: 'basic' }],
-    });
+    const thrown = oauth.processClientCredentialsResponse(as, client, refused);
+    t.match(await thrown.catch((error) => error), { status: 401, cause: [{ scheme: 'basic' }] });
   });
 
   t.test('floodgate clients', async (t) => {
@@ -133,10 +131,8 @@ t.test('client libraries', async (t) => {
       const second = await openid.refreshTokenGrant(config, String(first.refresh_token));
       t.not(second.refresh_token, first.refresh_token);
       await openid.tokenRevocation(config, String(second.refresh_token));
-      await t.rejects(openid.refreshTokenGrant(config, String(second.refresh_token)), {
-        error: 'invalid_grant',
-        status: 400,
-      });
+      const refused = openid.refreshTokenGrant(config, String(second.refresh_token));
+      t.match(await refused.catch((error) => error), { error: 'invalid_grant', status: 400 });
     }
   });
 });
