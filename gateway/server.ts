@@ -77,8 +77,8 @@ const openTokens = async ({ config, lifecycle, log }: Given) => {
     revocations,
   });
   // Introspection sees the tokens of every resource server.
-  const { verify: verifyAny } = createVerify({ keys, issuer, maxLifeSeconds, revocations });
-  return { redis, keys, revocations, sign, verifier, verifyAny };
+  const { verify: verifyIssued } = createVerify({ keys, issuer, maxLifeSeconds, revocations });
+  return { redis, keys, revocations, sign, verifier, verifyIssued };
 };
 
 const openSessions = (config: Config, tokens: Awaited<ReturnType<typeof openTokens>>) => {
@@ -98,7 +98,7 @@ const openOauth = (
   tokens: Awaited<ReturnType<typeof openTokens>>,
   parts: { sessions: Sessions; limits: Limits; addresses: Addresses },
 ) => {
-  const { redis, revocations, sign, verifyAny } = tokens;
+  const { redis, revocations, sign, verifyIssued } = tokens;
   const { sessions, limits, addresses } = parts;
   const { issuer, sessionIdleMs: idleMs } = config;
   const lookup = createLookup(createRegistry({ redis }));
@@ -110,8 +110,8 @@ const openOauth = (
   const common = { authenticate, sessions, look };
   return [
     createOauthToken({ ...common, sign, revocations }),
-    createOauthIntrospect({ ...common, lookup, verifyAny, revoked, issuer }),
-    createOauthRevoke({ ...common, verifyAny, revoked, revocations }),
+    createOauthIntrospect({ ...common, lookup, verifyIssued, revoked, issuer }),
+    createOauthRevoke({ ...common, verifyIssued, revoked, revocations }),
     ...createMetadata({ issuer }),
   ];
 };

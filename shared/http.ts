@@ -182,17 +182,16 @@ export const createHttp = (options: HttpOptions) => {
     const path = mark === -1 ? url : url.slice(0, mark);
     const requestId = requestIdOf?.(req) ?? newId();
     const ctx: Ctx = { req, res, requestId, path, arrivedAt: performance.now() };
-    let label = 'none';
+    const route = findRoute(req.method ?? '', path);
     try {
       checkHead(req);
-      const route = findRoute(req.method ?? '', path);
       if (!('handle' in route)) return refuseRoute(ctx, route);
-      label = route.path;
       before?.(req);
       if (route.body !== 'none') void handleBody(ctx, route, route.body);
       else settle(ctx, route, route.handle(ctx, {}));
     } catch (error) {
-      fail(ctx, label, error);
+      if ('handle' in route) failRoute(ctx, route, error);
+      else fail(ctx, 'none', error);
     }
   };
 

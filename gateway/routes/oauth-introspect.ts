@@ -25,7 +25,7 @@ const asInactive = (error: unknown): undefined => {
 export const createOauthIntrospect = ({
   authenticate,
   lookup,
-  verifyAny,
+  verifyIssued,
   revoked,
   sessions,
   look,
@@ -34,7 +34,7 @@ export const createOauthIntrospect = ({
   authenticate: Authenticate;
   lookup: Lookup;
   /** For tokens of every audience. */
-  verifyAny: Verifier['verify'];
+  verifyIssued: Verifier['verify'];
   revoked: Revoked;
   sessions: Pick<Sessions, 'read'>;
   look: LookAtSession;
@@ -54,7 +54,7 @@ export const createOauthIntrospect = ({
     sid === '' || (await look(sid))?.gen === gen;
 
   const accessToken = async (token: string, client: Client): Promise<Reply> => {
-    const verified = (async () => verifyAny(token))();
+    const verified = (async () => verifyIssued(token))();
     const claims = await verified.catch(asInactive);
     if (claims === undefined || !maySee(client, claims)) return inactive;
     const [isRevoked, ...live] = await Promise.all([

@@ -23,14 +23,14 @@ const asDead = (error: unknown): undefined => {
 
 export const createOauthRevoke = ({
   authenticate,
-  verifyAny,
+  verifyIssued,
   revoked,
   sessions,
   look,
   revocations,
 }: {
   authenticate: Authenticate;
-  verifyAny: Verifier['verify'];
+  verifyIssued: Verifier['verify'];
   revoked: Revoked;
   sessions: Pick<Sessions, 'read' | 'end'>;
   look: LookAtSession;
@@ -41,7 +41,7 @@ export const createOauthRevoke = ({
   };
 
   const revokeAccess = async (ctx: Ctx, client: Client, token: string): Promise<void> => {
-    const verified = (async () => verifyAny(token))();
+    const verified = (async () => verifyIssued(token))();
     const claims = await verified.catch(asDead);
     if (claims === undefined) return;
     refuseForeign(client, claims.clientId);

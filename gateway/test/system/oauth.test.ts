@@ -1,4 +1,5 @@
 /** The answers of the OAuth endpoints, case by case (RFC 6749, 7009, 7662, 7523). */
+import { connect } from 'node:net';
 import t, { type Test } from 'tap';
 import { marker, startFleet, textOf, until } from './fleet.js';
 import { assert, assertionForm, basic, createRig, fieldsOf, type Raw } from './oauth-rig.js';
@@ -399,6 +400,17 @@ t.test('the table', async (t) => {
       const wanted = isBasic ? 'Basic realm="floodgate", charset="UTF-8"' : null;
       t.equal(raw.headers.get('www-authenticate'), wanted, `${name}: challenge`);
     }
+    const twice = await new Promise<string>((done) => {
+      const lines = Array(2).fill(`Authorization: ${asClient.authorization}`).join('\r\n');
+      const socket = connect(fleet.port, '127.0.0.1', () =>
+        socket.write(`POST ${token} HTTP/1.1\r\nHost: x\r\n${lines}\r\nContent-Length: 0\r\n\r\n`),
+      );
+      socket.once('data', (data) => {
+        socket.destroy();
+        done(data.toString());
+      });
+    });
+    t.match(twice, /^HTTP\/1.1 400 .*"error":"invalid_request"/s, 'two Authorization headers');
     const challenged: [string, Record<string, string>][] = [
       ['wrong secret', basic({ ...client, secret: wrong })],
       ['empty secret', header(`${client.id}:`)],
