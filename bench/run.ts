@@ -12,6 +12,7 @@ import { haproxy } from './haproxy.js';
 import { ensureBuilt, projectRoot } from './launch.js';
 import { login } from './login.js';
 import { nodes } from './nodes.js';
+import { oauth } from './oauth.js';
 import { failover } from './open/failover.js';
 import { hotkey } from './open/hotkey.js';
 import { overload } from './open/overload.js';
@@ -25,6 +26,7 @@ const benches: Record<string, Bench> = {
   login,
   verify,
   engines,
+  oauth,
   nodes,
   haproxy,
   overload,

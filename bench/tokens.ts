@@ -14,18 +14,18 @@ export type Tokens = {
   /** Never shown to the edge before. */
   cold: string[];
 };
-type Pair = { access: string; refresh: string };
+export type Pair = { access: string; refresh: string };
 
 const refreshRounds = 2;
 const collecting = { settleMs: 0, windowMs: 120_000, keepBodies: true };
 
-const parsePair = (body: string): Pair => {
+export const parsePair = (body: string): Pair => {
   const { access_token, refresh_token }: Record<string, unknown> = JSON.parse(body);
   return { access: String(access_token), refresh: String(refresh_token) };
 };
 
 /** Refused logins are tried again with the next user: nothing is measured here. */
-const signInAll = async (crowd: Peer<LoadCalls>, connections: number, count: number) => {
+export const signInAll = async (crowd: Peer<LoadCalls>, connections: number, count: number) => {
   const pairs: Pair[] = [];
   for (let rounds = 0; pairs.length < count; rounds++) {
     if (rounds > 20) throw new Error('nearly all logins are refused');

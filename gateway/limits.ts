@@ -16,7 +16,8 @@ import {
   uncountLua,
 } from './limit-scripts.js';
 
-type Kind = 'login' | 'register' | 'password';
+/** `client`: a wrong guess at the secret of an OAuth client; right ones are not counted. */
+type Kind = 'login' | 'register' | 'password' | 'client';
 
 export type Reservation = {
   /** The address has used up more than half of its failures: wait behind the others. */

@@ -14,9 +14,14 @@ const audited: Record<string, string> = {
   '/v1/refresh': 'refresh',
   '/v1/password': 'password_change',
   '/v1/logout': 'logout',
+  '/oauth/token': 'oauth_token',
+  '/oauth/revoke': 'oauth_revoke',
   '/users': 'admin_import',
   '/nodes': 'admin_node',
+  '/clients': 'admin_client',
 };
+/** Asked as often as tokens are checked: only what is refused is logged. */
+const auditedFailures: Record<string, string> = { '/oauth/introspect': 'oauth_introspect' };
 const bounds = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 1, 1.5, 2.5,
 ];
@@ -114,7 +119,7 @@ export const createObserve = ({
     const ms = performance.now() - ctx.arrivedAt;
     const cell = cells.get(route)?.get(code === '' ? status : code);
     record(cell ?? addCell(route, status, code), ms / 1000);
-    const event = audited[route];
+    const event = audited[route] ?? (code === '' ? undefined : auditedFailures[route]);
     if (event !== undefined) audit(ctx, event, status, code, ms);
   };
 };

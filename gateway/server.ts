@@ -11,28 +11,40 @@ import { createMetrics } from '../shared/metrics.js';
 import { connectRedis, patiently, quitRedis } from '../shared/redis.js';
 import { openStore } from '../shared/store.js';
 import { loadNameKey } from './account-key.js';
-import { createAddresses } from './address.js';
+import { type Addresses, createAddresses } from './address.js';
 import { createAttempts, createFloor } from './attempts.js';
+import { createAuthenticate } from './clients/authenticate.js';
+import { createLookup } from './clients/lookup.js';
+import { createRegistry } from './clients/registry.js';
+import { createReplay } from './clients/replay.js';
 import type { Config } from './config.js';
 import { createDevices } from './devices.js';
 import { createGrant } from './grant.js';
 import { isMessage } from './ipc.js';
-import { createLimits } from './limits.js';
+import { createLimits, type Limits } from './limits.js';
 import { createMeters } from './meters.js';
 import { createNodes } from './nodes/submit.js';
 import { createObserve } from './observe.js';
 import { createLogin } from './routes/login.js';
 import { createLogout } from './routes/logout.js';
+import { createOauthIntrospect } from './routes/oauth-introspect.js';
+import { createMetadata, endpointsOf } from './routes/oauth-metadata.js';
+import { createOauthRevoke } from './routes/oauth-revoke.js';
+import { createOauthToken } from './routes/oauth-token.js';
 import { createPassword } from './routes/password.js';
 import { createRefresh } from './routes/refresh.js';
 import { createUsers } from './routes/users.js';
 import { createVerifyRoute } from './routes/verify.js';
 import { createWellKnown } from './routes/well-known.js';
-import { createSessions } from './sessions.js';
+import { createSessionLook } from './session-look.js';
+import { createSessions, type Sessions } from './sessions.js';
 import { keepCertificate, openGatewayIdentity } from './tls.js';
+import { createAssertions } from './tokens/assertions.js';
 import { loadKeys } from './tokens/keys.js';
 import { createRevocations } from './tokens/revocations.js';
+import { createRevoked } from './tokens/revoked.js';
 import { createSign } from './tokens/sign.js';
+import { usersOnly } from './tokens/users-only.js';
 import { createVerify } from './tokens/verify.js';
 import { createAccounts } from './username.js';
 
@@ -64,7 +76,9 @@ const openTokens = async ({ config, lifecycle, log }: Given) => {
     maxLifeSeconds,
     revocations,
   });
-  return { redis, keys, revocations, sign, verifier };
+  // Introspection sees the tokens of every resource server.
+  const { verify: verifyIssued } = createVerify({ keys, issuer, maxLifeSeconds, revocations });
+  return { redis, keys, revocations, sign, verifier, verifyIssued };
 };
 
 const openSessions = (config: Config, tokens: Awaited<ReturnType<typeof openTokens>>) => {
@@ -78,13 +92,38 @@ const openSessions = (config: Config, tokens: Awaited<ReturnType<typeof openToke
   });
 };
 
+/** Clients and the endpoints for them. */
+const openOauth = (
+  config: Config,
+  tokens: Awaited<ReturnType<typeof openTokens>>,
+  parts: { sessions: Sessions; limits: Limits; addresses: Addresses },
+) => {
+  const { redis, revocations, sign, verifyIssued } = tokens;
+  const { sessions, limits, addresses } = parts;
+  const { issuer, sessionIdleMs: idleMs } = config;
+  const lookup = createLookup(createRegistry({ redis }));
+  const audiences = [issuer, endpointsOf(issuer).token];
+  const assertions = createAssertions({ audiences, claim: createReplay({ redis }) });
+  const authenticate = createAuthenticate({ lookup, assertions, limits, addresses });
+  const look = createSessionLook({ redis, idleMs });
+  const revoked = createRevoked({ redis });
+  const common = { authenticate, sessions, look };
+  return [
+    createOauthToken({ ...common, sign, revocations }),
+    createOauthIntrospect({ ...common, lookup, verifyIssued, revoked, issuer }),
+    createOauthRevoke({ ...common, verifyIssued, revoked, revocations }),
+    ...createMetadata({ issuer }),
+  ];
+};
+
 export const startEdge = async (given: Given): Promise<void> => {
   const { config, lifecycle, log } = given;
   lifecycle.onStop('log', () => flushLog(log), 500);
   const metrics = createMetrics();
   const tokens = await openTokens(given);
   const { redis, keys, revocations, sign, verifier } = tokens;
-  const { verify, verifyForLogout } = verifier;
+  const verify = usersOnly(verifier.verify);
+  const verifyForLogout = usersOnly(verifier.verifyForLogout);
   createMeters({ metrics, redis, verifier, revocations });
   const { nodeSecrets: secrets, runtimeDir, zone } = config;
   const identity = openGatewayIdentity(config.nodeTls, lifecycle, log);
@@ -108,10 +147,11 @@ export const startEdge = async (given: Given): Promise<void> => {
     routes: [
       createUsers({ isOpen, defaultScopes, attempts, accounts, addresses }),
       createLogin({ attempts, accounts, addresses, devices, sessions, revocations, grant, floor }),
-      createVerifyRoute({ verify }),
+      createVerifyRoute({ verify: verifier.verify }),
       createRefresh({ sessions, revocations, grant }),
       createPassword({ verify, attempts, addresses, sessions, revocations, grant, floor }),
       createLogout({ verifyForLogout, sessions, revocations }),
+      ...openOauth(config, tokens, { sessions, limits, addresses }),
       ...createWellKnown({ jwks: keys.jwks, isStopping: () => isGatewayStopping }),
     ],
     log,

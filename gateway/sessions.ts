@@ -41,12 +41,13 @@ return gone`;
  * KEYS: user, session, index. ARGV: id, generation, grace ms, idle ms.
  * Returns { outcome, user_id, gen, scope, client_id, generation of the successor };
  * outcomes: rotated, repeated (same successor, inside the grace), reuse (family killed),
- * stale (the account changed since), ended.
+ * stale (the account changed since), foreign (the family of another client than ARGV[5]), ended.
  */
 const rotateLua = `
 local s = redis.call('HMGET', KEYS[2], 'user_id', 'gen', 'scope', 'client_id', 'generation', 'floor',
   'last_used_at', 'ends_at', 'rotated_at')
 if not s[1] then return { 'ended' } end
+if ARGV[5] ~= '' and s[4] ~= ARGV[5] then return { 'foreign' } end
 local user = redis.call('HMGET', KEYS[1], 'gen', 'status')
 local presented, current = tonumber(ARGV[2]), tonumber(s[5])
 if user[1] ~= s[2] or user[2] ~= 'active' or presented < tonumber(s[6]) then return { 'stale' } end
@@ -160,14 +161,19 @@ export const createSessions = ({
     return `${text}.${keyId}.${mac}`;
   };
 
+  const read = (token: string): RefreshToken | undefined => {
+    const [, u, id, generation, keyId, mac] = refreshToken.exec(token) ?? [];
+    if (!u || !id || !generation || !keyId || !mac) return undefined;
+    const sessionId = `${u}.${id}`;
+    if (!checkRefreshMac(keyId, `${sessionId}.${generation}`, mac)) return undefined;
+    return { u, id, sessionId, generation: Number(generation) };
+  };
+
   /** Throws token_invalid for everything that we did not issue, without asking the store. */
   const parse = (token: string): RefreshToken => {
-    const [, u, id, generation, keyId, mac] = refreshToken.exec(token) ?? [];
-    if (!u || !id || !generation || !keyId || !mac) throw new AppError('token_invalid');
-    const sessionId = `${u}.${id}`;
-    if (!checkRefreshMac(keyId, `${sessionId}.${generation}`, mac))
-      throw new AppError('token_invalid');
-    return { u, id, sessionId, generation: Number(generation) };
+    const found = read(token);
+    if (found === undefined) throw new AppError('token_invalid');
+    return found;
   };
 
   return {
@@ -196,18 +202,23 @@ export const createSessions = ({
      * One use of a refresh token; atomic, and repeatable inside the grace. Throws token_invalid for what
      * we did not issue, session_ended for a token from before a password change or of a disabled
      * account (its session may live on, so there is nothing to publish), and store_unavailable.
+     * For another `client` than the family's it is no token, and is not used up.
      */
-    rotate: async (token: string): Promise<Rotation> => {
+    rotate: async (token: string, client = ''): Promise<Rotation> => {
       const { u, id, sessionId, generation } = parse(token);
       const args = [id, generation, graceMs, idleMs];
-      const reply = texts(await rotateScript(keysOf(u, id), args));
+      const reply = texts(await rotateScript(keysOf(u, id), [...args, client]));
       const [outcome, userId = '', gen, scope = '', clientId = '', next] = reply;
       if (outcome === 'reuse' || outcome === 'ended') return { outcome, u, sessionId };
       if (outcome === 'stale') throw new AppError('session_ended');
+      if (outcome === 'foreign') throw new AppError('token_invalid');
       if (outcome !== 'rotated' && outcome !== 'repeated') throw new AppError('internal');
       const grant = { u, userId, gen: Number(gen), scope, clientId };
       return { ...grant, outcome, sessionId, refreshToken: issue(sessionId, Number(next)) };
     },
+
+    /** Which session and generation a refresh token of ours names; undefined for anything else. */
+    read,
 
     /** The account's generation; 0 for one that does not exist. Throws store_unavailable. */
     genOf: async (u: string): Promise<number> =>

@@ -29,6 +29,10 @@ const verbs = {
     help: 'floodgate undrain ID: take it back',
     load: async () => (await import('./nodes.mjs')).undrainNode,
   },
+  clients: {
+    help: 'OAuth clients: floodgate clients add|list|set|rotate|remove, see --help there',
+    load: async () => (await import('./clients.mjs')).runClients,
+  },
 };
 
 const help = [

@@ -15,7 +15,7 @@ const shared = ['user:*', '{nodes}:*'];
 const keys = {
   gateway: [
     ...shared,
-    ...['meta:*', 'sess:*', 'idx:*', 'lim:*', 'keyring', 'revocations', 'clients*', 'uid:*'],
+    ...['meta:*', 'sess:*', 'idx:*', 'lim:*', 'keyring', 'revocations*', 'clients*', 'uid:*'],
   ],
   worker: [...shared, 'cred:*', 'campaign:*', 'migrate:*'],
 };

@@ -5,11 +5,19 @@
  * log, `reason` picks a second sentence from the fixed list below, so no user input reaches a message.
  */
 
-type Row = { status: number; text: string; retryAfterMs?: number; challenge?: 'bare' | 'invalid' };
+/** Which WWW-Authenticate an answer carries. */
+export type Challenge = 'bare' | 'invalid' | 'basic';
+type Row = { status: number; text: string; retryAfterMs?: number; challenge?: Challenge };
 
 export const errors = {
   bad_request: { status: 400, text: 'The request is malformed.' },
-  invalid_scope: { status: 400, text: 'A requested scope is not granted to this account.' },
+  invalid_scope: { status: 400, text: 'A requested scope is not granted.' },
+  invalid_request: { status: 400, text: 'The request is malformed.' },
+  invalid_grant: { status: 400, text: 'The token is not valid, or belongs to another client.' },
+  unauthorized_client: { status: 400, text: 'This client may not use this grant.' },
+  unsupported_grant_type: { status: 400, text: 'This grant type is not supported.' },
+  unsupported_token_type: { status: 400, text: 'Tokens of this type are not issued here.' },
+  invalid_client: { status: 401, text: 'The client did not prove its identity.' },
   bad_credentials: { status: 401, text: 'The user name or the password is not right.' },
   token_missing: { status: 401, text: 'A bearer token is required.', challenge: 'bare' },
   token_invalid: { status: 401, text: 'The token is not valid.', challenge: 'invalid' },
@@ -39,6 +47,11 @@ export const errors = {
     text: 'The session store is unavailable. Try again.',
     retryAfterMs: 1000,
   },
+  temporarily_unavailable: {
+    status: 503,
+    text: 'The answer is not known right now. Try again.',
+    retryAfterMs: 1000,
+  },
   timeout: { status: 504, text: 'The answer took too long. Try again.' },
 } as const satisfies Record<string, Row>;
 
@@ -52,6 +65,13 @@ export const reasons = {
   framing: 'Transfer-Encoding and Content-Length must not be combined.',
   expectation: 'Only Expect: 100-continue is supported.',
   not_json: 'The body is not valid JSON.',
+  not_form: 'The body is not a valid form.',
+  form_required: 'The body must be application/x-www-form-urlencoded in UTF-8.',
+  client_methods: 'A client must authenticate in exactly one way.',
+  client_header: 'The Authorization header is malformed.',
+  jwks_invalid: 'jwks must be 1 to 5 public keys: Ed25519, P-256, or RSA of 2048 to 4096 bits.',
+  client_without_secret: 'This client has keys of its own and no secret.',
+  client_mismatch: 'client_id is not the client that authenticates.',
   not_utf8: 'The body is not valid UTF-8.',
   not_object: 'The body must be one JSON object.',
   too_deep: 'The body is nested deeper than 8 levels.',
@@ -82,6 +102,8 @@ type Options = {
   reason?: Reason;
   /** Fills `{field}` of the reason; a name from our own code. */
   field?: string;
+  /** Instead of the row's. */
+  challenge?: Challenge;
 };
 
 export class AppError extends Error {
@@ -90,6 +112,7 @@ export class AppError extends Error {
   readonly detail: string | undefined;
   readonly reason: Reason | undefined;
   readonly field: string | undefined;
+  readonly challenge: Challenge | undefined;
 
   constructor(code: ErrorCode, options: Options = {}) {
     super(code, options.cause === undefined ? undefined : { cause: options.cause });
@@ -99,6 +122,7 @@ export class AppError extends Error {
     this.detail = options.detail;
     this.reason = options.reason;
     this.field = options.field;
+    this.challenge = options.challenge;
   }
 }
 

@@ -2,12 +2,13 @@
  * How an error looks on the wire: one JSON shape, its headers, and a hand-written answer for what
  * Node's parser refuses before a request object exists.
  */
-import { AppError, describe, type ErrorCode, rowOf } from './errors.js';
+import { AppError, type Challenge, describe, type ErrorCode, rowOf } from './errors.js';
 
-const challengeOf = (code: ErrorCode, kind: 'bare' | 'invalid'): string =>
-  kind === 'bare'
-    ? 'Bearer realm="floodgate"'
-    : `Bearer realm="floodgate", error="invalid_token", error_description="${rowOf(code).text}"`;
+const challengeOf = (code: ErrorCode, kind: Challenge): string => {
+  if (kind === 'basic') return 'Basic realm="floodgate", charset="UTF-8"';
+  if (kind === 'bare') return 'Bearer realm="floodgate"';
+  return `Bearer realm="floodgate", error="invalid_token", error_description="${rowOf(code).text}"`;
+};
 
 export const errorBody = (error: AppError, requestId: string, inner: boolean) => ({
   error: error.code,
@@ -22,8 +23,8 @@ export const errorBody = (error: AppError, requestId: string, inner: boolean) =>
 export const errorHeaders = (error: AppError): Record<string, string> => {
   const row = rowOf(error.code);
   const headers: Record<string, string> = {};
-  if (row.challenge !== undefined)
-    headers['www-authenticate'] = challengeOf(error.code, row.challenge);
+  const challenge = error.challenge ?? row.challenge;
+  if (challenge !== undefined) headers['www-authenticate'] = challengeOf(error.code, challenge);
   const waitMs = error.retryAfterMs ?? row.retryAfterMs;
   if (waitMs !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(waitMs / 1000)));
   return headers;

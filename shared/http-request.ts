@@ -38,9 +38,13 @@ export const checkHead = (req: IncomingMessage) => {
   if (req.url?.charCodeAt(0) !== 47) throw bad('target');
 };
 
-export const checkMediaType = (req: IncomingMessage) => {
-  const type = req.headers['content-type'] ?? '';
-  if (!/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type))
+const mediaTypes = {
+  json: /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i,
+  form: /^application\/x-www-form-urlencoded\s*(;\s*charset="?utf-8"?\s*)?$/i,
+};
+
+export const checkMediaType = (req: IncomingMessage, kind: keyof typeof mediaTypes) => {
+  if (!mediaTypes[kind].test(req.headers['content-type'] ?? ''))
     throw new AppError('unsupported_media_type');
   if (req.headers['content-encoding'] !== undefined) throw new AppError('unsupported_media_type');
 };

@@ -3,6 +3,7 @@
  * prefix. A path that exists under other methods answers 405 with Allow, any other 404.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AppError } from './errors.js';
 
 export type Ctx = {
   req: IncomingMessage;
@@ -28,7 +29,9 @@ export type Route = {
   path: string;
   /** Also everything below `path` + '/'. */
   prefix?: true;
-  body: 'json' | 'none';
+  body: 'json' | 'form' | 'none';
+  /** Errors of this route in the words of its protocol. */
+  translate?: (error: AppError) => AppError;
   handle: (ctx: Ctx, body: Body) => Reply | Promise<Reply>;
 };
 
@@ -36,11 +39,12 @@ type Methods = Map<string, Route>;
 
 export const createRouter = (routes: readonly Route[]) => {
   const exact = new Map<string, Methods>();
-  for (const route of routes) {
+  const prefixes = routes.filter((route) => route.prefix);
+  // A route of exactly this path goes before one that takes it along with everything below.
+  for (const route of [...prefixes, ...routes.filter((each) => !each.prefix)]) {
     const methods = exact.get(route.path) ?? new Map<string, Route>();
     exact.set(route.path, methods.set(route.method, route));
   }
-  const prefixes = routes.filter((route) => route.prefix);
 
   /** The routes of a path, by method; none is an empty map. */
   const methodsOf = (path: string): Methods =>

@@ -12,6 +12,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TlsOptions } from 'node:tls';
 import { AppError, type ErrorCode, isAppError, rowOf } from './errors.js';
+import { parseForm } from './form.js';
 import { errorBody, errorHeaders, parserCodes, rawAnswer } from './http-answer.js';
 import { bad, checkHead, checkMediaType, readBody } from './http-request.js';
 import { type Ctx, createRouter, type Reply, type Route } from './http-route.js';
@@ -134,6 +135,9 @@ export const createHttp = (options: HttpOptions) => {
     send(ctx, route, { status: rowOf(error.code).status, headers, body }, error.code);
   };
 
+  const failRoute = (ctx: Ctx, { path, translate }: Route, thrown: unknown) =>
+    fail(ctx, path, translate !== undefined && isAppError(thrown) ? translate(thrown) : thrown);
+
   const settle = (ctx: Ctx, route: Route, reply: Reply | Promise<Reply>) => {
     if (!(reply instanceof Promise)) return send(ctx, route.path, reply);
     const { socket } = ctx.req;
@@ -141,22 +145,23 @@ export const createHttp = (options: HttpOptions) => {
     reply
       .then(
         (done) => send(ctx, route.path, done),
-        (error: unknown) => fail(ctx, route.path, error),
+        (error: unknown) => failRoute(ctx, route, error),
       )
       .finally(() => pipeline.leave(socket));
   };
 
-  const handleBody = async (ctx: Ctx, route: Route) => {
+  const handleBody = async (ctx: Ctx, route: Route, kind: 'json' | 'form') => {
     const { socket } = ctx.req;
     if (!pipeline.enter(socket)) return;
     try {
-      checkMediaType(ctx.req);
+      checkMediaType(ctx.req, kind);
       const bytes = await readBody(ctx.req);
       if (bytes === undefined) return;
       ctx.arrivedAt = performance.now();
-      send(ctx, route.path, await route.handle(ctx, parseJson(bytes)));
+      const body = kind === 'json' ? parseJson(bytes) : parseForm(bytes);
+      send(ctx, route.path, await route.handle(ctx, body));
     } catch (error) {
-      fail(ctx, route.path, error);
+      failRoute(ctx, route, error);
     } finally {
       pipeline.leave(socket);
     }
@@ -177,17 +182,16 @@ export const createHttp = (options: HttpOptions) => {
     const path = mark === -1 ? url : url.slice(0, mark);
     const requestId = requestIdOf?.(req) ?? newId();
     const ctx: Ctx = { req, res, requestId, path, arrivedAt: performance.now() };
-    let label = 'none';
+    const route = findRoute(req.method ?? '', path);
     try {
       checkHead(req);
-      const route = findRoute(req.method ?? '', path);
       if (!('handle' in route)) return refuseRoute(ctx, route);
-      label = route.path;
       before?.(req);
-      if (route.body === 'json') void handleBody(ctx, route);
+      if (route.body !== 'none') void handleBody(ctx, route, route.body);
       else settle(ctx, route, route.handle(ctx, {}));
     } catch (error) {
-      fail(ctx, label, error);
+      if ('handle' in route) failRoute(ctx, route, error);
+      else fail(ctx, 'none', error);
     }
   };
 

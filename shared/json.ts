@@ -47,7 +47,8 @@ const checkShape = (text: string) => {
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const decode = (bytes: Uint8Array): string => {
+/** Throws bad_request for bytes that are not UTF-8. */
+export const decodeUtf8 = (bytes: Uint8Array): string => {
   try {
     return decoder.decode(bytes);
   } catch {
@@ -66,7 +67,7 @@ const parse = (text: string): unknown => {
 
 /** One JSON object, or AppError bad_request with the reason. Fields keep their types: no coercion. */
 export const parseJson = (bytes: Uint8Array): Record<string, unknown> => {
-  const text = decode(bytes);
+  const text = decodeUtf8(bytes);
   const value = parse(text);
   if (!isObject(value)) throw refuse('not_object');
   checkShape(text);

@@ -12,14 +12,17 @@ import { patiently, quitRedis } from '../../shared/redis.js';
 import { openStore } from '../../shared/store.js';
 import { loadNameKey } from '../account-key.js';
 import { createAddresses } from '../address.js';
+import { createRegistry } from '../clients/registry.js';
 import type { Config } from '../config.js';
 import { isMessage } from '../ipc.js';
 import { createNodes } from '../nodes/submit.js';
 import { createObserve } from '../observe.js';
 import { keepCertificate, openGatewayIdentity } from '../tls.js';
+import { createPublish } from '../tokens/revocations.js';
 import { createAccounts } from '../username.js';
 import { createGate } from './gate.js';
 import { createGather } from './gather.js';
+import { createClientRoutes } from './routes/clients.js';
 import { createMetricsRoute } from './routes/metrics.js';
 import { createNodeRoutes } from './routes/nodes.js';
 import { createUserRoutes } from './routes/users.js';
@@ -51,6 +54,10 @@ export const startAdmin = async ({
     routes: [
       createMetricsRoute({ gather, own: metrics.json }),
       ...createNodeRoutes({ nodes, gather }),
+      ...createClientRoutes({
+        registry: createRegistry({ redis }),
+        publish: createPublish({ redis }),
+      }),
       ...createUserRoutes({ redis, nodes, accounts, defaultScopes }),
     ],
     log,

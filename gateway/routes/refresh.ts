@@ -23,15 +23,14 @@ export const createRefresh = ({
   body: 'json',
   handle: async (ctx, body) => {
     const { refresh_token } = readFields(body, { refresh_token: true });
-    const rotated = await sessions.rotate(refresh_token);
+    // A family of another client refreshes at the token endpoint, with that client's credentials.
+    const rotated = await sessions.rotate(refresh_token, publicClient);
     ctx.facts = { session_id: rotated.sessionId, refresh: rotated.outcome };
     if (!('refreshToken' in rotated)) {
       // Again for one that had ended before: the first try to tell the edges may have failed.
       await revocations.publish({ kind: 'session', id: rotated.sessionId });
       throw new AppError('session_ended');
     }
-    // A family of another client refreshes at the token endpoint, with that client's credentials.
-    if (rotated.clientId !== publicClient) throw new AppError('token_invalid');
     ctx.facts.user_id = rotated.userId;
     return grant(rotated);
   },

@@ -23,14 +23,17 @@ const maxWaiting = 512;
 
 export type Claims = {
   readonly sub: string;
+  /** Empty for a client that acts for itself: it has no session. */
   readonly sid: string;
   readonly gen: number;
   readonly scope: string;
   readonly clientId: string;
   readonly jti: string;
   /** Seconds since 1970. */
+  readonly iat: number;
   readonly exp: number;
-  /** The account key: the part of `sid` before the dot. */
+  readonly aud: string;
+  /** The account key: the part of `sid` before the dot, or the id of a client without session. */
   readonly u: string;
   readonly kid: string;
 };
@@ -78,10 +81,16 @@ const readClaims = (
   if (nbf !== undefined && (!isTime(nbf) || nbf > nowSeconds + skewSeconds)) throw invalid('nbf');
   if (!isText(sub) || !isText(jti) || !isText(clientId)) throw invalid('sub, jti or client_id');
   if (typeof aud !== 'string') throw invalid('aud');
-  if (typeof sid !== 'string' || !sessionId.test(sid)) throw invalid('sid');
   if (!Number.isSafeInteger(gen) || typeof gen !== 'number') throw invalid('gen');
   if (typeof scope !== 'string') throw invalid('scope');
-  return { sub, sid, gen, scope, clientId, jti, exp, u: sid.slice(0, 22), kid };
+  const common = { sub, gen, scope, clientId, jti, iat, exp, aud, kid };
+  // A client's own token says so three times; no user's id begins like that (RFC 9068 § 5).
+  if (sub.startsWith('c_')) {
+    if (sub !== clientId || sid !== undefined) throw invalid('sub of a client');
+    return { ...common, sid: '', u: sub };
+  }
+  if (typeof sid !== 'string' || !sessionId.test(sid)) throw invalid('sid');
+  return { ...common, sid, u: sid.slice(0, 22) };
 };
 
 export const createVerify = ({
@@ -95,7 +104,8 @@ export const createVerify = ({
 }: {
   keys: { verifying: ReadonlyMap<string, VerifyingKey>; reload: () => Promise<void> };
   issuer: string;
-  audience: string;
+  /** Tokens for others are refused; none given = whoever they are for. */
+  audience?: string;
   maxLifeSeconds: number;
   revocations: Pick<Revocations, 'check' | 'checkButSession' | 'onGap'>;
   cacheSize?: number;
@@ -143,7 +153,7 @@ export const createVerify = ({
         algorithms: [key.alg],
         typ: 'at+jwt',
         issuer,
-        audience,
+        ...(audience === undefined ? {} : { audience }),
         currentDate: new Date(at),
         requiredClaims: ['exp'],
       });

@@ -26,6 +26,25 @@ for (const alg of signingAlgs)
     });
   });
 
+t.test('a token of a client has no session, and may be for another audience', async (t) => {
+  const keys = createFakeKeys();
+  const sign = createSign({ keys, issuer, audience, ttlSeconds: 600, now: () => nowMs });
+  const own = { userId: 'c_1', clientId: 'c_1', gen: 2, scope: 'read' };
+  const { token, jti } = sign({ ...own, audience: 'https://"other".example' });
+  const { payload } = await jwtVerify(token, keys.publicKey, { currentDate: new Date(nowMs) });
+  t.strictSame(payload, {
+    iss: issuer,
+    aud: 'https://"other".example',
+    sub: 'c_1',
+    iat: nowSeconds,
+    exp: nowSeconds + 600,
+    jti,
+    client_id: 'c_1',
+    gen: 2,
+    scope: 'read',
+  });
+});
+
 t.test('no claim can be smuggled in through another', async (t) => {
   const keys = createFakeKeys();
   const sign = createSign({ keys, issuer: 'a"b\\', audience, ttlSeconds: 600, now: () => nowMs });

@@ -1,0 +1,160 @@
+/**
+ * OAuth clients: GET and POST /clients, PATCH and DELETE /clients/{id}, POST /clients/{id}/rotate for a
+ * further secret and /settle to leave only the newest. A secret is in the one answer that makes it, and
+ * nowhere else. A client that is disabled or removed loses its tokens everywhere at once.
+ */
+import { AppError } from '../../../shared/errors.js';
+import { readFields } from '../../../shared/fields.js';
+import type { Body, Ctx, Route } from '../../../shared/http.js';
+import {
+  authMethods,
+  type ClientRecord,
+  clientGrants,
+  introspectRights,
+  isClientId,
+  readKeys,
+  storeKeys,
+} from '../../clients/record.js';
+import type { Registry, StoredClient } from '../../clients/registry.js';
+import type { Revocation } from '../../tokens/revocations.js';
+
+type Changes = Partial<
+  Pick<ClientRecord, 'name' | 'grants' | 'scopes' | 'audience' | 'introspect' | 'status' | 'jwks'>
+>;
+
+const scopesForm = /^[!#-[\]-~]+( [!#-[\]-~]+)*$/;
+const nameForm = /^[^\p{C}\p{Zl}\p{Zp}]{1,100}$/u;
+const audienceForm = /^[!-~]{0,256}$/;
+const settable = {
+  ...{ name: false, grants: false, scopes: false, audience: false, introspect: false },
+  status: false,
+} as const;
+
+const invalid = (field: string) => new AppError('bad_request', { reason: 'field_invalid', field });
+
+const oneOf = <T extends string>(field: string, allowed: readonly T[], text: string): T => {
+  const found = allowed.find((value) => value === text);
+  if (found === undefined) throw invalid(field);
+  return found;
+};
+
+const readForm = (field: string, form: RegExp, text: string): string => {
+  if (text !== '' && !form.test(text)) throw invalid(field);
+  return text;
+};
+
+const readGrants = (text: string) => {
+  const names = text === '' ? [] : text.split(' ');
+  return [...new Set(names.map((name) => oneOf('grants', clientGrants, name)))];
+};
+
+/** Only what was said; in the form of the record. */
+const readChanges = ({ jwks, ...body }: Body): Changes => {
+  const { name, grants, scopes, audience, introspect, status } = readFields(body, settable);
+  if (name === '') throw invalid('name');
+  return {
+    ...(name === undefined ? {} : { name: readForm('name', nameForm, name) }),
+    ...(grants === undefined ? {} : { grants: readGrants(grants) }),
+    ...(scopes === undefined ? {} : { scopes: readForm('scopes', scopesForm, scopes) }),
+    ...(audience === undefined ? {} : { audience: readForm('audience', audienceForm, audience) }),
+    ...(introspect === undefined
+      ? {}
+      : { introspect: oneOf('introspect', introspectRights, introspect) }),
+    ...(status === undefined ? {} : { status: oneOf('status', ['active', 'disabled'], status) }),
+    ...(jwks === undefined ? {} : { jwks: storeKeys(readKeys(jwks)) }),
+  };
+};
+
+const show = ({ id, secrets, jwks, gen, created_at, ...rest }: StoredClient) => ({
+  client_id: id,
+  ...rest,
+  grants: rest.grants.join(' '),
+  created_at: new Date(created_at).toISOString(),
+  secrets: secrets.map((secret) => ({ created_at: new Date(secret.created_at).toISOString() })),
+  ...(jwks.length === 0 ? {} : { jwks: { keys: jwks } }),
+});
+
+/** The id and what to do, from /clients/{id}[/{action}]; throws not_found. */
+const readPath = (path: string): { id: string; action: string } => {
+  const [, id = '', action = ''] = /^\/clients\/([\w-]+)(?:\/(rotate|settle))?$/.exec(path) ?? [];
+  if (!isClientId(id)) throw new AppError('not_found');
+  return { id, action };
+};
+
+export const createClientRoutes = ({
+  registry,
+  publish,
+}: {
+  registry: Registry;
+  publish: (entry: Revocation) => Promise<void>;
+}): Route[] => {
+  /** Its tokens of smaller generations are dead on all edges when this resolves. */
+  const endTokens = (id: string, gen: number) => publish({ kind: 'user', id, gen });
+
+  const create = async (ctx: Ctx, { auth = 'client_secret_basic', ...body }: Body) => {
+    const { status, jwks = [], ...changes } = readChanges(body);
+    const method = oneOf('auth', authMethods, String(auth));
+    if (changes.name === undefined)
+      throw new AppError('bad_request', { reason: 'missing_field', field: 'name' });
+    if (status !== undefined) throw invalid('status');
+    if ((method === 'private_key_jwt') !== jwks.length > 0) throw invalid('jwks');
+    const { client, secret } = await registry.create({
+      ...{ grants: clientGrants, scopes: '', audience: '', introspect: 'own', jwks, auth: method },
+      ...{ ...changes, name: changes.name },
+    });
+    ctx.facts = { client_id: client.id, action: 'create' };
+    const shown = secret === undefined ? {} : { client_secret: secret };
+    return { status: 201, body: { ...show(client), ...shown } };
+  };
+
+  const change = async (ctx: Ctx, body: Body) => {
+    const { id } = readPath(ctx.path);
+    const changes = readChanges(body);
+    ctx.facts = { client_id: id, action: 'change', fields: Object.keys(changes).join(' ') };
+    const client = await registry.update(id, (record) => {
+      if (changes.jwks !== undefined && record.auth !== 'private_key_jwt') throw invalid('jwks');
+      const gen = changes.status === 'disabled' ? record.gen + 1 : record.gen;
+      return { ...record, ...changes, gen };
+    });
+    if (changes.status === 'disabled') await endTokens(id, client.gen);
+    return { status: 200, body: show(client) };
+  };
+
+  const renew = async (ctx: Ctx) => {
+    const { id, action } = readPath(ctx.path);
+    if (action === '') throw new AppError('not_found');
+    ctx.facts = { client_id: id, action };
+    if (action === 'settle') return { status: 200, body: show(await registry.dropOldSecrets(id)) };
+    const { client, secret } = await registry.addSecret(id);
+    return { status: 200, body: { ...show(client), client_secret: secret } };
+  };
+
+  const remove = async (ctx: Ctx) => {
+    const { id, action } = readPath(ctx.path);
+    if (action !== '') throw new AppError('not_found');
+    ctx.facts = { client_id: id, action: 'remove' };
+    const client = await registry.find(id);
+    // First the end of the tokens: should it fail, the client is still there to be removed again.
+    if (client === undefined) throw new AppError('not_found');
+    await registry.update(id, (record) => ({ ...record, status: 'disabled' }));
+    await endTokens(id, client.gen + 1);
+    await registry.remove(id);
+    return { status: 204 };
+  };
+
+  return [
+    {
+      method: 'GET',
+      path: '/clients',
+      body: 'none',
+      handle: async () => ({
+        status: 200,
+        body: { clients: (await registry.list()).map(show) },
+      }),
+    },
+    { method: 'POST', path: '/clients', body: 'json', handle: create },
+    { method: 'POST', path: '/clients', prefix: true, body: 'none', handle: renew },
+    { method: 'PATCH', path: '/clients', prefix: true, body: 'json', handle: change },
+    { method: 'DELETE', path: '/clients', prefix: true, body: 'none', handle: remove },
+  ];
+};

@@ -1,0 +1,103 @@
+/**
+ * POST /oauth/introspect (RFC 7662): is this token good, asked by a resource server. The store is asked
+ * each time, so that what was revoked is never called active after the answer that said so. Whatever is
+ * not active, or none of the caller's business, gets one and the same answer.
+ */
+import { codeOf } from '../../shared/errors.js';
+import type { Reply, Route } from '../../shared/http.js';
+import type { Authenticate } from '../clients/authenticate.js';
+import type { Client, Lookup } from '../clients/lookup.js';
+import { publicClient } from '../grant.js';
+import { asOauth, readParams, requireParam } from '../oauth.js';
+import type { LookAtSession } from '../session-look.js';
+import type { Sessions } from '../sessions.js';
+import type { Revoked } from '../tokens/revoked.js';
+import type { Claims, Verifier } from '../tokens/verify.js';
+
+const inactive: Reply = { status: 200, body: { active: false } };
+/** What is wrong with a token; everything else is trouble of ours. */
+const ended = ['token_invalid', 'token_expired', 'session_ended'];
+
+const asInactive = (error: unknown): undefined => {
+  if (!ended.includes(codeOf(error))) throw error;
+};
+
+export const createOauthIntrospect = ({
+  authenticate,
+  lookup,
+  verifyIssued,
+  revoked,
+  sessions,
+  look,
+  issuer,
+}: {
+  authenticate: Authenticate;
+  lookup: Lookup;
+  /** For tokens of every audience. */
+  verifyIssued: Verifier['verify'];
+  revoked: Revoked;
+  sessions: Pick<Sessions, 'read'>;
+  look: LookAtSession;
+  issuer: string;
+}): Route => {
+  const maySee = ({ id, introspect }: Client, token: { clientId: string; aud?: string }) =>
+    introspect === 'any' || (introspect === 'own' && [token.clientId, token.aud].includes(id));
+
+  /** A client that was disabled or removed has no tokens any more. */
+  const isClientLive = async ({ sid, sub, clientId, gen }: Claims): Promise<boolean> => {
+    if (clientId === publicClient) return true;
+    const client = await lookup(clientId);
+    return client?.status === 'active' && (sid !== '' || (client.id === sub && client.gen <= gen));
+  };
+
+  const isSessionLive = async ({ sid, gen }: Claims): Promise<boolean> =>
+    sid === '' || (await look(sid))?.gen === gen;
+
+  const accessToken = async (token: string, client: Client): Promise<Reply> => {
+    const verified = (async () => verifyIssued(token))();
+    const claims = await verified.catch(asInactive);
+    if (claims === undefined || !maySee(client, claims)) return inactive;
+    const [isRevoked, ...live] = await Promise.all([
+      revoked.has(claims.jti),
+      isSessionLive(claims),
+      isClientLive(claims),
+    ]);
+    if (isRevoked || live.includes(false)) return inactive;
+    const { scope, clientId: client_id, exp, iat, sub, aud, jti, sid } = claims;
+    const body = {
+      active: true,
+      ...(scope === '' ? {} : { scope }),
+      ...{ client_id, token_type: 'Bearer', exp, iat, sub, aud, iss: issuer, jti },
+      ...(sid === '' ? {} : { sid }),
+    };
+    return { status: 200, body };
+  };
+
+  /** Active = the next use would succeed and be the first. */
+  const refreshToken = async (
+    { sessionId, generation }: { sessionId: string; generation: number },
+    client: Client,
+  ): Promise<Reply> => {
+    const session = await look(sessionId);
+    if (session?.generation !== generation || !maySee(client, session)) return inactive;
+    const { scope, clientId: client_id, userId: sub } = session;
+    const [iat, exp] = [session.createdAtMs, session.endsAtMs].map((ms) => Math.floor(ms / 1000));
+    const body = { active: true, scope, client_id, exp, iat, sub, iss: issuer, sid: sessionId };
+    return { status: 200, body };
+  };
+
+  return {
+    method: 'POST',
+    path: '/oauth/introspect',
+    body: 'form',
+    translate: asOauth,
+    handle: async (ctx, body) => {
+      const params = readParams(body);
+      const client = await authenticate.confidential(ctx, params);
+      const token = requireParam(params, 'token');
+      // The two kinds look different, so a hint is of no use.
+      const family = sessions.read(token);
+      return family === undefined ? accessToken(token, client) : refreshToken(family, client);
+    },
+  };
+};

@@ -1,0 +1,78 @@
+/**
+ * POST /oauth/revoke (RFC 7009): an access token by its id, a refresh token together with its session.
+ * First the record, then the log, then the answer; a repeat does both again. What is not alive needs no
+ * revoking and is 200; a token of another client stays alive, and the caller is told so.
+ */
+import { AppError, codeOf } from '../../shared/errors.js';
+import type { Ctx, Route } from '../../shared/http.js';
+import type { Authenticate } from '../clients/authenticate.js';
+import type { Client } from '../clients/lookup.js';
+import { asOauth, readParams, requireParam } from '../oauth.js';
+import type { LookAtSession } from '../session-look.js';
+import type { Sessions } from '../sessions.js';
+import type { Revocations } from '../tokens/revocations.js';
+import type { Revoked } from '../tokens/revoked.js';
+import type { Verifier } from '../tokens/verify.js';
+
+const types = [undefined, 'access_token', 'refresh_token'];
+const dead = ['token_invalid', 'token_expired', 'session_ended'];
+
+const asDead = (error: unknown): undefined => {
+  if (!dead.includes(codeOf(error))) throw error;
+};
+
+export const createOauthRevoke = ({
+  authenticate,
+  verifyIssued,
+  revoked,
+  sessions,
+  look,
+  revocations,
+}: {
+  authenticate: Authenticate;
+  verifyIssued: Verifier['verify'];
+  revoked: Revoked;
+  sessions: Pick<Sessions, 'read' | 'end'>;
+  look: LookAtSession;
+  revocations: Pick<Revocations, 'publish'>;
+}): Route => {
+  const refuseForeign = (client: Client, owner: string) => {
+    if (owner !== client.id) throw new AppError('invalid_grant');
+  };
+
+  const revokeAccess = async (ctx: Ctx, client: Client, token: string): Promise<void> => {
+    const verified = (async () => verifyIssued(token))();
+    const claims = await verified.catch(asDead);
+    if (claims === undefined) return;
+    refuseForeign(client, claims.clientId);
+    ctx.facts = { ...ctx.facts, jti: claims.jti };
+    await revoked.add(claims);
+    await revocations.publish({ kind: 'jti', id: claims.jti });
+  };
+
+  /** Any token of the family will do: who has one could end it by using it. */
+  const revokeFamily = async (ctx: Ctx, client: Client, sessionId: string): Promise<void> => {
+    const session = await look(sessionId);
+    if (session !== undefined) refuseForeign(client, session.clientId);
+    ctx.facts = { ...ctx.facts, session_id: sessionId };
+    await sessions.end(sessionId);
+    await revocations.publish({ kind: 'session', id: sessionId });
+  };
+
+  return {
+    method: 'POST',
+    path: '/oauth/revoke',
+    body: 'form',
+    translate: asOauth,
+    handle: async (ctx, body) => {
+      const params = readParams(body);
+      const client = await authenticate.any(ctx, params);
+      const token = requireParam(params, 'token');
+      if (!types.includes(params.token_type_hint)) throw new AppError('unsupported_token_type');
+      const family = sessions.read(token);
+      if (family === undefined) await revokeAccess(ctx, client, token);
+      else await revokeFamily(ctx, client, family.sessionId);
+      return { status: 200 };
+    },
+  };
+};

@@ -1,0 +1,114 @@
+/**
+ * POST /oauth/token (RFC 6749 § 3.2): an access token for a client that acts for itself, or a new
+ * pair for a refresh token. Signing in with a password is no grant: that is /v1/login, which is ours.
+ */
+import { AppError, codeOf } from '../../shared/errors.js';
+import type { Ctx, Reply, Route } from '../../shared/http.js';
+import type { Authenticate } from '../clients/authenticate.js';
+import type { Client } from '../clients/lookup.js';
+import type { ClientGrant } from '../clients/record.js';
+import { grantScope } from '../grant.js';
+import { asOauth, type Params, readParams, requireParam } from '../oauth.js';
+import type { LookAtSession } from '../session-look.js';
+import type { Sessions } from '../sessions.js';
+import type { Revocations } from '../tokens/revocations.js';
+import type { Sign } from '../tokens/sign.js';
+
+type GrantFlow = (ctx: Ctx, client: Client, params: Params) => Reply | Promise<Reply>;
+
+/** RFC 6749 § 5.1 wants the old header too. */
+const answer = (signed: ReturnType<Sign>, scope: string, more: object = {}): Reply => ({
+  status: 200,
+  headers: { pragma: 'no-cache' },
+  body: {
+    access_token: signed.token,
+    token_type: 'Bearer',
+    expires_in: signed.expiresInSeconds,
+    ...more,
+    ...(scope === '' ? {} : { scope }),
+  },
+});
+
+/** Whatever is wrong with a refresh token has one name here. */
+const asGrantError = (error: unknown): never => {
+  if (['token_invalid', 'session_ended'].includes(codeOf(error)))
+    throw new AppError('invalid_grant', { cause: error });
+  throw error;
+};
+
+export const createOauthToken = ({
+  authenticate,
+  sign,
+  sessions,
+  look,
+  revocations,
+}: {
+  authenticate: Authenticate;
+  sign: Sign;
+  sessions: Pick<Sessions, 'rotate' | 'read'>;
+  look: LookAtSession;
+  revocations: Pick<Revocations, 'publish'>;
+}): Route => {
+  const audienceOf = ({ audience }: Client) => (audience === undefined ? {} : { audience });
+
+  const clientCredentials: GrantFlow = (_ctx, client, params) => {
+    const { id, gen } = client;
+    const scope = grantScope(client.scopes, params.scope);
+    return answer(sign({ userId: id, clientId: id, gen, scope, ...audienceOf(client) }), scope);
+  };
+
+  /** Asked before the token is used up: the request may be too wide, and is then refused. */
+  const narrowScope = async (refreshToken: string, client: Client, scope: string) => {
+    const read = sessions.read(refreshToken);
+    const session = read === undefined ? undefined : await look(read.sessionId);
+    if (session?.clientId !== client.id) throw new AppError('invalid_grant');
+    return grantScope(session.scope, scope);
+  };
+
+  const refresh = async (ctx: Ctx, client: Client, params: Params): Promise<Reply> => {
+    const refreshToken = requireParam(params, 'refresh_token');
+    const narrowed =
+      params.scope === undefined
+        ? undefined
+        : await narrowScope(refreshToken, client, params.scope);
+    const rotated = await sessions.rotate(refreshToken, client.id);
+    ctx.facts = { ...ctx.facts, session_id: rotated.sessionId, refresh: rotated.outcome };
+    if (!('refreshToken' in rotated)) {
+      // Again for one that had ended before: the first try to tell the edges may have failed.
+      await revocations.publish({ kind: 'session', id: rotated.sessionId });
+      throw new AppError('invalid_grant');
+    }
+    const { userId, sessionId, gen, clientId } = rotated;
+    ctx.facts.user_id = userId;
+    const scope = narrowed ?? rotated.scope;
+    const signed = sign({ userId, sessionId, gen, clientId, scope, ...audienceOf(client) });
+    return answer(signed, scope, { refresh_token: rotated.refreshToken });
+  };
+
+  const flows = new Map<string, { grant: ClientGrant; run: GrantFlow }>([
+    ['client_credentials', { grant: 'client_credentials', run: clientCredentials }],
+    [
+      'refresh_token',
+      {
+        grant: 'refresh_token',
+        run: (...given) => refresh(...given).catch(asGrantError),
+      },
+    ],
+  ]);
+
+  return {
+    method: 'POST',
+    path: '/oauth/token',
+    body: 'form',
+    translate: asOauth,
+    handle: async (ctx, body) => {
+      const params = readParams(body);
+      const flow = flows.get(requireParam(params, 'grant_type'));
+      if (flow === undefined) throw new AppError('unsupported_grant_type');
+      ctx.facts = { grant: flow.grant };
+      const client = await authenticate.any(ctx, params);
+      if (!client.grants.includes(flow.grant)) throw new AppError('unauthorized_client');
+      return flow.run(ctx, client, params);
+    },
+  };
+};

@@ -1,0 +1,28 @@
+/**
+ * Access tokens that were revoked one by one (RFC 7009), by their id: one key each in Redis,
+ * `revocations:jti:<jti>`, until the token would have ended anyway. It is the record that introspection
+ * asks; the revocation log carries the same to every edge for their own checks.
+ */
+import { type RedisClient, storeCall } from '../../shared/redis.js';
+
+/** Clocks of gateways may be apart. */
+const marginMs = 60_000;
+const keyOf = (jti: string): string => `revocations:jti:${jti}`;
+
+export type Revoked = ReturnType<typeof createRevoked>;
+
+export const createRevoked = ({
+  redis,
+  now = Date.now,
+}: {
+  redis: RedisClient;
+  now?: () => number;
+}) => ({
+  /** Durable when it resolves; repeatable. Publish it afterwards. Throws store_unavailable. */
+  add: async ({ jti, exp }: { jti: string; exp: number }): Promise<void> => {
+    const lifeMs = Math.max(0, exp * 1000 - now()) + marginMs;
+    await storeCall(redis.set(keyOf(jti), '1', 'PX', lifeMs));
+  },
+  /** Throws store_unavailable. */
+  has: async (jti: string): Promise<boolean> => (await storeCall(redis.exists(keyOf(jti)))) === 1,
+});
