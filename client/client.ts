@@ -130,6 +130,7 @@ export const createClient = ({ baseUrl, ...options }: ClientOptions) => {
         readSessions(await ask({ method: 'GET', path: '/v1/sessions', token }, 'idempotent', its)),
       end: (token: string, sessionId: string, its?: CallOptions): Promise<void> =>
         endSessions(token, `/v1/sessions/${encodeURIComponent(sessionId)}`, its),
+      /** session_ended says that the first try, whose answer was lost, has done it. */
       endAll: (token: string, its?: CallOptions): Promise<void> =>
         endSessions(token, '/v1/sessions', its),
       /** All but the one of this token. */
