@@ -7,10 +7,10 @@ import { stampBuild } from './install.mjs';
 import { projectRoot } from './paths.mjs';
 
 const writeStamp = stampBuild();
-const { status } = spawnSync(
-  process.execPath,
-  ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
-  { cwd: projectRoot, stdio: 'inherit' },
-);
-if (status === 0) writeStamp();
+/** The client library apart: for browsers, with its types. */
+const isBuilt = ['tsconfig.build.json', 'client/tsconfig.json'].every((project) => {
+  const command = ['node_modules/typescript/bin/tsc', '-p', project];
+  return spawnSync(process.execPath, command, { cwd: projectRoot, stdio: 'inherit' }).status === 0;
+});
+if (isBuilt) writeStamp();
 else process.exitCode = 1;

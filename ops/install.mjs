@@ -28,7 +28,7 @@ const listSources = () => {
           .filter((path) => /\.(ts|json)$/.test(path) && !/(^|\/)test\//.test(path))
           .map((path) => `${folder}/${path}`)
       : [];
-  const sources = ['shared', 'worker', 'gateway'].flatMap(inFolder).sort();
+  const sources = ['shared', 'worker', 'gateway', 'client'].flatMap(inFolder).sort();
   return ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...sources];
 };
 

@@ -14,7 +14,7 @@ import { projectRoot as root } from './paths.mjs';
 import { ensureRedisBinary } from './redis-binary.mjs';
 import { Refusal } from './refusal.mjs';
 
-const folders = ['shared', 'worker', 'gateway', 'ops', 'bench', 'sim'];
+const folders = ['shared', 'worker', 'gateway', 'client', 'ops', 'bench', 'sim'];
 const fileTimeoutSeconds = 180;
 
 /** @param {string} text */

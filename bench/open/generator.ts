@@ -1,11 +1,12 @@
 /**
  * The clients of the open-loop benches, a process of its own. Poisson arrivals at rates fixed in
  * advance, whether or not answers come; latency counts from the intended time, so a stall is seen by
- * every request that it delays (no coordinated omission). Clients may come back after a refusal, with
- * full jitter on top of what Retry-After asks for. Every try is one sample.
+ * every request that it delays (no coordinated omission). Clients may come back, when and whether as
+ * the client library does; the connections are our own, for speed. Every try is one sample.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { createBackoff, type Failure, mayRepeat, readRetryAfter } from '../../client/retry.js';
 import { serve } from '../peer.js';
 import { poissonTimes } from '../stats.js';
 import type { Target } from '../wire.js';
@@ -20,7 +21,7 @@ export type Plan = {
   mix?: Record<string, number>;
   /** A new connection for each request; else kept-alive ones. */
   closing?: boolean;
-  /** How often a client comes back after 429, 503 or no answer. */
+  /** How often a client comes back at most. */
   retries?: number;
   giveUpMs?: number;
 };
@@ -45,8 +46,6 @@ type Crowd = { name: string; kept: Uint8Array[]; closing: Uint8Array[]; next: nu
 const leadMs = 50;
 const sweepMs = 100;
 const refusedPauseMs = 25;
-/** Doubles with each try. */
-const jitterMs = 200;
 const defaultGiveUpMs = 10_000;
 
 const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
@@ -80,13 +79,19 @@ const createPick = (plan: Plan) => {
   };
 };
 
+const backoff = createBackoff();
+
 /** After which pause the client comes back, in milliseconds. */
-const pauseOf = ({ text }: End, tries: number): number => {
-  const askedSeconds = Number(/retry-after: (\d+)/i.exec(text)?.[1] ?? 0);
-  return askedSeconds * 1000 + Math.random() * jitterMs * 2 ** tries;
+const pauseOf = ({ text }: End, tries: number): number =>
+  backoff(tries, readRetryAfter(/retry-after: (.*)\r/i.exec(text)?.[1], { now: Date.now() }));
+
+const failureOf = (end: End): Failure => {
+  if (end.status !== 0) return { how: 'answer', status: end.status, code: codeOf(end) };
+  if (end.text === 'refused') return { how: 'not_sent' };
+  return { how: end.text === 'gave_up' ? 'timeout' : 'lost' };
 };
 
-const isWorthRetrying = ({ status }: End): boolean => [0, 429, 503].includes(status);
+const comesBack = (end: End, tries: number): boolean => mayRepeat('login', failureOf(end), tries);
 
 /** Sends tries and keeps their samples; `idle` resolves when nobody waits for anything any more. */
 const createRecord = (plan: Plan, startedAt: number) => {
@@ -107,7 +112,7 @@ const createRecord = (plan: Plan, startedAt: number) => {
       const { status } = end;
       const at = dueAt - startedAt;
       samples.push({ at, ms: nowMs() - dueAt, status, code: codeOf(end), group, tries });
-      if (tries < retries && !isStopped && isWorthRetrying(end)) comeBack(client, end, tries);
+      if (tries < retries && !isStopped && comesBack(end, tries)) comeBack(client, end, tries);
       onEnd?.(end);
       leave();
     });

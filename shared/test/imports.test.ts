@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
-const programs = ['shared', 'gateway', 'worker', 'bench', 'sim', 'ops'];
+const programs = ['shared', 'gateway', 'worker', 'client', 'bench', 'sim', 'ops'];
 
 const filesBelow = (dir: string): string[] =>
   readdirSync(dir).flatMap((name) => {
@@ -40,7 +40,8 @@ t.test('programs do not import each other, and shared imports neither', async (t
     shared: ['shared'],
     gateway: ['gateway', 'shared'],
     worker: ['worker', 'shared'],
-    bench: ['bench'],
+    client: ['client'],
+    bench: ['bench', 'client'],
     sim: ['sim', 'shared', 'bench', 'gateway', 'worker'],
     ops: ['ops'],
   };
@@ -130,6 +131,13 @@ t.test('each external package has one importer', async (t) => {
     }
   for (const [name, doors] of importers)
     t.equal(doors.size, 1, `${name}: ${[...doors].join(', ')}`);
+});
+
+t.test('the client library needs nothing but the language and fetch', async (t) => {
+  for (const { path, text, packages } of product.filter(({ path }) => topOf(path) === 'client')) {
+    t.strictSame(packages, [], path);
+    t.notMatch(text, /\bprocess\.|\b(Buffer|__dirname)\b|'node:/, path);
+  }
 });
 
 t.test('the process is touched in main, primary and lifecycle only', async (t) => {

@@ -1,0 +1,114 @@
+/**
+ * Through here go all calls of one kind: a bounded number at a time, a bounded line before them, and a
+ * pause for everybody when the server asks one caller to wait. Each refusal takes one place away and
+ * answers give them back slowly, so that a program with many callers settles at what the server takes
+ * at once instead of going from burst to pause and back. Only 503 pauses the others: 429 is about one
+ * account or address, and one mistyped password must not stop everybody else.
+ */
+import { type Deadline, orAborted, type Sleep } from './deadline.js';
+import { FloodgateError } from './errors.js';
+import type { Backoff } from './retry.js';
+
+/** Places per answer, divided by their number: fifty rounds of answers for one more. */
+const growth = 0.02;
+
+export type Lane = ReturnType<typeof createLane>;
+
+export const createLane = ({
+  maxConcurrent,
+  maxQueued,
+  backoff,
+  now,
+  sleep,
+}: {
+  maxConcurrent: number;
+  maxQueued: number;
+  backoff: Backoff;
+  now: () => number;
+  sleep: Sleep;
+}) => {
+  const line: (() => void)[] = [];
+  let running = 0;
+  let limit = maxConcurrent;
+  let pausedUntil = 0;
+  /** Pauses in a row: each doubles the stretch over which those who waited come back. */
+  let refusals = 0;
+
+  /** Whoever is called has a slot already. */
+  const leave = () => {
+    running--;
+    while (line.length > 0 && running < Math.floor(limit)) {
+      running++;
+      line.shift()?.();
+    }
+  };
+
+  /** Nobody stands in line, or sends, for an answer that cannot be in time. */
+  const checkPause = (deadline: Deadline) => {
+    const retryAfterMs = pausedUntil - now();
+    if (retryAfterMs > 0 && retryAfterMs >= deadline.leftMs())
+      throw new FloodgateError('asked_to_wait', { retryAfterMs });
+  };
+
+  const enter = async ({ signal }: Deadline) => {
+    if (running < Math.floor(limit)) {
+      running++;
+      return;
+    }
+    if (line.length >= maxQueued) throw new FloodgateError('client_overloaded');
+    let callMe = () => {};
+    const turn = new Promise<void>((resolve) => {
+      callMe = resolve;
+      line.push(resolve);
+    });
+    try {
+      await orAborted(turn, signal);
+    } catch (error) {
+      const at = line.indexOf(callMe);
+      if (at === -1)
+        leave(); // called in the same moment: the slot is ours to pass on
+      else line.splice(at, 1);
+      throw error;
+    }
+  };
+
+  const sitOutPause = async (deadline: Deadline) => {
+    for (;;) {
+      checkPause(deadline);
+      const leftMs = pausedUntil - now();
+      if (leftMs <= 0) return;
+      // With jitter, so that those who waited do not come back as one.
+      const waitMs = Math.min(backoff(refusals, leftMs), Math.max(leftMs, deadline.leftMs() - 1));
+      await sleep(waitMs, deadline.signal);
+    }
+  };
+
+  return {
+    /**
+     * Runs `work` when it is its turn. Throws client_overloaded when the line is full, asked_to_wait
+     * when the pause outlasts the deadline, and the deadline's reason; `work` has not run then.
+     */
+    run: async <T>(deadline: Deadline, work: () => Promise<T>): Promise<T> => {
+      checkPause(deadline);
+      await enter(deadline);
+      try {
+        await sitOutPause(deadline);
+        return await work();
+      } finally {
+        leave();
+      }
+    },
+    /** The server wants everybody to wait. */
+    pause: (retryAfterMs: number) => {
+      limit = Math.max(1, limit - 1);
+      // Those refused together count as one.
+      if (now() >= pausedUntil) refusals++;
+      pausedUntil = Math.max(pausedUntil, now() + retryAfterMs);
+    },
+    /** The server takes work. */
+    resume: () => {
+      limit = Math.min(maxConcurrent, limit + growth / limit);
+      refusals = 0;
+    },
+  };
+};

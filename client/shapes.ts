@@ -1,0 +1,124 @@
+/**
+ * What the API answers, in the names of this language, and the only places where an answer's fields
+ * are believed: each reader throws bad_answer when one is missing or of another type.
+ */
+import type { Answer, Fields } from './answer.js';
+import { isFields } from './answer.js';
+import { FloodgateError } from './errors.js';
+
+export type User = { userId: string; username: string };
+
+/** Tokens of a session. `expiresIn`: seconds, from when the call was made. */
+export type Tokens = {
+  accessToken: string;
+  expiresIn: number;
+  refreshToken: string;
+  sessionId: string;
+  userId: string;
+  scope: string;
+};
+
+/** `deviceToken`: send it with later logins; a known device keeps its place in a full queue. */
+export type Login = Tokens & { deviceToken: string | undefined };
+
+export type Identity = { userId: string; sessionId: string; scope: string; clientId: string };
+
+/** Times as the server writes them. */
+export type Session = {
+  sessionId: string;
+  createdAt: string | number;
+  lastUsedAt: string | number;
+  clientAddress: string;
+  userAgent: string;
+  current: boolean;
+};
+
+export type AccessToken = { accessToken: string; expiresIn: number; scope: string | undefined };
+
+const badAnswer = (status: number) =>
+  new FloodgateError('bad_answer', { status, mayHaveRun: true });
+
+const createReader = (fields: Fields, status: number) => ({
+  text: (name: string): string => {
+    const value = fields[name];
+    if (typeof value !== 'string') throw badAnswer(status);
+    return value;
+  },
+  optional: (name: string): string | undefined => {
+    const value = fields[name];
+    return typeof value === 'string' ? value : undefined;
+  },
+  seconds: (name: string): number => {
+    const value = fields[name];
+    if (typeof value !== 'number' || !(value > 0)) throw badAnswer(status);
+    return value;
+  },
+  time: (name: string): string | number => {
+    const value = fields[name];
+    if (typeof value !== 'string' && typeof value !== 'number') throw badAnswer(status);
+    return value;
+  },
+});
+
+export const readUser = ({ fields, status }: Answer): User => {
+  const { text } = createReader(fields, status);
+  return { userId: text('user_id'), username: text('username') };
+};
+
+export const readTokens = ({ fields, status }: Answer): Tokens => {
+  const { text, seconds } = createReader(fields, status);
+  return {
+    accessToken: text('access_token'),
+    expiresIn: seconds('expires_in'),
+    refreshToken: text('refresh_token'),
+    sessionId: text('session_id'),
+    userId: text('user_id'),
+    scope: text('scope'),
+  };
+};
+
+export const readLogin = (answer: Answer): Login => {
+  const { optional } = createReader(answer.fields, answer.status);
+  return { ...readTokens(answer), deviceToken: optional('device_token') };
+};
+
+/** RFC 6749 § 5.1: the scope may be left out when it is what was asked for. */
+export const readAccessToken = ({ fields, status }: Answer): AccessToken => {
+  const { text, optional, seconds } = createReader(fields, status);
+  if (text('token_type').toLowerCase() !== 'bearer') throw badAnswer(status);
+  return {
+    accessToken: text('access_token'),
+    expiresIn: seconds('expires_in'),
+    scope: optional('scope'),
+  };
+};
+
+/** In a browser of another origin these headers are seen only where the server exposes them. */
+export const readIdentity = ({ headers, status }: Answer): Identity => {
+  const userId = headers.get('x-auth-user');
+  if (userId === null) throw badAnswer(status);
+  return {
+    userId,
+    sessionId: headers.get('x-auth-session') ?? '',
+    scope: headers.get('x-auth-scope') ?? '',
+    clientId: headers.get('x-auth-client') ?? '',
+  };
+};
+
+const readSession = (fields: Fields, status: number): Session => {
+  const { text, time } = createReader(fields, status);
+  return {
+    sessionId: text('session_id'),
+    createdAt: time('created_at'),
+    lastUsedAt: time('last_used_at'),
+    clientAddress: text('client_address'),
+    userAgent: text('user_agent'),
+    current: fields.current === true,
+  };
+};
+
+export const readSessions = ({ fields, status }: Answer): Session[] => {
+  const { sessions } = fields;
+  if (!Array.isArray(sessions) || !sessions.every(isFields)) throw badAnswer(status);
+  return sessions.map((session) => readSession(session, status));
+};
