@@ -36,11 +36,12 @@ type Methods = Map<string, Route>;
 
 export const createRouter = (routes: readonly Route[]) => {
   const exact = new Map<string, Methods>();
-  for (const route of routes) {
+  const prefixes = routes.filter((route) => route.prefix);
+  // A route of exactly this path goes before one that takes it along with everything below.
+  for (const route of [...prefixes, ...routes.filter((each) => !each.prefix)]) {
     const methods = exact.get(route.path) ?? new Map<string, Route>();
     exact.set(route.path, methods.set(route.method, route));
   }
-  const prefixes = routes.filter((route) => route.prefix);
 
   /** The routes of a path, by method; none is an empty map. */
   const methodsOf = (path: string): Methods =>
