@@ -14,6 +14,7 @@ const audited: Record<string, string> = {
   '/v1/refresh': 'refresh',
   '/v1/password': 'password_change',
   '/v1/logout': 'logout',
+  '/v1/sessions': 'sessions_end',
   '/users': 'admin_import',
   '/nodes': 'admin_node',
 };
@@ -115,6 +116,6 @@ export const createObserve = ({
     const cell = cells.get(route)?.get(code === '' ? status : code);
     record(cell ?? addCell(route, status, code), ms / 1000);
     const event = audited[route];
-    if (event !== undefined) audit(ctx, event, status, code, ms);
+    if (event !== undefined && ctx.req.method !== 'GET') audit(ctx, event, status, code, ms);
   };
 };

@@ -94,6 +94,15 @@ const createState = (now: () => number) => {
   };
 };
 
+/** Appends entries for a process that does not follow the log. Throws store_unavailable. */
+export const createPublish = ({ redis }: { redis: RedisClient }) => {
+  const append = defineScript(redis, { name: 'publishRevocation', keys: 1, lua: publishLua });
+  return async (entry: Revocation): Promise<void> => {
+    const gen = entry.kind === 'user' ? ['gen', entry.gen] : [];
+    await append([revocationsKey], [retainedMs, 'kind', entry.kind, 'id', entry.id, ...gen]);
+  };
+};
+
 /**
  * Follows the log until closed. `staleMs`: for how long a check still answers after the log was last
  * heard (`allow:30s`: 30,000; `deny`: 1,000). `connect` makes the blocking connection.
@@ -112,7 +121,7 @@ export const createRevocations = ({
   /** Monotonic milliseconds. */
   now?: () => number;
 }) => {
-  const append = defineScript(redis, { name: 'publishRevocation', keys: 1, lua: publishLua });
+  const append = createPublish({ redis });
   const state = createState(now);
   const gapListeners: (() => void)[] = [];
   let heardAt = Number.NEGATIVE_INFINITY;
@@ -150,8 +159,7 @@ export const createRevocations = ({
      */
     publish: async (entry: Revocation): Promise<void> => {
       if (state.has(entry)) return;
-      const gen = entry.kind === 'user' ? ['gen', entry.gen] : [];
-      await append([revocationsKey], [retainedMs, 'kind', entry.kind, 'id', entry.id, ...gen]);
+      await append(entry);
       state.add(entry);
     },
 
