@@ -15,7 +15,17 @@ const shared = ['user:*', '{nodes}:*'];
 const keys = {
   gateway: [
     ...shared,
-    ...['meta:*', 'sess:*', 'idx:*', 'lim:*', 'keyring', 'revocations', 'clients*', 'uid:*'],
+    ...[
+      'meta:*',
+      'sess:*',
+      'idx:*',
+      'lim:*',
+      'keyring',
+      'revocations',
+      'clients*',
+      'uid:*',
+      'reset:*',
+    ],
   ],
   worker: [...shared, 'cred:*', 'campaign:*', 'migrate:*'],
 };
