@@ -10,7 +10,14 @@ import { parseRange } from './address.js';
 
 export type Config = ReturnType<typeof loadConfig>;
 
-const secretNames = ['adminToken', 'metricsToken', 'redisUrl', 'nodeSecrets', 'kek'];
+const secretNames = [
+  'adminToken',
+  'metricsToken',
+  'redisUrl',
+  'backupRedisUrl',
+  'nodeSecrets',
+  'kek',
+];
 const loopback = ['127.0.0.1', '::1', 'localhost'];
 const day = 86_400_000;
 
@@ -100,6 +107,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv) => {
     ...readAdmin(env, tls !== undefined),
     ...readTokens(env, port),
     ...readShared(env, source),
+    backupRedisUrl: env.secret('BACKUP_REDIS_URL'),
     nodeTls: readIdentityFiles(env),
     kek: readKek(env),
     trustedProxies: readProxies(env),

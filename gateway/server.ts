@@ -15,25 +15,30 @@ import { createAddresses } from './address.js';
 import { createAttempts, createFloor } from './attempts.js';
 import type { Config } from './config.js';
 import { createDevices } from './devices.js';
+import { createFollowUp } from './follow-up.js';
 import { createGrant } from './grant.js';
 import { isMessage } from './ipc.js';
 import { createLimits } from './limits.js';
 import { createMeters } from './meters.js';
 import { createNodes } from './nodes/submit.js';
 import { createObserve } from './observe.js';
+import { type OpenBackup, openBackup, openSessions, openUserSessions } from './open-backup.js';
+import { createPasswordReset } from './password-reset.js';
+import { createResets } from './resets.js';
 import { createLogin } from './routes/login.js';
 import { createLogout } from './routes/logout.js';
 import { createPassword } from './routes/password.js';
 import { createRefresh } from './routes/refresh.js';
+import { createSessionRoutes } from './routes/sessions.js';
 import { createUsers } from './routes/users.js';
 import { createVerifyRoute } from './routes/verify.js';
 import { createWellKnown } from './routes/well-known.js';
-import { createSessions } from './sessions.js';
+import { isCritical } from './session-id.js';
 import { keepCertificate, openGatewayIdentity } from './tls.js';
 import { loadKeys } from './tokens/keys.js';
 import { createRevocations } from './tokens/revocations.js';
 import { createSign } from './tokens/sign.js';
-import { createVerify } from './tokens/verify.js';
+import { type Claims, createVerify } from './tokens/verify.js';
 import { createAccounts } from './username.js';
 
 /** Access tokens live 15 minutes at the most, whatever a key holder signs. */
@@ -41,11 +46,18 @@ const maxLifeSeconds = 900;
 
 type Given = { config: Config; lifecycle: Lifecycle; log: Log };
 
+/** While the log is silent, the backup knows about critical sessions. */
+const askBackup = (backup: OpenBackup) => (claims: Claims) =>
+  backup !== undefined && isCritical(claims.sid)
+    ? backup.store.check(claims).then(() => claims)
+    : undefined;
+
 /** Store, keys and revocation log: what a token check needs. */
 const openTokens = async ({ config, lifecycle, log }: Given) => {
   const { redisUrl: url, acceptDataLoss, issuer, audience, accessTtlMs } = config;
   const redis = await openStore({ url, name: 'edge', acceptDataLoss, log });
   lifecycle.onStop('redis', () => quitRedis(redis), 1000);
+  const backup = await openBackup({ config, redis, lifecycle, log });
   const keys = await patiently(() => loadKeys({ redis, kek: config.kek, alg: config.tokenAlg }));
   const revocations = createRevocations({
     redis,
@@ -63,19 +75,9 @@ const openTokens = async ({ config, lifecycle, log }: Given) => {
     audience,
     maxLifeSeconds,
     revocations,
+    whenUnknown: askBackup(backup),
   });
-  return { redis, keys, revocations, sign, verifier };
-};
-
-const openSessions = (config: Config, tokens: Awaited<ReturnType<typeof openTokens>>) => {
-  const { redis, keys } = tokens;
-  return createSessions({
-    redis,
-    refreshMac: (text) => keys.mac('refresh', text),
-    checkRefreshMac: (keyId, text, mac) => keys.checkMac('refresh', keyId, text, mac),
-    idleMs: config.sessionIdleMs,
-    maxMs: config.sessionMaxMs,
-  });
+  return { redis, backup, keys, revocations, sign, verifier };
 };
 
 export const startEdge = async (given: Given): Promise<void> => {
@@ -83,7 +85,7 @@ export const startEdge = async (given: Given): Promise<void> => {
   lifecycle.onStop('log', () => flushLog(log), 500);
   const metrics = createMetrics();
   const tokens = await openTokens(given);
-  const { redis, keys, revocations, sign, verifier } = tokens;
+  const { redis, backup, keys, revocations, sign, verifier } = tokens;
   const { verify, verifyForLogout } = verifier;
   createMeters({ metrics, redis, verifier, revocations });
   const { nodeSecrets: secrets, runtimeDir, zone } = config;
@@ -94,12 +96,20 @@ export const startEdge = async (given: Given): Promise<void> => {
 
   const accounts = createAccounts(await patiently(() => loadNameKey({ redis })));
   const addresses = createAddresses({ trustedProxies: config.trustedProxies, log, metrics });
-  const sessions = openSessions(config, tokens);
+  const sessions = openSessions({ config, redis, backup, keys, log });
+  const { publish } = revocations;
+  const userSessions = openUserSessions({ config, redis, backup, publish });
   const limits = createLimits({ redis });
   const attempts = createAttempts({ limits, nodes });
   const devices = createDevices({ keys });
   const grant = createGrant({ sign });
   const floor = createFloor(config.failureFloorMs);
+  const followUp = createFollowUp({ genOf: sessions.genOf, publishGen: userSessions.publishGen });
+  const reset = createPasswordReset({
+    ...{ limits, attempts, addresses, userSessions, followUp },
+    resets: createResets({ redis }),
+    secret: secrets[0] ?? '',
+  });
   const isOpen = config.registration === 'open';
   const { defaultScopes } = config;
   let isGatewayStopping = false;
@@ -110,7 +120,10 @@ export const startEdge = async (given: Given): Promise<void> => {
       createLogin({ attempts, accounts, addresses, devices, sessions, revocations, grant, floor }),
       createVerifyRoute({ verify }),
       createRefresh({ sessions, revocations, grant }),
-      createPassword({ verify, attempts, addresses, sessions, revocations, grant, floor }),
+      createPassword({
+        ...{ verify, attempts, addresses, sessions, userSessions, reset, followUp, grant, floor },
+      }),
+      ...createSessionRoutes({ verify, verifyForLogout, userSessions }),
       createLogout({ verifyForLogout, sessions, revocations }),
       ...createWellKnown({ jwks: keys.jwks, isStopping: () => isGatewayStopping }),
     ],
