@@ -15,6 +15,12 @@ const makeOnce = async (redis: RedisClient, key: string, value: string): Promise
   return (await storeCall(redis.get(key))) ?? '';
 };
 
+/** The name of this store's life: one that lost its data has another. Throws store_unavailable. */
+export const loadEpoch = async (redis: RedisClient): Promise<string> => {
+  const known = await storeCall(redis.get('meta:epoch'));
+  return known ?? makeOnce(redis, 'meta:epoch', randomBytes(16).toString('base64url'));
+};
+
 /** 32 bytes. Throws store_unavailable, or a plain Error when the stored value is not a key of ours. */
 export const loadNameKey = async ({
   redis,

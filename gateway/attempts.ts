@@ -25,6 +25,10 @@ export type Work = {
   class: WorkClass;
   /** What the node needs; built from parsed values. */
   body: object;
+  /** A route of another name than the kind of work. */
+  route?: '/reset';
+  /** For work whose repeat by the client is the same attempt. */
+  attemptId?: string;
 };
 
 export type Settled = {
@@ -46,7 +50,7 @@ type Limits = {
 type Nodes = {
   shed(u: string, cls: WorkClass): void;
   submit(request: {
-    route: `/${Work['kind']}`;
+    route: `/${Work['kind']}` | '/reset';
     u: string;
     attemptId: string;
     class: WorkClass;
@@ -82,7 +86,7 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
 
   const forward = async (ctx: Ctx, work: Work, caller: Caller, signal: Signal) => {
     nodes.shed(work.u, work.class);
-    const attemptId = newAttemptId();
+    const attemptId = work.attemptId ?? newAttemptId();
     const { client, network } = caller;
     const reservation = await limits.reserve({
       u: work.u,
@@ -93,7 +97,7 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
     });
     try {
       const verdict = await nodes.submit({
-        route: `/${work.kind}`,
+        route: work.route ?? `/${work.kind}`,
         u: work.u,
         attemptId,
         class: reservation.suspect ? 'suspect' : work.class,

@@ -11,7 +11,14 @@ import { readIssuers } from './issuers/settings.js';
 
 export type Config = ReturnType<typeof loadConfig>;
 
-const secretNames = ['adminToken', 'metricsToken', 'redisUrl', 'nodeSecrets', 'kek'];
+const secretNames = [
+  'adminToken',
+  'metricsToken',
+  'redisUrl',
+  'backupRedisUrl',
+  'nodeSecrets',
+  'kek',
+];
 const loopback = ['127.0.0.1', '::1', 'localhost'];
 const day = 86_400_000;
 
@@ -103,6 +110,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv) => {
     ...tokens,
     externalIssuers: readIssuers(env, env.secret('EXTERNAL_ISSUERS'), tokens.issuer),
     ...readShared(env, source),
+    backupRedisUrl: env.secret('BACKUP_REDIS_URL'),
     nodeTls: readIdentityFiles(env),
     kek: readKek(env),
     trustedProxies: readProxies(env),

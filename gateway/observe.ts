@@ -16,6 +16,7 @@ const audited: Record<string, string> = {
   '/v1/logout': 'logout',
   '/oauth/token': 'oauth_token',
   '/oauth/revoke': 'oauth_revoke',
+  '/v1/sessions': 'sessions_end',
   '/users': 'admin_import',
   '/nodes': 'admin_node',
   '/clients': 'admin_client',
@@ -120,6 +121,6 @@ export const createObserve = ({
     const cell = cells.get(route)?.get(code === '' ? status : code);
     record(cell ?? addCell(route, status, code), ms / 1000);
     const event = audited[route] ?? (code === '' ? undefined : auditedFailures[route]);
-    if (event !== undefined) audit(ctx, event, status, code, ms);
+    if (event !== undefined && ctx.req.method !== 'GET') audit(ctx, event, status, code, ms);
   };
 };

@@ -19,6 +19,7 @@ import { createRegistry } from './clients/registry.js';
 import { createReplay } from './clients/replay.js';
 import type { Config } from './config.js';
 import { createDevices } from './devices.js';
+import { createFollowUp } from './follow-up.js';
 import { createGrant } from './grant.js';
 import { isMessage } from './ipc.js';
 import { createIssuers } from './issuers/issuers.js';
@@ -27,6 +28,9 @@ import { createLimits, type Limits } from './limits.js';
 import { createMeters } from './meters.js';
 import { createNodes } from './nodes/submit.js';
 import { createObserve } from './observe.js';
+import { type OpenBackup, openBackup, openSessions, openUserSessions } from './open-backup.js';
+import { createPasswordReset } from './password-reset.js';
+import { createResets } from './resets.js';
 import { createLogin } from './routes/login.js';
 import { createLogout } from './routes/logout.js';
 import { createOauthIntrospect } from './routes/oauth-introspect.js';
@@ -35,11 +39,13 @@ import { createOauthRevoke } from './routes/oauth-revoke.js';
 import { createOauthToken } from './routes/oauth-token.js';
 import { createPassword } from './routes/password.js';
 import { createRefresh } from './routes/refresh.js';
+import { createSessionRoutes } from './routes/sessions.js';
 import { createUsers } from './routes/users.js';
 import { createVerifyRoute } from './routes/verify.js';
 import { createWellKnown } from './routes/well-known.js';
+import { isCritical } from './session-id.js';
 import { createSessionLook } from './session-look.js';
-import { createSessions, type Sessions } from './sessions.js';
+import type { Sessions } from './sessions.js';
 import { keepCertificate, openGatewayIdentity } from './tls.js';
 import { createAssertions } from './tokens/assertions.js';
 import { checkForeign } from './tokens/foreign.js';
@@ -48,7 +54,7 @@ import { createRevocations } from './tokens/revocations.js';
 import { createRevoked } from './tokens/revoked.js';
 import { createSign } from './tokens/sign.js';
 import { usersOnly } from './tokens/users-only.js';
-import { createVerify, type Verifier } from './tokens/verify.js';
+import { type Claims, createVerify, type Verifier } from './tokens/verify.js';
 import { createAccounts } from './username.js';
 import { createVerifyAny, type VerifyAny } from './verify-any.js';
 
@@ -57,11 +63,18 @@ const maxLifeSeconds = 900;
 
 type Given = { config: Config; lifecycle: Lifecycle; log: Log };
 
+/** While the log is silent, the backup knows about critical sessions. */
+const askBackup = (backup: OpenBackup) => (claims: Claims) =>
+  backup !== undefined && isCritical(claims.sid)
+    ? backup.store.check(claims).then(() => claims)
+    : undefined;
+
 /** Store, keys and revocation log: what a token check needs. */
 const openTokens = async ({ config, lifecycle, log }: Given) => {
   const { redisUrl: url, acceptDataLoss, issuer, audience, accessTtlMs } = config;
   const redis = await openStore({ url, name: 'edge', acceptDataLoss, log });
   lifecycle.onStop('redis', () => quitRedis(redis), 1000);
+  const backup = await openBackup({ config, redis, lifecycle, log });
   const keys = await patiently(() => loadKeys({ redis, kek: config.kek, alg: config.tokenAlg }));
   const revocations = createRevocations({
     redis,
@@ -79,21 +92,11 @@ const openTokens = async ({ config, lifecycle, log }: Given) => {
     audience,
     maxLifeSeconds,
     revocations,
+    whenUnknown: askBackup(backup),
   });
   // Introspection sees the tokens of every resource server.
   const { verify: verifyIssued } = createVerify({ keys, issuer, maxLifeSeconds, revocations });
-  return { redis, keys, revocations, sign, verifier, verifyIssued };
-};
-
-const openSessions = (config: Config, tokens: Awaited<ReturnType<typeof openTokens>>) => {
-  const { redis, keys } = tokens;
-  return createSessions({
-    redis,
-    refreshMac: (text) => keys.mac('refresh', text),
-    checkRefreshMac: (keyId, text, mac) => keys.checkMac('refresh', keyId, text, mac),
-    idleMs: config.sessionIdleMs,
-    maxMs: config.sessionMaxMs,
-  });
+  return { redis, backup, keys, revocations, sign, verifier, verifyIssued };
 };
 
 /** Clients and the endpoints for them. */
@@ -137,7 +140,7 @@ export const startEdge = async (given: Given): Promise<void> => {
   lifecycle.onStop('log', () => flushLog(log), 500);
   const metrics = createMetrics();
   const tokens = await openTokens(given);
-  const { redis, keys, revocations, sign, verifier } = tokens;
+  const { redis, backup, keys, revocations, sign, verifier } = tokens;
   const verify = usersOnly(verifier.verify);
   const verifyForLogout = usersOnly(verifier.verifyForLogout);
   createMeters({ metrics, redis, verifier, revocations });
@@ -150,12 +153,20 @@ export const startEdge = async (given: Given): Promise<void> => {
 
   const accounts = createAccounts(await patiently(() => loadNameKey({ redis })));
   const addresses = createAddresses({ trustedProxies: config.trustedProxies, log, metrics });
-  const sessions = openSessions(config, tokens);
+  const sessions = openSessions({ config, redis, backup, keys, log });
+  const { publish } = revocations;
+  const userSessions = openUserSessions({ config, redis, backup, publish });
   const limits = createLimits({ redis });
   const attempts = createAttempts({ limits, nodes });
   const devices = createDevices({ keys });
   const grant = createGrant({ sign });
   const floor = createFloor(config.failureFloorMs);
+  const followUp = createFollowUp({ genOf: sessions.genOf, publishGen: userSessions.publishGen });
+  const reset = createPasswordReset({
+    ...{ limits, attempts, addresses, userSessions, followUp },
+    resets: createResets({ redis }),
+    secret: secrets[0] ?? '',
+  });
   const isOpen = config.registration === 'open';
   const { defaultScopes } = config;
   let isGatewayStopping = false;
@@ -166,7 +177,10 @@ export const startEdge = async (given: Given): Promise<void> => {
       createLogin({ attempts, accounts, addresses, devices, sessions, revocations, grant, floor }),
       createVerifyRoute({ verify: verifyAny }),
       createRefresh({ sessions, revocations, grant }),
-      createPassword({ verify, attempts, addresses, sessions, revocations, grant, floor }),
+      createPassword({
+        ...{ verify, attempts, addresses, sessions, userSessions, reset, followUp, grant, floor },
+      }),
+      ...createSessionRoutes({ verify, verifyForLogout, userSessions }),
       createLogout({ verifyForLogout, sessions, revocations }),
       ...openOauth(config, tokens, { sessions, limits, addresses }),
       ...createWellKnown({ jwks: keys.jwks, isStopping: () => isGatewayStopping }),

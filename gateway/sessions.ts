@@ -5,14 +5,16 @@
  * nothing in Redis can be replayed and a repeat derives the same successor instead of a second branch.
  * Whether the session's access tokens die at once is the caller's affair: it tells the revocation log.
  */
-import { randomBytes } from 'node:crypto';
 import { AppError } from '../shared/errors.js';
 import { defineScript, type RedisClient, storeCall } from '../shared/redis.js';
+import { goneKey, goneMs, newId, shorten, splitId } from './session-id.js';
 
 /**
  * Opens a session unless the account changed since its password was checked.
- * KEYS: user, session, index. ARGV: id, gen, idle ms, max ms, per user, then field, value, … to store.
- * Returns nil when gen or status changed, else the ids of the sessions that had to go.
+ * KEYS: user, session, index, gone. ARGV: id, gen, idle ms, max ms, per user, ms to remember what is
+ * gone, then field, value, … to store.
+ * Returns nil when gen or status changed, else the ids of sessions that had to go, now or before, and
+ * whose end nobody has confirmed to be in the revocation log.
  */
 const createLua = `
 local user = redis.call('HMGET', KEYS[1], 'gen', 'status')
@@ -21,24 +23,31 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local idle, max = tonumber(ARGV[3]), tonumber(ARGV[4])
 redis.call('HSET', KEYS[2], 'gen', ARGV[2], 'generation', 0, 'floor', 0, 'created_at', now,
-  'last_used_at', now, 'rotated_at', 0, 'ends_at', now + max, unpack(ARGV, 6))
+  'last_used_at', now, 'rotated_at', 0, 'ends_at', now + max, unpack(ARGV, 7))
 redis.call('PEXPIRE', KEYS[2], math.min(idle, max))
 redis.call('ZADD', KEYS[3], now, ARGV[1])
 redis.call('PEXPIRE', KEYS[3], max)
+if redis.call('ZCARD', KEYS[3]) > tonumber(ARGV[5]) then
+  redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - idle)
+end
 local over = redis.call('ZCARD', KEYS[3]) - ARGV[5]
-if over <= 0 then return {} end
-redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - idle)
-over = redis.call('ZCARD', KEYS[3]) - ARGV[5]
-if over <= 0 then return {} end
-local gone = redis.call('ZRANGE', KEYS[3], 0, over - 1)
-local prefix = string.sub(KEYS[2], 1, -1 - #ARGV[1])
-for _, id in ipairs(gone) do redis.call('UNLINK', prefix .. id) end
-redis.call('ZREMRANGEBYRANK', KEYS[3], 0, over - 1)
-return gone`;
+if over > 0 then
+  local old = redis.call('ZRANGE', KEYS[3], 0, over - 1)
+  local prefix = string.sub(KEYS[2], 1, -1 - #ARGV[1])
+  for _, id in ipairs(old) do
+    redis.call('UNLINK', prefix .. id)
+    redis.call('SADD', KEYS[4], id)
+  end
+  redis.call('PEXPIRE', KEYS[4], ARGV[6])
+  redis.call('ZREMRANGEBYRANK', KEYS[3], 0, over - 1)
+end
+return redis.call('SMEMBERS', KEYS[4])`;
 
 /**
- * Uses a refresh token, whose MAC was checked before.
- * KEYS: user, session, index. ARGV: id, generation, grace ms, idle ms.
+ * Uses a refresh token, whose MAC was checked before. The order of tokens is that of their generations.
+ * Time only moves forwards here: a clock behind the last use (a failover) gives a session no more of
+ * it, and a grace that began in the future has passed as soon as one in the past.
+ * KEYS: user, session, index. ARGV: id, generation, grace ms, idle ms, client ("" = any).
  * Returns { outcome, user_id, gen, scope, client_id, generation of the successor };
  * outcomes: rotated, repeated (same successor, inside the grace), reuse (family killed),
  * stale (the account changed since), foreign (the family of another client than ARGV[5]), ended.
@@ -53,10 +62,12 @@ local presented, current = tonumber(ARGV[2]), tonumber(s[5])
 if user[1] ~= s[2] or user[2] ~= 'active' or presented < tonumber(s[6]) then return { 'stale' } end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local idle, left = tonumber(ARGV[4]), s[8] - now
+local at = math.max(now, tonumber(s[7]))
+local idle, left = tonumber(ARGV[4]), s[8] - at
 local outcome = 'rotated'
-if left <= 0 or now - s[7] >= idle then outcome = 'ended'
-elseif presented == current - 1 and now - s[9] < tonumber(ARGV[3]) then outcome = 'repeated'
+if left <= 0 or at - s[7] >= idle then outcome = 'ended'
+elseif presented == current - 1 and math.abs(now - s[9]) < tonumber(ARGV[3]) then
+  outcome = 'repeated'
 elseif presented < current then outcome = 'reuse' end
 if outcome == 'ended' or outcome == 'reuse' then
   redis.call('UNLINK', KEYS[2])
@@ -65,9 +76,9 @@ if outcome == 'ended' or outcome == 'reuse' then
 end
 if outcome == 'rotated' then
   current = presented + 1
-  redis.call('HSET', KEYS[2], 'generation', current, 'last_used_at', now, 'rotated_at', now)
+  redis.call('HSET', KEYS[2], 'generation', current, 'last_used_at', at, 'rotated_at', now)
   redis.call('PEXPIRE', KEYS[2], math.min(idle, left))
-  redis.call('ZADD', KEYS[3], 'XX', now, ARGV[1])
+  redis.call('ZADD', KEYS[3], 'XX', at, ARGV[1])
 end
 return { outcome, s[1], s[2], s[3], s[4], current }`;
 
@@ -119,11 +130,6 @@ export type Sessions = ReturnType<typeof createSessions>;
 const refreshToken = /^([\w-]{22})\.([\w-]{22})\.(0|[1-9]\d{0,14})\.([\w-]{1,16})\.([\w-]{43})$/;
 const maxUserAgent = 256;
 
-const splitId = (sessionId: string): { u: string; id: string } => {
-  const [u = '', id = ''] = sessionId.split('.');
-  return { u, id };
-};
-
 const keysOf = (u: string, id: string): [string, string, string] => [
   `user:{${u}}`,
   `sess:{${u}}:${id}`,
@@ -140,6 +146,8 @@ export const createSessions = ({
   maxMs,
   perUser = 100,
   graceMs = 10_000,
+  jitter = 0.05,
+  hasBackup = false,
 }: {
   redis: RedisClient;
   refreshMac: (text: string) => { keyId: string; mac: string };
@@ -149,8 +157,12 @@ export const createSessions = ({
   perUser?: number;
   /** How long the token before the current one is answered with the current one; 0 = never. */
   graceMs?: number;
+  /** The limits of a session are up to this share shorter than promised, so that a crowd's spread. */
+  jitter?: number;
+  /** Whether there is a second store for critical sessions; without one there are none. */
+  hasBackup?: boolean;
 }) => {
-  const createScript = defineScript(redis, { name: 'sessionCreate', keys: 3, lua: createLua });
+  const createScript = defineScript(redis, { name: 'sessionCreate', keys: 4, lua: createLua });
   const rotateScript = defineScript(redis, { name: 'sessionRotate', keys: 3, lua: rotateLua });
   const rebaseScript = defineScript(redis, { name: 'sessionRebase', keys: 3, lua: rebaseLua });
   const endScript = defineScript(redis, { name: 'sessionEnd', keys: 2, lua: endLua });
@@ -179,23 +191,37 @@ export const createSessions = ({
   return {
     /**
      * A new session with its first refresh token; atomic. `ended` names sessions that had to go because
-     * the user has too many: publish their revocation. `gen_changed`: the password or the status of the
-     * account changed since the verdict, so the verdict is void. Throws store_unavailable.
+     * the user has too many, also those of earlier times that nobody confirmed: publish their revocation,
+     * then `confirmEnded`. `gen_changed`: the password or the status of the account changed since the
+     * verdict, so the verdict is void. Throws critical_unavailable and store_unavailable.
      */
     create: async (
-      session: Grant & { address: string; userAgent: string },
+      session: Grant & { address: string; userAgent: string; critical?: boolean },
     ): Promise<{ sessionId: string; refreshToken: string; ended: string[] } | 'gen_changed'> => {
-      const { u, gen } = session;
-      const id = randomBytes(16).toString('base64url');
-      const reply = await createScript(keysOf(u, id), [
-        ...[id, gen, idleMs, maxMs, perUser],
-        ...['user_id', session.userId, 'scope', session.scope, 'client_id', session.clientId],
-        ...['address', session.address, 'user_agent', session.userAgent.slice(0, maxUserAgent)],
-      ]);
+      const { u, gen, critical = false } = session;
+      if (critical && !hasBackup) throw new AppError('critical_unavailable');
+      const id = newId(critical);
+      const limits = [shorten(id, idleMs, jitter), shorten(id, maxMs, jitter)];
+      const reply = await createScript(
+        [...keysOf(u, id), goneKey(u)],
+        [
+          ...[id, gen, ...limits, perUser, goneMs],
+          ...['user_id', session.userId, 'scope', session.scope, 'client_id', session.clientId],
+          ...['address', session.address, 'user_agent', session.userAgent.slice(0, maxUserAgent)],
+        ],
+      );
       if (!Array.isArray(reply)) return 'gen_changed';
       const sessionId = `${u}.${id}`;
       const ended = reply.map((old) => `${u}.${String(old)}`);
       return { sessionId, refreshToken: issue(sessionId, 0), ended };
+    },
+
+    /** The ends of these sessions of one user are in the revocation log. Never rejects. */
+    confirmEnded: async (sessionIds: readonly string[]): Promise<void> => {
+      const { u } = splitId(sessionIds[0] ?? '');
+      const ids = sessionIds.map((sessionId) => splitId(sessionId).id);
+      // What stays in the set is published again, which is harmless.
+      if (ids.length > 0) await redis.srem(goneKey(u), ...ids).catch(() => {});
     },
 
     /**
@@ -206,8 +232,8 @@ export const createSessions = ({
      */
     rotate: async (token: string, client = ''): Promise<Rotation> => {
       const { u, id, sessionId, generation } = parse(token);
-      const args = [id, generation, graceMs, idleMs];
-      const reply = texts(await rotateScript(keysOf(u, id), [...args, client]));
+      const args = [id, generation, graceMs, shorten(id, idleMs, jitter), client];
+      const reply = texts(await rotateScript(keysOf(u, id), args));
       const [outcome, userId = '', gen, scope = '', clientId = '', next] = reply;
       if (outcome === 'reuse' || outcome === 'ended') return { outcome, u, sessionId };
       if (outcome === 'stale') throw new AppError('session_ended');

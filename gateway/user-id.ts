@@ -7,3 +7,7 @@ import { randomBytes } from 'node:crypto';
  */
 export const newUserId = (u: string): string =>
   `u_${u}${randomBytes(8).toString('base64url').slice(0, 10)}`;
+
+/** The account key in an id of ours; undefined for an imported one, which the `uid` index knows. */
+export const accountIn = (userId: string): string | undefined =>
+  /^u_([\w-]{22})[\w-]{10}$/.exec(userId)?.[1];

@@ -16,6 +16,7 @@ const keys = {
   gateway: [
     ...shared,
     ...['meta:*', 'sess:*', 'idx:*', 'lim:*', 'keyring', 'revocations*', 'clients*', 'uid:*'],
+    'reset:*',
   ],
   worker: [...shared, 'cred:*', 'campaign:*', 'migrate:*'],
 };

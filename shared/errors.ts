@@ -25,6 +25,10 @@ export const errors = {
   session_ended: { status: 401, text: 'The session has ended.', challenge: 'invalid' },
   not_authenticated: { status: 401, text: 'The caller did not prove its identity.' },
   insufficient_scope: { status: 403, text: 'The token lacks a required scope.' },
+  critical_unavailable: {
+    status: 403,
+    text: 'Critical sessions are not available for this account.',
+  },
   registration_closed: { status: 403, text: 'Registration is closed.' },
   not_found: { status: 404, text: 'There is nothing at this address.' },
   method_not_allowed: { status: 405, text: 'This method is not supported here.' },
@@ -85,6 +89,7 @@ export const reasons = {
   unknown_field: 'The body has a field that this call does not know.',
   missing_field: '{field} is missing.',
   not_string: '{field} must be a string.',
+  not_boolean: '{field} must be true or false.',
   ill_formed: '{field} is not well-formed Unicode.',
   field_invalid: '{field} is not valid.',
   username_length: 'username must have 1 to 256 characters.',

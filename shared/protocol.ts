@@ -40,6 +40,20 @@ export const createCallerCheck = (secrets: readonly string[], bootId: string) =>
     typeof proof === 'string' && accepted.some((wanted) => isSame(proof, wanted));
 };
 
+/**
+ * The gateway's word that this attempt may set this password without the current one, as the account
+ * was at `gen`.
+ */
+type Reset = { attemptId: string; u: string; gen: number; password: string };
+
+const resetText = ({ attemptId, u, gen, password }: Reset): string =>
+  `floodgate reset v1\n${attemptId}\n${u}\n${gen}\n${password}`;
+
+export const resetProof = (secret: string, reset: Reset): string => hmac(secret, resetText(reset));
+
+export const isResetProof = (secrets: readonly string[], reset: Reset, proof: string): boolean =>
+  secrets.some((secret) => isSame(hmac(secret, resetText(reset)), proof));
+
 // ─── verdicts ────────────────────────────────────────────────────────────────
 
 export type Verdict = {

@@ -1,6 +1,6 @@
 /**
  * Password records and the account state beside them. Owns `cred:{u}` (hash, version, norm, user_id,
- * scopes, attempt) and writes `user:{u}` (gen, status), which the gateway reads when it makes
+ * scopes, attempt) and writes `user:{u}` (gen, status, user_id), which the gateway reads when it makes
  * sessions. Neither has a TTL. Every write compares before it sets: on the stored hash and version
  * (the version is the fencing token between migration and password change), or on absence.
  * All functions throw AppError store_unavailable.
@@ -64,7 +64,7 @@ end
 redis.call('HSET', KEYS[2], 'hash', ARGV[1], 'version', '1', 'norm', ARGV[2],
   'user_id', ARGV[3], 'scopes', ARGV[4], 'attempt', ARGV[5])
 local gen = redis.call('HINCRBY', KEYS[1], 'gen', 1)
-redis.call('HSET', KEYS[1], 'status', ARGV[6])
+redis.call('HSET', KEYS[1], 'status', ARGV[6], 'user_id', ARGV[3])
 return {'ok', ARGV[3], ARGV[4], tostring(gen)}`,
 };
 

@@ -34,6 +34,7 @@ import { createLogin } from './routes/login.js';
 import { createMetricsRoute } from './routes/metrics.js';
 import { createPassword } from './routes/password.js';
 import { createRegister } from './routes/register.js';
+import { createReset } from './routes/reset.js';
 import { createSelftest } from './routes/selftest.js';
 import { openTcp } from './tcp.js';
 
@@ -136,6 +137,7 @@ const createNodeHttp = (
       createLogin({ ...parts, sendVerdict }),
       createRegister({ ...parts, sendVerdict }),
       createPassword({ ...parts, sendVerdict }),
+      createReset({ ...parts, secrets: config.nodeSecrets, sendVerdict }),
       createImport({ ...parts, sendVerdict }),
       createMetricsRoute(parts),
       createSelftest(parts),

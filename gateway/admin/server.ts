@@ -17,11 +17,14 @@ import type { Config } from '../config.js';
 import { isMessage } from '../ipc.js';
 import { createNodes } from '../nodes/submit.js';
 import { createObserve } from '../observe.js';
+import { openBackup, openUserSessions } from '../open-backup.js';
+import { createResets } from '../resets.js';
 import { keepCertificate, openGatewayIdentity } from '../tls.js';
 import { createPublish } from '../tokens/revocations.js';
 import { createAccounts } from '../username.js';
 import { createGate } from './gate.js';
 import { createGather } from './gather.js';
+import { createAccountRoutes } from './routes/accounts.js';
 import { createClientRoutes } from './routes/clients.js';
 import { createMetricsRoute } from './routes/metrics.js';
 import { createNodeRoutes } from './routes/nodes.js';
@@ -41,6 +44,7 @@ export const startAdmin = async ({
   const { redisUrl: url, acceptDataLoss, nodeSecrets: secrets, runtimeDir, zone } = config;
   const redis = await openStore({ url, name: 'admin', acceptDataLoss, log });
   lifecycle.onStop('redis', () => quitRedis(redis), 1000);
+  const backup = await openBackup({ config, redis, lifecycle, log });
   const identity = openGatewayIdentity(config.nodeTls, lifecycle, log);
   const nodes = createNodes({ redis, secrets, runtimeDir, zone, identity, log, metrics });
   lifecycle.onStop('nodes', nodes.close, 1000);
@@ -48,6 +52,9 @@ export const startAdmin = async ({
   const accounts = createAccounts(await patiently(() => loadNameKey({ redis })));
   const addresses = createAddresses({ trustedProxies: [], log, metrics });
   const gather = createGather({ lifecycle, nodes });
+  const publish = createPublish({ redis });
+  const userSessions = openUserSessions({ config, redis, backup, publish });
+  const resets = createResets({ redis });
   const { defaultScopes } = config;
 
   const http = createHttp({
@@ -59,6 +66,7 @@ export const startAdmin = async ({
         publish: createPublish({ redis }),
       }),
       ...createUserRoutes({ redis, nodes, accounts, defaultScopes }),
+      ...createAccountRoutes({ redis, userSessions, resets }),
     ],
     log,
     before: createGate(config),

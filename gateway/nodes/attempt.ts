@@ -13,7 +13,7 @@ import type { Node } from './pool.js';
 
 export type Attempt = ReturnType<typeof createAttempt>;
 export type Job = {
-  route: '/login' | '/register' | '/password' | '/credentials';
+  route: '/login' | '/register' | '/password' | '/reset' | '/credentials';
   u: string;
   attemptId: string;
   class: WorkClass;

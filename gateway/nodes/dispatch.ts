@@ -18,7 +18,7 @@ import type { RetryBudget } from './retry.js';
 const maxPerAccount = 2;
 
 /** What leaves a record behind, with the attempt's id in it. */
-const writes = ({ route }: Job): boolean => route === '/register' || route === '/password';
+const writes = ({ route }: Job): boolean => ['/register', '/password', '/reset'].includes(route);
 
 export const createDispatch = (options: {
   nodes: () => readonly Node[];

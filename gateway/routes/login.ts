@@ -3,8 +3,8 @@
  * time, for every reason why not.
  */
 import { AppError } from '../../shared/errors.js';
-import { checkPassword, readFields } from '../../shared/fields.js';
-import type { Ctx, Route } from '../../shared/http.js';
+import { checkPassword, readFields, readFlag } from '../../shared/fields.js';
+import type { Body, Ctx, Route } from '../../shared/http.js';
 import type { Addresses } from '../address.js';
 import type { Attempts, Floor, Settled, Work } from '../attempts.js';
 import type { Devices } from '../devices.js';
@@ -26,21 +26,32 @@ type Parts = {
 
 const fields = { username: true, password: true, scope: false, device_token: false } as const;
 
+const readBody = ({ critical, ...body }: Body) => ({
+  ...readFields(body, fields),
+  critical: readFlag({ critical }, 'critical'),
+});
+
 export const createLogin = (parts: Parts): Route => {
   const { attempts, accounts, addresses, devices, sessions, revocations, grant, floor } = parts;
 
   /** The session and the end of the reservation share one round trip. */
-  const openSession = async (ctx: Ctx, settled: Settled, u: string, scope: string) => {
+  const openSession = async (
+    ctx: Ctx,
+    settled: Settled,
+    more: { u: string; scope: string; critical: boolean },
+  ) => {
     const { user_id: userId, gen } = settled.verdict;
     const { address } = addresses.callerOf(ctx.req);
     const userAgent = ctx.req.headers['user-agent'] ?? '';
     const [created] = await Promise.all([
-      sessions.create({ u, userId, gen, scope, clientId: publicClient, address, userAgent }),
+      sessions.create({ ...more, userId, gen, clientId: publicClient, address, userAgent }),
       settled.release(),
     ]);
     if (created === 'gen_changed') return created;
-    // A user with too many sessions loses the oldest ones.
+    // A user with too many sessions loses the oldest ones. A failure here is 503, and the next login
+    // of the account is told of them again.
     for (const id of created.ended) await revocations.publish({ kind: 'session', id });
+    await sessions.confirmEnded(created.ended);
     return created;
   };
 
@@ -59,7 +70,7 @@ export const createLogin = (parts: Parts): Route => {
     path: '/v1/login',
     body: 'json',
     handle: async (ctx, body) => {
-      const { username, password, scope: requested, device_token } = readFields(body, fields);
+      const { username, password, scope: requested, device_token, critical } = readBody(body);
       checkPassword('password', password);
       const { u } = accounts(username);
       ctx.facts = { account: u };
@@ -75,7 +86,7 @@ export const createLogin = (parts: Parts): Route => {
         const settled = await attempts.join(ctx, work, caller, password);
         if (settled.verdict.outcome !== 'ok') return floor(ctx);
         const scope = await scopeOf(settled, requested);
-        const created = await openSession(ctx, settled, u, scope);
+        const created = await openSession(ctx, settled, { u, scope, critical });
         if (created === 'gen_changed') continue;
         const { user_id: userId, gen } = settled.verdict;
         ctx.facts = { account: u, user_id: userId, session_id: created.sessionId };

@@ -3,33 +3,33 @@
  * everywhere, the caller's own tokens included; the caller's session goes on with fresh ones.
  * Order (design § 5): record and generation on the node, session script, revocation log, answer.
  * Whatever fails is 503, and the same request again finds its own change and does the rest.
+ * The caller's session is fresh by construction: the current password is demanded and checked in this
+ * very request. Without it, a reset token does; that is password-reset.ts.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { AppError, codeOf, type ErrorCode } from '../../shared/errors.js';
+import { AppError, codeOf } from '../../shared/errors.js';
 import { checkPassword, readFields } from '../../shared/fields.js';
-import type { Ctx, Route } from '../../shared/http.js';
+import type { Body, Ctx, Route } from '../../shared/http.js';
 import type { Addresses } from '../address.js';
 import type { Attempts, Floor, Settled, Work } from '../attempts.js';
 import { bearerOf } from '../bearer.js';
+import type { FollowUp } from '../follow-up.js';
 import type { Grant } from '../grant.js';
+import type { PasswordReset } from '../password-reset.js';
 import type { Sessions } from '../sessions.js';
-import type { Revocations } from '../tokens/revocations.js';
 import type { Verifier } from '../tokens/verify.js';
+import type { UserSessions } from '../user-sessions.js';
 
 type Parts = {
   verify: Verifier['verify'];
   attempts: Attempts;
   addresses: Addresses;
   sessions: Sessions;
-  revocations: Revocations;
+  userSessions: Pick<UserSessions, 'publishGen'>;
+  reset: PasswordReset;
+  followUp: FollowUp;
   grant: Grant;
   floor: Floor;
 };
-
-/** Errors after which nobody can say whether the node has written. */
-const unknownFates: readonly ErrorCode[] = ['timeout', 'bad_node_answer', 'store_unavailable'];
-/** Late enough for the caller's own repeat, which would finish the change, to come first. */
-const looksMs = [5000, 15_000];
 
 /** The session may have ended meanwhile; the change stands all the same and must be published. */
 const orEnded = (error: unknown): undefined => {
@@ -37,23 +37,22 @@ const orEnded = (error: unknown): undefined => {
 };
 
 export const createPassword = (parts: Parts): Route => {
-  const { verify, attempts, addresses, sessions, revocations, grant, floor } = parts;
-  /** A change whose fate is unknown and which nobody repeats must still end the old tokens. */
-  const followUp = async (u: string, gen: number) => {
-    for (const ms of looksMs) {
-      await sleep(ms, undefined, { ref: false });
-      const current = await sessions.genOf(u).catch(() => 0);
-      if (current > gen) await revocations.publish({ kind: 'user', id: u, gen: current });
-    }
-  };
+  const { verify, attempts, addresses, sessions, userSessions, grant, floor } = parts;
+  const { reset, followUp } = parts;
 
   const change = async (ctx: Ctx, work: Work, gen: number): Promise<Settled> => {
     try {
       return await attempts.run(ctx, work, addresses.callerOf(ctx.req));
     } catch (error) {
-      if (unknownFates.includes(codeOf(error))) followUp(work.u, gen).catch(() => {});
+      followUp(error, work.u, gen);
       throw error;
     }
+  };
+
+  const runReset = (ctx: Ctx, body: Body) => {
+    const fields = readFields(body, { reset_token: true, new_password: true });
+    checkPassword('new_password', fields.new_password);
+    return reset(ctx, fields.reset_token, fields.new_password);
   };
 
   return {
@@ -61,6 +60,7 @@ export const createPassword = (parts: Parts): Route => {
     path: '/v1/password',
     body: 'json',
     handle: async (ctx, body) => {
+      if ('reset_token' in body) return runReset(ctx, body);
       const claims = await verify(bearerOf(ctx.req));
       const { u, sid: sessionId, sub: userId, scope, clientId } = claims;
       ctx.facts = { account: u, user_id: userId, session_id: sessionId };
@@ -73,7 +73,7 @@ export const createPassword = (parts: Parts): Route => {
       const { gen } = verdict;
       const rebased = sessions.rebase({ sessionId, gen }).catch(orEnded);
       const [refreshToken] = await Promise.all([rebased, release()]);
-      await revocations.publish({ kind: 'user', id: u, gen });
+      await userSessions.publishGen(u, gen);
       if (refreshToken === undefined) throw new AppError('session_ended');
       return grant({ userId, sessionId, gen, scope, clientId, refreshToken });
     },

@@ -16,6 +16,7 @@ const edgeOn = (redis: RedisClient, options: Partial<Parameters<typeof createSes
     checkRefreshMac: (keyId, text, mac) => keyId === 'k001' && macOf(text) === mac,
     idleMs: 60_000,
     maxMs: 600_000,
+    jitter: 0,
     ...options,
   });
 
@@ -380,4 +381,84 @@ t.test('forgotten scripts are no trouble', async (t) => {
   t.equal(await use(sessions, refreshToken), 'repeated');
   await redis.script('FLUSH');
   await sessions.end(sessionId);
+});
+
+t.test(
+  'a clock that went backwards gives no session more time, and no grace for ever',
+  async (t) => {
+    const { redis, sessions, u } = await setup(t);
+    const hour = 3_600_000;
+    const ahead = async (sessionId: string) => {
+      const key = `sess:{${u}}:${sessionId.slice(23)}`;
+      for (const field of ['last_used_at', 'rotated_at', 'ends_at'])
+        await redis.hincrby(key, field, hour);
+      return key;
+    };
+    const { sessionId, refreshToken } = await open(sessions, u);
+    const second = next(await sessions.rotate(refreshToken));
+    const key = await ahead(sessionId);
+    const before = Number(await redis.hget(key, 'last_used_at'));
+    const third = next(await sessions.rotate(second));
+    t.equal(Number(await redis.hget(key, 'last_used_at')), before, 'use does not move it back');
+    t.ok((await redis.pttl(key)) <= 60_000);
+    t.equal(await use(sessions, second), 'repeated', 'a repeat by the new clock is one');
+    t.equal(await use(sessions, refreshToken), 'reuse', 'the order is that of the generations');
+    t.equal(await use(sessions, third), 'ended');
+
+    const other = await open(sessions, u);
+    await sessions.rotate(other.refreshToken);
+    await ahead(other.sessionId);
+    t.equal(await use(sessions, other.refreshToken), 'reuse', 'a grace in the future is over');
+  },
+);
+
+t.test(
+  'limits are spread, never beyond what was promised, and constant for a session',
+  async (t) => {
+    const { redis, u } = await setup(t);
+    const sessions = edgeOn(redis, { jitter: 0.05, perUser: 1000 });
+    const ttls: number[] = [];
+    const ends: number[] = [];
+    for (let i = 0; i < 60; i++) {
+      const { sessionId, refreshToken } = await open(sessions, u);
+      const key = `sess:{${u}}:${sessionId.slice(23)}`;
+      const first = await redis.pttl(key);
+      await sessions.rotate(refreshToken);
+      const second = await redis.pttl(key);
+      t.ok(Math.abs(first - second) < 500, 'the same after a refresh');
+      const [created, end] = await redis.hmget(key, 'created_at', 'ends_at');
+      ttls.push(first);
+      ends.push(Number(end) - Number(created));
+    }
+    t.ok(Math.max(...ttls) <= 60_000 && Math.min(...ttls) > 56_000);
+    t.ok(Math.max(...ends) <= 600_000 && Math.min(...ends) >= 570_000);
+    t.ok(new Set(ends).size > 40);
+    t.ok(Math.max(...ends) - Math.min(...ends) > 15_000);
+  },
+);
+
+t.test('sessions that had to go are told again until somebody has told everybody', async (t) => {
+  const { server, redis, sessions, u } = await setup(t, { perUser: 1 });
+  const one = await open(sessions, u);
+  await sleep(2);
+  const two = await open(sessions, u);
+  await sleep(2);
+  t.strictSame(two.ended, [one.sessionId]);
+  const late = edgeOn(await openClient(t, server), { perUser: 1 });
+  const three = await open(late, u);
+  t.strictSame([...three.ended].sort(), [one.sessionId, two.sessionId].sort(), 'also elsewhere');
+  await late.confirmEnded(three.ended);
+  await sleep(2);
+  t.strictSame((await open(sessions, u)).ended, [three.sessionId]);
+  const ttl = await redis.pttl(`idx:{${u}}:gone`);
+  t.ok(ttl > 900_000 && ttl <= 960_000, 'as long as an access token may live');
+  await late.confirmEnded([]);
+});
+
+t.test('no critical sessions without a second store', async (t) => {
+  const { redis, sessions, u } = await setup(t);
+  const client = { clientId: 'c', address: '', userAgent: '' };
+  const wish = { u, userId: 'x', gen: 1, scope: '', ...client, critical: true };
+  t.equal(await outcomeOf(() => sessions.create(wish)), 'critical_unavailable');
+  t.strictSame(await redis.keys('sess:*'), []);
 });

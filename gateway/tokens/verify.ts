@@ -99,6 +99,7 @@ export const createVerify = ({
   audience,
   maxLifeSeconds,
   revocations,
+  whenUnknown,
   cacheSize = 10_000,
   now = Date.now,
 }: {
@@ -108,6 +109,8 @@ export const createVerify = ({
   audience?: string;
   maxLifeSeconds: number;
   revocations: Pick<Revocations, 'check' | 'checkButSession' | 'onGap'>;
+  /** Another authority for some tokens while the log is silent; undefined = none for this one. */
+  whenUnknown?: ((claims: Claims) => Promise<Claims> | undefined) | undefined;
   cacheSize?: number;
   now?: () => number;
 }) => {
@@ -200,9 +203,11 @@ export const createVerify = ({
   type Check = (claims: Claims) => 'ok' | 'ended' | 'unknown';
   const refuseBy =
     (ask: Check) =>
-    (claims: Claims): Claims => {
+    (claims: Claims): Claims | Promise<Claims> => {
       const state = ask(claims);
       if (state === 'ok') return claims;
+      const elsewhere = state === 'unknown' ? whenUnknown?.(claims) : undefined;
+      if (elsewhere !== undefined) return elsewhere;
       throw new AppError(state === 'ended' ? 'session_ended' : 'store_unavailable');
     };
 

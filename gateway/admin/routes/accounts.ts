@@ -1,0 +1,105 @@
+/**
+ * One user by id: GET /users/{id} shows the state, POST /users/{id}/{action} changes it.
+ * `disable` ends everything at once and keeps the user out, `enable` lets them sign in again, `reset`
+ * gives a one-time token for a new password, `allow-critical` and `deny-critical` say whether
+ * they may have critical sessions (one that has begun goes on).
+ */
+import { AppError } from '../../../shared/errors.js';
+import type { Route } from '../../../shared/http.js';
+import { type RedisClient, storeCall } from '../../../shared/redis.js';
+import { type Resets, resetMs } from '../../resets.js';
+import { accountIn } from '../../user-id.js';
+import type { UserSessions } from '../../user-sessions.js';
+
+type Account = { userId: string; u: string; status: string; critical: boolean };
+type Action = (account: Account) => Promise<Record<string, unknown>>;
+
+/** /users/{id} and /users/{id}/{action}; undefined when it is neither. */
+const readPath = (path: string): { userId: string; action: string } | undefined => {
+  const [, text = '', action = ''] =
+    /^\/users\/([^/]{1,384})(?:\/([a-z-]{1,20}))?$/.exec(path) ?? [];
+  try {
+    return text === '' ? undefined : { userId: decodeURIComponent(text), action };
+  } catch {
+    return undefined;
+  }
+};
+
+export const createAccountRoutes = ({
+  redis,
+  userSessions,
+  resets,
+}: {
+  redis: RedisClient;
+  userSessions: Pick<UserSessions, 'endAll'>;
+  resets: Pick<Resets, 'issue'>;
+}): Route[] => {
+  /** Throws not_found also for the id of an account that has been made anew under the same name. */
+  const find = async (path: string): Promise<Account & { action: string }> => {
+    const asked = readPath(path);
+    if (asked === undefined) throw new AppError('not_found');
+    const { userId, action } = asked;
+    const u = accountIn(userId) ?? (await storeCall(redis.get(`uid:${userId}`)));
+    if (u === null) throw new AppError('not_found');
+    const fields = ['gen', 'status', 'user_id', 'critical'];
+    const [gen, status, id, critical] = await storeCall(redis.hmget(`user:{${u}}`, ...fields));
+    if (gen == null || (id != null && id !== userId)) throw new AppError('not_found');
+    return { userId, u, action, status: status ?? '', critical: critical === '1' };
+  };
+
+  const set = ({ u }: Account, field: string, value: string) =>
+    storeCall(redis.hset(`user:{${u}}`, field, value));
+
+  /** What each does, repeatable; what it answers besides the id. */
+  const actions: Record<string, Action> = {
+    disable: async ({ u }) => {
+      await userSessions.endAll(u, { status: 'disabled' });
+      return { status: 'disabled' };
+    },
+    enable: async (account) => {
+      await set(account, 'status', 'active');
+      return { status: 'active' };
+    },
+    reset: async ({ u }) => {
+      const token = await resets.issue(u);
+      if (token === undefined) throw new AppError('not_found');
+      return { reset_token: token, expires_in: resetMs / 1000 };
+    },
+    'allow-critical': async (account) => {
+      await set(account, 'critical', '1');
+      return { critical: true };
+    },
+    'deny-critical': async (account) => {
+      await set(account, 'critical', '0');
+      return { critical: false };
+    },
+  };
+
+  return [
+    {
+      method: 'GET',
+      path: '/users',
+      prefix: true,
+      body: 'none',
+      handle: async (ctx) => {
+        const { userId, status, critical, action } = await find(ctx.path);
+        if (action !== '') throw new AppError('not_found');
+        return { status: 200, body: { user_id: userId, status, critical } };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/users',
+      prefix: true,
+      body: 'none',
+      handle: async (ctx) => {
+        const account = await find(ctx.path);
+        const { userId, u, action } = account;
+        const run = Object.hasOwn(actions, action) ? actions[action] : undefined;
+        if (run === undefined) throw new AppError('not_found');
+        ctx.facts = { account: u, user_id: userId, action };
+        return { status: 200, body: { user_id: userId, ...(await run(account)) } };
+      },
+    },
+  ];
+};

@@ -1,0 +1,133 @@
+/**
+ * Critical sessions: the parts for sessions, with a second store behind them. The main store is asked first
+ * and is the authority; the backup answers only for a critical session, and only when the main store
+ * is down or new (has lost its data and has another epoch). A beginning and an end are acknowledged
+ * when both stores have them. A refresh is acknowledged by the main store alone: should the backup miss
+ * it, the token in the client's hands is newer than what is stored there, which refreshing allows for.
+ */
+import { AppError, codeOf } from '../shared/errors.js';
+import type { Log } from '../shared/log.js';
+import { type RedisClient, storeCall } from '../shared/redis.js';
+import type { BackupStore } from './backup.js';
+import { isCritical } from './session-id.js';
+import type { Rotation, Sessions } from './sessions.js';
+import type { UserSessions } from './user-sessions.js';
+
+type Logs = Pick<Log, 'warn'>;
+type Rotate = Parameters<Sessions['rotate']>;
+
+const sessionIdOf = (refreshToken: string): string => refreshToken.split('.', 2).join('.');
+
+/** `sessions` on the main store, `second` on the backup. */
+export const createCriticalSessions = ({
+  redis,
+  sessions,
+  second,
+  backup,
+  log,
+}: {
+  redis: RedisClient;
+  sessions: Sessions;
+  second: Pick<Sessions, 'rotate'>;
+  backup: BackupStore;
+  log: Logs;
+}): Sessions => {
+  const mayBeCritical = async (u: string): Promise<boolean> =>
+    (await storeCall(redis.hget(`user:{${u}}`, 'critical'))) === '1';
+
+  /** True when both stores have it; otherwise nothing of it stays. */
+  const isKept = async (sessionId: string): Promise<boolean> => {
+    try {
+      await backup.copyMeta();
+      if (await backup.copy(sessionId)) return true;
+    } catch (error) {
+      await sessions.end(sessionId).catch(() => {});
+      throw error;
+    }
+    await sessions.end(sessionId);
+    return false;
+  };
+
+  /** The main store's word, or undefined when it has none: it is down or new. */
+  const rotateInMain = async (...given: Rotate): Promise<Rotation | undefined> => {
+    const rotation = await sessions.rotate(...given).catch((error: unknown) => {
+      if (codeOf(error) !== 'store_unavailable') throw error;
+    });
+    if (rotation?.outcome !== 'ended') return rotation ?? undefined;
+    return (await backup.isOrphan(rotation.sessionId)) ? undefined : rotation;
+  };
+
+  const copyIfPossible = async (sessionId: string): Promise<void> => {
+    await backup.copy(sessionId).catch((err: unknown) => {
+      log.warn({ err, session_id: sessionId }, 'a refresh did not reach the backup store');
+    });
+  };
+
+  return {
+    ...sessions,
+
+    create: async (session) => {
+      if (session.critical && !(await mayBeCritical(session.u)))
+        throw new AppError('critical_unavailable');
+      const created = await sessions.create(session);
+      if (created === 'gen_changed') return created;
+      if (session.critical && !(await isKept(created.sessionId))) return 'gen_changed';
+      await backup.end(created.ended.filter(isCritical));
+      return created;
+    },
+
+    rotate: async (...given) => {
+      if (!isCritical(sessionIdOf(given[0]))) return sessions.rotate(...given);
+      const known = await rotateInMain(...given);
+      const rotation = known ?? (await second.rotate(...given));
+      if (!('refreshToken' in rotation)) await backup.end([rotation.sessionId]);
+      else if (known !== undefined) await copyIfPossible(known.sessionId);
+      return rotation;
+    },
+
+    rebase: async (wish) => {
+      const token = await sessions.rebase(wish);
+      if (isCritical(wish.sessionId)) await backup.copy(wish.sessionId);
+      return token;
+    },
+
+    end: async (sessionId) => {
+      const ended = sessions.end(sessionId);
+      await (isCritical(sessionId) ? Promise.all([ended, backup.end([sessionId])]) : ended);
+    },
+  };
+};
+
+/** The same for what a user does with all of them. */
+export const createCriticalUserSessions = ({
+  userSessions,
+  second,
+  backup,
+}: {
+  userSessions: UserSessions;
+  second: UserSessions;
+  backup: BackupStore;
+}): UserSessions => {
+  const either = async <T>(sid: string, ask: (store: UserSessions) => Promise<T>): Promise<T> => {
+    try {
+      return await ask(userSessions);
+    } catch (error) {
+      const code = codeOf(error);
+      if (!isCritical(sid) || !['store_unavailable', 'session_ended'].includes(code)) throw error;
+      if (code === 'session_ended' && !(await backup.isOrphan(sid))) throw error;
+      return ask(second);
+    }
+  };
+
+  return {
+    ...userSessions,
+    list: (owner) => either(owner.sid, (store) => store.list(owner)),
+    endOne: (owner, sessionId) => either(owner.sid, (store) => store.endOne(owner, sessionId)),
+    endOthers: (owner) => either(owner.sid, (store) => store.endOthers(owner)),
+    endAll: async (u, how = {}) => {
+      const gen = await userSessions.endAll(u, how);
+      if (gen !== undefined || how.sid === undefined || !isCritical(how.sid)) return gen;
+      return (await backup.isOrphan(how.sid)) ? second.endAll(u, how) : undefined;
+    },
+  };
+};

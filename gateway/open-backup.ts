@@ -1,0 +1,101 @@
+/**
+ * The session parts of a process, on the main store alone or with the backup store behind it
+ * (BACKUP_REDIS_URL). The backup may be away at any time, also at the start: only critical sessions feel
+ * it. But a store that forgets is no backup, and is refused like a forgetful main store.
+ */
+import type { Lifecycle } from '../shared/lifecycle.js';
+import type { Log } from '../shared/log.js';
+import {
+  connectRedis,
+  findDurabilityProblem,
+  quitRedis,
+  type RedisClient,
+  whenReady,
+} from '../shared/redis.js';
+import { createBackup, restoreMeta } from './backup.js';
+import type { Config } from './config.js';
+import { createCriticalSessions, createCriticalUserSessions } from './critical.js';
+import { createSessions, type Sessions } from './sessions.js';
+import type { Revocation } from './tokens/revocations.js';
+import { createUserSessions, type UserSessions } from './user-sessions.js';
+
+type Given = {
+  config: Config;
+  redis: RedisClient;
+  lifecycle: Pick<Lifecycle, 'onStop'>;
+  log: Log;
+};
+export type OpenBackup = Awaited<ReturnType<typeof openBackup>>;
+
+const patienceMs = 2000;
+
+const checkDurability = async (client: RedisClient, { config, log }: Given): Promise<void> => {
+  try {
+    await whenReady(client, patienceMs);
+  } catch {
+    return log.warn({}, 'the backup store does not answer: no critical session can begin');
+  }
+  const problem = await findDurabilityProblem(client).catch(() => undefined);
+  if (problem === undefined || config.acceptDataLoss) return;
+  throw new Error(
+    `BACKUP_REDIS_URL may lose critical sessions: ${problem}. Set appendonly yes and maxmemory-policy noeviction there, or accept it with ACCEPT_DATA_LOSS=1.`,
+  );
+};
+
+/** Before the keyring is opened: an empty main store gets it back from the backup. */
+export const openBackup = async (given: Given) => {
+  const { config, redis, lifecycle, log } = given;
+  const { backupRedisUrl: url } = config;
+  if (url === undefined) return undefined;
+  const client = connectRedis({ url, name: 'backup', log });
+  lifecycle.onStop('backup store', () => quitRedis(client), 1000);
+  await checkDurability(client, given);
+  await restoreMeta(redis, client);
+  return {
+    client,
+    store: createBackup({ main: redis, backup: client, maxMs: config.sessionMaxMs }),
+  };
+};
+
+export const openUserSessions = (options: {
+  config: Config;
+  redis: RedisClient;
+  backup: OpenBackup;
+  publish: (entry: Revocation) => Promise<void>;
+}): UserSessions => {
+  const { config, redis, backup, publish } = options;
+  const idleMs = config.sessionIdleMs;
+  const userSessions = createUserSessions({ redis, publish, idleMs, backup: backup?.store });
+  if (backup === undefined) return userSessions;
+  const { client, store } = backup;
+  // What ends there needs the mark too; its own generation it raises itself.
+  const marks = { end: store.end, raise: async () => {} };
+  const second = createUserSessions({ redis: client, publish, idleMs, backup: marks });
+  return createCriticalUserSessions({ userSessions, second, backup: store });
+};
+
+export const openSessions = (options: {
+  config: Config;
+  redis: RedisClient;
+  backup: OpenBackup;
+  keys: {
+    mac(purpose: 'refresh', text: string): { keyId: string; mac: string };
+    checkMac(purpose: 'refresh', keyId: string, text: string, mac: string): boolean;
+  };
+  log: Log;
+}): Sessions => {
+  const { config, redis, backup, keys, log } = options;
+  const on = (client: RedisClient) =>
+    createSessions({
+      redis: client,
+      refreshMac: (text) => keys.mac('refresh', text),
+      checkRefreshMac: (keyId, text, mac) => keys.checkMac('refresh', keyId, text, mac),
+      idleMs: config.sessionIdleMs,
+      maxMs: config.sessionMaxMs,
+      hasBackup: backup !== undefined,
+    });
+  const sessions = on(redis);
+  if (backup === undefined) return sessions;
+  const { client, store } = backup;
+  return createCriticalSessions({ redis, sessions, second: on(client), backup: store, log });
+};

@@ -1,0 +1,97 @@
+/**
+ * /v1/sessions: where the caller is signed in, and the end of it: of one session, of the others, of
+ * all. An id that is none of the caller's is not there, whoever's it is: that is decided by the
+ * account in it, not by the store, so nothing can be learned from the answer.
+ */
+import { AppError } from '../../shared/errors.js';
+import type { Ctx, Route } from '../../shared/http.js';
+import { bearerOf } from '../bearer.js';
+import { isSessionOf } from '../session-id.js';
+import type { Verifier } from '../tokens/verify.js';
+import type { SessionView, UserSessions } from '../user-sessions.js';
+
+const path = '/v1/sessions';
+
+/** 'current' or nothing: a slip in the query must not end more than was meant. */
+const readKeep = (req: Ctx['req']): boolean => {
+  const [, query] = (req.url ?? '').split('?', 2);
+  if (query !== undefined && query !== 'keep=current')
+    throw new AppError('bad_request', { reason: 'field_invalid', field: 'keep' });
+  return query !== undefined;
+};
+
+const show = (session: SessionView, current: string) => ({
+  session_id: session.sessionId,
+  created_at: new Date(session.createdAt).toISOString(),
+  last_used_at: new Date(session.lastUsedAt).toISOString(),
+  client_address: session.address,
+  user_agent: session.userAgent,
+  current: session.sessionId === current,
+});
+
+export const createSessionRoutes = ({
+  verify,
+  verifyForLogout,
+  userSessions,
+}: {
+  verify: Verifier['verify'];
+  verifyForLogout: Verifier['verifyForLogout'];
+  userSessions: UserSessions;
+}): Route[] => {
+  const ownerOf = async (ctx: Ctx) => {
+    const claims = await verify(bearerOf(ctx.req));
+    ctx.facts = { user_id: claims.sub, session_id: claims.sid };
+    return claims;
+  };
+
+  /** Ending one's own session is repeatable, as logout is; for any other it must be alive. */
+  const ownerEnding = async (ctx: Ctx, sessionId: string) => {
+    const { sid } = await verifyForLogout(bearerOf(ctx.req));
+    const claims = await (sid === sessionId ? verifyForLogout : verify)(bearerOf(ctx.req));
+    ctx.facts = { user_id: claims.sub, session_id: sid, ends: sessionId };
+    return claims;
+  };
+
+  return [
+    {
+      method: 'GET',
+      path,
+      body: 'none',
+      handle: async (ctx) => {
+        const owner = await ownerOf(ctx);
+        const sessions = await userSessions.list(owner);
+        return {
+          status: 200,
+          body: { sessions: sessions.map((session) => show(session, owner.sid)) },
+        };
+      },
+    },
+    {
+      method: 'DELETE',
+      path,
+      body: 'none',
+      handle: async (ctx) => {
+        const owner = await ownerOf(ctx);
+        const isKept = readKeep(ctx.req);
+        ctx.facts = { ...ctx.facts, ends: isKept ? 'others' : 'all' };
+        if (isKept) await userSessions.endOthers(owner);
+        else if ((await userSessions.endAll(owner.u, owner)) === undefined)
+          throw new AppError('session_ended');
+        return { status: 204 };
+      },
+    },
+    {
+      method: 'DELETE',
+      path,
+      prefix: true,
+      body: 'none',
+      handle: async (ctx) => {
+        const sessionId = ctx.path.slice(path.length + 1);
+        const owner = await ownerEnding(ctx, sessionId);
+        if (!isSessionOf(owner.u, sessionId)) throw new AppError('not_found');
+        await userSessions.endOne(owner, sessionId);
+        return { status: 204 };
+      },
+    },
+  ];
+};
