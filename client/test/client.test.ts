@@ -332,3 +332,31 @@ t.test('repeats stay inside the budget, over all calls', async (t) => {
   for (let i = 0; i < 100; i++) t.equal(await codeOf(client.verify('a')), 'status_503');
   t.equal(seen.length, 110);
 });
+
+t.test('many callers settle at what the server takes at once', async (t) => {
+  const room = 3;
+  let inFlight = 0;
+  let refused = 0;
+  const { client } = await setUp(
+    t,
+    async (res) => {
+      if (inFlight >= room) {
+        refused++;
+        return json(res, 503, { error: 'overloaded' }, { 'retry-after': '1' });
+      }
+      inFlight++;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      inFlight--;
+      return json(res, 200, tokensOf(1));
+    },
+    { maxConcurrent: 20, maxQueued: 1000, timeoutMs: 600_000 },
+  );
+  const waves: number[] = [];
+  for (let i = 0; i < 4; i++) {
+    const before = refused;
+    await Promise.all(Array.from({ length: 40 }, () => failureOf(client.login(login))));
+    waves.push(refused - before);
+  }
+  t.ok((waves[0] ?? 0) > 0, 'too many at first');
+  t.ok((waves[3] ?? 0) <= 3, `refused in each wave: ${waves}`);
+});

@@ -88,7 +88,10 @@ const crowd = async (t: Test, fleet: Fleet) => {
   t.ok(refusals > 0, 'it was too much');
   t.ok(attempts <= names.length * 1.1, `${attempts} attempts`);
   for (const error of failures)
-    t.match(error, { name: 'FloodgateError', kind: /^(unavailable|overloaded|deadline|unreachable)$/ });
+    t.match(error, {
+      name: 'FloodgateError',
+      kind: /^(unavailable|overloaded|deadline|unreachable)$/,
+    });
   const counts: Record<string, number> = {};
   for (const error of failures)
     if (error instanceof FloodgateError) counts[error.code] = (counts[error.code] ?? 0) + 1;
