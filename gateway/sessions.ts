@@ -7,7 +7,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { AppError } from '../shared/errors.js';
-import { defineScript, type RedisClient, storeCall } from '../shared/redis.js';
+import { defineScript, defineStrongScript, type RedisClient, storeCall } from '../shared/redis.js';
 
 /**
  * Opens a session unless the account changed since its password was checked.
@@ -152,7 +152,7 @@ export const createSessions = ({
   const createScript = defineScript(redis, { name: 'sessionCreate', keys: 3, lua: createLua });
   const rotateScript = defineScript(redis, { name: 'sessionRotate', keys: 3, lua: rotateLua });
   const rebaseScript = defineScript(redis, { name: 'sessionRebase', keys: 3, lua: rebaseLua });
-  const endScript = defineScript(redis, { name: 'sessionEnd', keys: 2, lua: endLua });
+  const endScript = defineStrongScript(redis, { name: 'sessionEnd', keys: 2, lua: endLua });
 
   const issue = (sessionId: string, generation: number): string => {
     const text = `${sessionId}.${generation}`;

@@ -6,7 +6,7 @@
  * here are the entries, the state they add up to, and what a check may still say when the log is lost.
  */
 import type { Log } from '../../shared/log.js';
-import { defineScript, type RedisClient } from '../../shared/redis.js';
+import { confirmWrites, defineStrongScript, type RedisClient } from '../../shared/redis.js';
 import { followLog } from './revocation-reader.js';
 
 export const revocationsKey = 'revocations';
@@ -112,7 +112,7 @@ export const createRevocations = ({
   /** Monotonic milliseconds. */
   now?: () => number;
 }) => {
-  const append = defineScript(redis, { name: 'publishRevocation', keys: 1, lua: publishLua });
+  const append = defineStrongScript(redis, { name: 'publishRevocation', keys: 1, lua: publishLua });
   const state = createState(now);
   const gapListeners: (() => void)[] = [];
   let heardAt = Number.NEGATIVE_INFINITY;
@@ -145,11 +145,12 @@ export const createRevocations = ({
 
   return {
     /**
-     * Durable in the log, and in force at this edge, when it resolves. Idempotent; what the log is
-     * known to hold is not written again, so repeating a logout costs nothing. Throws store_unavailable.
+     * Durable in the log, on its replicas too, and in force at this edge, when it resolves. Idempotent;
+     * what the log is known to hold is not written again, but the replicas may not have it yet: an edge
+     * reads an entry before they do. Throws store_unavailable.
      */
     publish: async (entry: Revocation): Promise<void> => {
-      if (state.has(entry)) return;
+      if (state.has(entry)) return confirmWrites(redis, revocationsKey);
       const gen = entry.kind === 'user' ? ['gen', entry.gen] : [];
       await append([revocationsKey], [retainedMs, 'kind', entry.kind, 'id', entry.id, ...gen]);
       state.add(entry);
