@@ -5,13 +5,8 @@
  */
 import type { Lifecycle } from '../shared/lifecycle.js';
 import type { Log } from '../shared/log.js';
-import {
-  connectRedis,
-  findDurabilityProblem,
-  quitRedis,
-  type RedisClient,
-  whenReady,
-} from '../shared/redis.js';
+import { connectRedis, quitRedis, type RedisClient, whenReady } from '../shared/redis.js';
+import { findDurabilityProblem } from '../shared/store.js';
 import { createBackup, restoreMeta } from './backup.js';
 import type { Config } from './config.js';
 import { createCriticalSessions, createCriticalUserSessions } from './critical.js';

@@ -5,7 +5,7 @@
  * answer was lost, any other use is refused.
  */
 import { createHash, createHmac, randomBytes } from 'node:crypto';
-import { defineScript, type RedisClient } from '../shared/redis.js';
+import { defineScript, defineStrongScript, type RedisClient } from '../shared/redis.js';
 
 export const resetMs = 30 * 60_000;
 
@@ -66,7 +66,7 @@ const printOf = (purpose: string, token: string, password: string): string =>
 /** All functions throw store_unavailable. */
 export const createResets = ({ redis }: { redis: RedisClient }) => {
   const issueScript = defineScript(redis, { name: 'resetIssue', keys: 2, lua: issueLua });
-  const claimScript = defineScript(redis, { name: 'resetClaim', keys: 2, lua: claimLua });
+  const claimScript = defineStrongScript(redis, { name: 'resetClaim', keys: 2, lua: claimLua });
   const settleScript = defineScript(redis, { name: 'resetSettle', keys: 1, lua: settleLua });
   const settle = async (token: string, how: string | number): Promise<void> => {
     const [, u = ''] = form.exec(token) ?? [];

@@ -6,7 +6,7 @@
  * Whether the session's access tokens die at once is the caller's affair: it tells the revocation log.
  */
 import { AppError } from '../shared/errors.js';
-import { defineScript, type RedisClient, storeCall } from '../shared/redis.js';
+import { defineScript, defineStrongScript, type RedisClient, storeCall } from '../shared/redis.js';
 import { goneKey, goneMs, newId, shorten, splitId } from './session-id.js';
 
 /**
@@ -165,7 +165,7 @@ export const createSessions = ({
   const createScript = defineScript(redis, { name: 'sessionCreate', keys: 4, lua: createLua });
   const rotateScript = defineScript(redis, { name: 'sessionRotate', keys: 3, lua: rotateLua });
   const rebaseScript = defineScript(redis, { name: 'sessionRebase', keys: 3, lua: rebaseLua });
-  const endScript = defineScript(redis, { name: 'sessionEnd', keys: 2, lua: endLua });
+  const endScript = defineStrongScript(redis, { name: 'sessionEnd', keys: 2, lua: endLua });
 
   const issue = (sessionId: string, generation: number): string => {
     const text = `${sessionId}.${generation}`;

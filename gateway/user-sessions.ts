@@ -6,7 +6,7 @@
  * Whatever fails is store_unavailable, and the same call again does all of it again.
  */
 import { AppError } from '../shared/errors.js';
-import { defineScript, type RedisClient } from '../shared/redis.js';
+import { defineScript, defineStrongScript, type RedisClient } from '../shared/redis.js';
 import { goneKey, goneMs, isCritical, splitId } from './session-id.js';
 
 /**
@@ -113,8 +113,8 @@ export const createUserSessions = ({
   backup?: Backup | undefined;
 }) => {
   const listScript = defineScript(redis, { name: 'sessionsList', keys: 2, lua: listLua });
-  const endScript = defineScript(redis, { name: 'sessionsEnd', keys: 3, lua: endLua });
-  const raiseScript = defineScript(redis, { name: 'sessionsRaise', keys: 2, lua: raiseLua });
+  const endScript = defineStrongScript(redis, { name: 'sessionsEnd', keys: 3, lua: endLua });
+  const raiseScript = defineStrongScript(redis, { name: 'sessionsRaise', keys: 2, lua: raiseLua });
   const userKeys = (u: string): [string, string] => [`user:{${u}}`, `idx:{${u}}`];
 
   /** Tells the backup and every edge; then nobody needs to remember it any more. */

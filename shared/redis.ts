@@ -1,74 +1,163 @@
 /**
  * The one door to ioredis. Its defaults run a write twice when the answer is lost, queue without
  * limit while the server is away, and wait for ever; the options below turn all of that off, so a
- * command is sent at most once and its fate is known within `commandTimeoutMs`.
- * Every failure leaves here as AppError store_unavailable with the cause for the log.
+ * command is executed at most once and its fate is known within `commandTimeoutMs`.
+ * Only what a server refused to execute goes out again, and only where another place is known: MOVED,
+ * ASK and TRYAGAIN in a Cluster, NOSCRIPT anywhere. Every other failure (READONLY, CLUSTERDOWN, LOADING,
+ * MASTERDOWN: not executed; a lost or late answer: nobody knows) leaves here at once as AppError
+ * store_unavailable with the cause for the log, and the caller's repeat decides.
  */
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis, type RedisOptions, ReplyError } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { AppError, codeOf } from './errors.js';
+import { slotOf } from './redis-slot.js';
+import { parseRedisUrl, type RedisTarget, type TlsFiles } from './redis-url.js';
 
-export type RedisClient = Redis;
 export type Script = (
   keys: readonly string[],
   args: readonly (string | number)[],
 ) => Promise<unknown>;
-
-type Logs = { warn(fields: object, text: string): void; info(fields: object, text: string): void };
-
-/** Options for redis://, rediss:// and unix://user:pass@localhost/path/to/socket. */
-export const parseRedisUrl = (url: string): RedisOptions => {
-  const parsed = new URL(url);
-  const auth = {
-    ...(parsed.username === '' ? {} : { username: decodeURIComponent(parsed.username) }),
-    ...(parsed.password === '' ? {} : { password: decodeURIComponent(parsed.password) }),
-  };
-  if (parsed.protocol === 'unix:') return { ...auth, path: decodeURIComponent(parsed.pathname) };
-  if (parsed.protocol !== 'redis:' && parsed.protocol !== 'rediss:')
-    throw new Error('a Redis URL must start with redis://, rediss:// or unix://');
-  return {
-    ...auth,
-    host: parsed.hostname.replace(/^\[|\]$/g, ''),
-    port: parsed.port === '' ? 6379 : Number(parsed.port),
-    db: Number(parsed.pathname.slice(1) || '0'),
-    ...(parsed.protocol === 'rediss:' ? { tls: {} } : {}),
-  };
+/** One server of whatever topology. */
+export type RedisNode = Redis;
+/** What one server and a Cluster have in common, and how this store does a strong write, if it does. */
+export type RedisClient = (Redis | Cluster) & {
+  runStrong?: (lua: string, ...call: Parameters<Script>) => Promise<unknown>;
 };
 
-/**
- * A connected client, or one that keeps trying: commands fail at once while it is away.
- * `blocking` is for XREAD BLOCK and WAIT: no command timeout, a connection of its own.
- */
-export const connectRedis = (options: {
+type Logs = { warn(fields: object, text: string): void; info(fields: object, text: string): void };
+type ConnectOptions = {
   url: string;
   name: string;
   log: Logs;
   commandTimeoutMs?: number;
+  /** For XREAD BLOCK: no command timeout, a connection of its own. */
   blocking?: boolean;
-}): RedisClient => {
-  const settings = {
-    ...parseRedisUrl(options.url),
-    protocol: 2 as const,
-    connectionName: `floodgate-${options.name}`,
+};
+
+/** A Cluster's map is read this often, because a server that hangs tells nobody that it was replaced. */
+const mapEveryMs = 1000;
+const connectTimeoutMs = 500;
+/** Longer than any command may take, XREAD BLOCK included. */
+const silenceMs = 1000;
+
+const retryStrategy = (times: number): number =>
+  Math.min(50 * 2 ** Math.min(times, 4), 500) * (0.75 + Math.random() / 2);
+
+const readTls = ({ ca, cert, key }: TlsFiles, servername?: string) => ({
+  ...(ca && { ca: readFileSync(ca) }),
+  ...(cert && key && { cert: readFileSync(cert), key: readFileSync(key) }),
+  ...(servername && isIP(servername) === 0 && { servername }),
+});
+
+type CommonOptions = ReturnType<typeof commonOptions>;
+
+const commonOptions = (
+  { name, blocking, commandTimeoutMs = 250 }: ConnectOptions,
+  { username, password }: RedisTarget,
+) => ({
+  ...(username && { username }),
+  ...(password && { password }),
+  enableOfflineQueue: false,
+  retryStrategy,
+  protocol: 2 as const,
+  replyMapping: 'legacy' as const,
+  connectionName: `floodgate-${name}`,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  connectTimeout: connectTimeoutMs,
+  // How long a server that hangs may take to close a connection.
+  disconnectTimeout: connectTimeoutMs,
+  ...(blocking ? {} : { commandTimeout: commandTimeoutMs }),
+  // A server that hangs does not close our connection when another takes its place.
+  socketTimeout: silenceMs,
+  // 1 = reconnect, perhaps to another server, without sending again what failed.
+  reconnectOnError: (error: Error): 1 | false =>
+    /^(READONLY|MASTERDOWN|LOADING|UNBLOCKED)/.test(error.message) ? 1 : false,
+});
+
+const openSingle = (target: RedisTarget & { kind: 'single' }, options: CommonOptions): Redis => {
+  const { at, db, tls } = target;
+  if ('path' in at) return new Redis({ ...options, path: at.path, db });
+  return new Redis({ ...options, ...at, db, ...(tls && { tls: readTls(tls, at.host) }) });
+};
+
+const openSentinel = (
+  target: RedisTarget & { kind: 'sentinel' },
+  options: CommonOptions,
+): Redis => {
+  const { hosts, master, db, sentinelUsername, sentinelPassword } = target;
+  const tls = target.tls && readTls(target.tls);
+  return new Redis({
+    ...options,
+    sentinels: hosts,
+    name: master,
+    role: 'master',
+    db,
+    ...(sentinelUsername && { sentinelUsername }),
+    ...(sentinelPassword && { sentinelPassword }),
+    ...(tls && { tls, sentinelTLS: tls, enableTLSForSentinelMode: true }),
+    sentinelCommandTimeout: connectTimeoutMs,
+    sentinelRetryStrategy: retryStrategy,
+  });
+};
+
+const openCluster = (
+  target: RedisTarget & { kind: 'cluster' },
+  options: CommonOptions,
+): Cluster => {
+  const { enableOfflineQueue: _, retryStrategy: __, ...redisOptions } = options;
+  const cluster = new Cluster(target.hosts, {
+    redisOptions: { ...redisOptions, ...(target.tls && { tls: readTls(target.tls) }) },
     enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    connectTimeout: 500,
-    ...(options.blocking ? {} : { commandTimeout: options.commandTimeoutMs ?? 250 }),
-    retryStrategy: (times: number) =>
-      Math.min(50 * 2 ** Math.min(times, 4), 500) * (0.75 + Math.random() / 2),
-    // 1 = reconnect without sending again what failed.
-    reconnectOnError: (error: Error): 1 | false =>
-      error.message.startsWith('READONLY') ? 1 : false,
-  };
-  const client = new Redis({ ...settings, replyMapping: 'legacy' });
+    clusterRetryStrategy: retryStrategy,
+    slotsRefreshInterval: mapEveryMs,
+    slotsRefreshTimeout: connectTimeoutMs,
+    // A certificate may name the host, so the host stays a name.
+    dnsLookup: (host, done) => done(null, host),
+    maxRedirections: 4,
+    // Not executed, so it may be sent again, while a slot moves from one server to another.
+    retryDelayOnTryAgain: 40,
+    // 0 = never again. Above 0, ioredis sends a command whose answer was lost a second time.
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
+  });
+  let isPlanned = false;
+  // Nodes are connected to before the first command, which would wait for the connection in a queue.
+  cluster.on('+node', (node: Redis) => {
+    if (node.status === 'wait') node.connect().catch(() => {});
+  });
+  // A node whose connection is lost leaves the map; it may just have been restarted.
+  cluster.on('-node', () => {
+    if (isPlanned) return;
+    isPlanned = true;
+    setTimeout(() => {
+      isPlanned = false;
+      if (cluster.status === 'ready') cluster.refreshSlotsCache();
+    }, retryStrategy(1)).unref();
+  });
+  return cluster;
+};
+
+const open = (options: ConnectOptions): Redis | Cluster => {
+  const target = parseRedisUrl(options.url);
+  const common = commonOptions(options, target);
+  if (target.kind === 'cluster') return openCluster(target, common);
+  return target.kind === 'sentinel' ? openSentinel(target, common) : openSingle(target, common);
+};
+
+/** A connected client, or one that keeps trying: commands fail at once while it is away. */
+export const connectRedis = (options: ConnectOptions): RedisClient => {
+  const { name, log } = options;
+  const client: RedisClient = open(options);
   let isUp = false;
   client.on('ready', () => {
     isUp = true;
-    options.log.info({ store: options.name }, 'redis connected');
+    log.info({ store: name }, 'redis connected');
   });
   client.on('close', () => {
-    if (isUp) options.log.warn({ store: options.name }, 'redis connection lost');
+    if (isUp) log.warn({ store: name }, 'redis connection lost');
     isUp = false;
   });
   // Failures reach the callers; without a listener ioredis prints them.
@@ -92,7 +181,7 @@ export const whenReady = (client: RedisClient, timeoutMs: number): Promise<void>
   });
 
 const asStoreError = (cause: unknown): never => {
-  throw new AppError('store_unavailable', { cause });
+  throw cause instanceof AppError ? cause : new AppError('store_unavailable', { cause });
 };
 
 /** A plain command with its failure mapped. */
@@ -126,22 +215,54 @@ export const defineScript = (
 };
 
 /**
- * What makes this store forget what was acknowledged; undefined = nothing does. A server that does
- * not let us ask is a problem too. AppError store_unavailable when it did not answer.
+ * A script whose effect must survive a failover once it is acknowledged: resolves only when enough
+ * replicas have it, where the store has replicas. After store_unavailable it may have been executed
+ * all the same, so it must be repeatable; the repeat waits for the replicas again.
  */
-export const findDurabilityProblem = async (client: RedisClient): Promise<string | undefined> => {
-  try {
-    const [, appendOnly] = (await client.config('GET', 'appendonly')) as string[];
-    const [, policy] = (await client.config('GET', 'maxmemory-policy')) as string[];
-    if (appendOnly !== 'yes') return 'appendonly is off';
-    if (policy !== 'noeviction') return `maxmemory-policy is ${policy}, not noeviction`;
-    return undefined;
-  } catch (cause) {
-    // Only the server's own refusal is an answer; a late or broken one says nothing.
-    if (cause instanceof ReplyError)
-      return 'CONFIG GET is not allowed, so its durability is unknown';
-    throw new AppError('store_unavailable', { cause });
-  }
+export const defineStrongScript = (
+  client: RedisClient,
+  script: { name: string; keys: number; lua: string },
+): Script => {
+  const { runStrong } = client;
+  if (runStrong === undefined) return defineScript(client, script);
+  return (keys, args) => runStrong(script.lua, keys, args).catch(asStoreError);
+};
+
+/** Resolves when what was written so far, where `key` is, would survive a failover. */
+export const confirmWrites = async (client: RedisClient, key: string): Promise<void> => {
+  await client.runStrong?.('return 1', [key], []).catch(asStoreError);
+};
+
+/** The server that answers for `key` at this moment; undefined when none is known. */
+export const nodeOf = (client: RedisClient, key: string): RedisNode | undefined => {
+  if (client instanceof Redis) return client;
+  const address = client.slots[slotOf(key)]?.[0];
+  return address === undefined ? undefined : nodeAt(client, address);
+};
+
+/** A known server of a Cluster by its host:port. */
+export const nodeAt = (client: RedisClient, address: string): RedisNode | undefined =>
+  client instanceof Redis
+    ? undefined
+    : client.nodes().find(({ options }) => `${options.host}:${options.port}` === address);
+
+/** Every server that may be asked for `role`. */
+export const nodesOf = (client: RedisClient, role: 'master' | 'slave'): RedisNode[] => {
+  if (client instanceof Redis) return role === 'master' ? [client] : [];
+  return client.nodes(role);
+};
+
+/** Reads a Cluster's map again. Never rejects. */
+export const refreshNodes = (client: RedisClient): Promise<void> =>
+  new Promise((resolve) => {
+    if (client instanceof Redis) resolve();
+    else client.refreshSlotsCache(() => resolve());
+  });
+
+/** Ends all connections, also to servers that hang; the client then makes new ones. */
+export const dropConnections = (client: RedisClient): void => {
+  const nodes = client instanceof Redis ? [client] : client.nodes();
+  for (const { stream } of nodes) stream?.destroy();
 };
 
 export const quitRedis = async (client: RedisClient): Promise<void> => {

@@ -1,20 +1,91 @@
 /**
  * A program's connection to Redis, checked before anything is promised: a store that may forget what
- * was acknowledged is refused unless the operator said so.
+ * was acknowledged is refused unless the operator said so. Where the store has replicas, a second
+ * connection is kept for strong writes.
  */
+import { AppError } from './errors.js';
 import type { Log } from './log.js';
 import {
   connectRedis,
-  findDurabilityProblem,
+  nodesOf,
   patiently,
   type RedisClient,
+  type RedisNode,
   whenReady,
 } from './redis.js';
+import { parseRedisUrl } from './redis-url.js';
+import { createStrong, strongTimeoutMs } from './strong.js';
 
 const patienceMs = 10_000;
 
 const notAnswering =
-  'Redis does not answer at REDIS_URL: is it running, are user and password right?';
+  'Redis does not answer at REDIS_URL: is it running, are user, password and the form of the URL right?';
+
+/** Only the server's own refusal is an answer; a late or broken one says nothing. */
+const isRefusal = (cause: unknown): boolean =>
+  cause instanceof Error && cause.name === 'ReplyError';
+
+/** What makes this server forget what was acknowledged; undefined = nothing does. */
+const findNodeProblem = async (node: RedisNode): Promise<string | undefined> => {
+  try {
+    const [, appendOnly] = (await node.config('GET', 'appendonly')) as string[];
+    const [, policy] = (await node.config('GET', 'maxmemory-policy')) as string[];
+    if (appendOnly !== 'yes') return 'appendonly is off';
+    if (policy !== 'noeviction') return `maxmemory-policy is ${policy}, not noeviction`;
+    return undefined;
+  } catch (cause) {
+    if (isRefusal(cause)) return 'CONFIG GET is not allowed, so its durability is unknown';
+    throw new AppError('store_unavailable', { cause });
+  }
+};
+
+/**
+ * The first problem of any master, and of any replica of a Cluster that answers: it may be master
+ * next. AppError store_unavailable when a master did not answer.
+ */
+export const findDurabilityProblem = async (client: RedisClient): Promise<string | undefined> => {
+  const masters = nodesOf(client, 'master');
+  if (masters.length === 0) throw new AppError('store_unavailable', { detail: 'no master known' });
+  const replicas = nodesOf(client, 'slave').filter(({ status }) => status === 'ready');
+  const problems = await Promise.all([
+    ...masters.map(findNodeProblem),
+    ...replicas.map((node) => findNodeProblem(node).catch(() => undefined)),
+  ]);
+  return problems.find((problem) => problem !== undefined);
+};
+
+/** How many replicas follow the master that has the fewest. AppError store_unavailable. */
+const countReplicas = async (client: RedisClient): Promise<number> => {
+  const infos = await Promise.all(
+    nodesOf(client, 'master').map((node) => node.info('replication')),
+  ).catch((cause: unknown) => {
+    throw new AppError('store_unavailable', { cause });
+  });
+  return Math.min(...infos.map((text) => Number(/^connected_slaves:(\d+)/m.exec(text)?.[1])));
+};
+
+/** Strong writes wait for `replicas`; said once when there are too few of them now. */
+const openStrong = async (
+  redis: RedisClient,
+  options: { url: string; name: string; log: Log; replicas: number },
+) => {
+  const { url, name, log, replicas } = options;
+  const client = connectRedis({
+    url,
+    name: `${name}-strong`,
+    log,
+    commandTimeoutMs: strongTimeoutMs,
+  });
+  redis.on('end', () => client.disconnect());
+  redis.runStrong = createStrong({ client, replicas });
+  await whenReady(client, patienceMs);
+  const found = await patiently(() => countReplicas(redis), patienceMs);
+  if (found < replicas)
+    log.warn(
+      { replicas: found, needed: replicas },
+      'a master has too few replicas: logout, registration and password change answer 503 until it has, see REDIS_WAIT_REPLICAS',
+    );
+};
 
 /** Throws an Error that says what to do. */
 export const openStore = async (options: {
@@ -24,11 +95,13 @@ export const openStore = async (options: {
   log: Log;
 }): Promise<RedisClient> => {
   const { url, name, log } = options;
+  const { waitReplicas: replicas } = parseRedisUrl(url);
   const redis = connectRedis({ url, name, log });
   let problem: string | undefined;
   try {
     await whenReady(redis, patienceMs);
     problem = await patiently(() => findDurabilityProblem(redis), patienceMs);
+    if (replicas > 0) await openStrong(redis, { url, name, log, replicas });
   } catch (cause) {
     redis.disconnect();
     throw new Error(notAnswering, { cause });

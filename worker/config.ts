@@ -7,7 +7,8 @@ import { isLoopback } from '../shared/address.js';
 import { createEnv, type Env, mask } from '../shared/env.js';
 import { readIdentityFiles } from '../shared/identity.js';
 import { countCpus, memoryBytes } from '../shared/machine.js';
-import { readShared } from '../shared/settings.js';
+import { splitRedisUrls } from '../shared/redis-url.js';
+import { createRedisUrls, readShared } from '../shared/settings.js';
 import { targetProblem, weakestTarget } from './passwords/policy.js';
 import type { TcpSettings } from './tcp.js';
 
@@ -72,16 +73,16 @@ const readTcp = (env: Env): TcpSettings | undefined => {
   return { listen, advertise, tls };
 };
 
-const splitSecret = (text: string | undefined): string[] =>
-  (text ?? '').split(',').filter((part) => part !== '');
-
 /** Throws ConfigError with every problem. */
 export const loadConfig = (source: NodeJS.ProcessEnv, pid: number) => {
   const env = createEnv(source);
   const target = readTarget(env);
   const threads = readThreads(env, target.memoryKiB * 1024);
-  const shared = readShared(env, source);
-  const lockUrls = splitSecret(env.secret('LOCK_REDIS_URLS'));
+  const urls = createRedisUrls(env);
+  const shared = readShared(env, source, urls);
+  const lockUrls = splitRedisUrls(env.secret('LOCK_REDIS_URLS') ?? '').map((url) =>
+    urls.read('LOCK_REDIS_URLS', url),
+  );
   const config = {
     nodeId: readNodeId(env, defaultNodeId(source, pid)),
     threads,

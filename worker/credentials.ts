@@ -6,7 +6,7 @@
  * All functions throw AppError store_unavailable.
  */
 import { AppError } from '../shared/errors.js';
-import { defineScript, type RedisClient } from '../shared/redis.js';
+import { defineScript, defineStrongScript, type RedisClient } from '../shared/redis.js';
 
 export type Norm = 'nfc' | 'raw';
 export type Credential = {
@@ -111,9 +111,9 @@ const rowOf = (value: unknown): (string | null)[] => {
 
 export const createCredentials = ({ redis }: { redis: RedisClient }) => {
   const findRow = defineScript(redis, findScript);
-  const createRow = defineScript(redis, createScript);
+  const createRow = defineStrongScript(redis, createScript);
   const replaceRow = defineScript(redis, replaceScript);
-  const changeRow = defineScript(redis, changeScript);
+  const changeRow = defineStrongScript(redis, changeScript);
   const keysOf = (u: string): string[] => [`user:{${u}}`, `cred:{${u}}`];
 
   const find = async (u: string): Promise<Credential | undefined> => {

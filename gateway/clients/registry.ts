@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { AppError } from '../../shared/errors.js';
-import { defineScript, type RedisClient, storeCall } from '../../shared/redis.js';
+import { defineStrongScript, type RedisClient, storeCall } from '../../shared/redis.js';
 import { type ClientRecord, digestSecret, parseRecord } from './record.js';
 
 export const clientsKey = 'clients';
@@ -33,7 +33,7 @@ export const createRegistry = ({
   redis: RedisClient;
   now?: () => number;
 }) => {
-  const swap = defineScript(redis, { name: 'swapClient', keys: 1, lua: swapLua });
+  const swap = defineStrongScript(redis, { name: 'swapClient', keys: 1, lua: swapLua });
 
   const makeSecret = () => {
     const secret = randomBytes(32).toString('base64url');

@@ -27,7 +27,9 @@ export const createRefresh = ({
     const rotated = await sessions.rotate(refresh_token, publicClient);
     ctx.facts = { session_id: rotated.sessionId, refresh: rotated.outcome };
     if (!('refreshToken' in rotated)) {
-      // Again for one that had ended before: the first try to tell the edges may have failed.
+      // Again for one that had ended before: the first try to tell the edges may have failed. And to
+      // its end on the replicas: a failover must not bring the family back.
+      await sessions.end(rotated.sessionId);
       await revocations.publish({ kind: 'session', id: rotated.sessionId });
       throw new AppError('session_ended');
     }

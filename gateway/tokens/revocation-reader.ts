@@ -1,13 +1,14 @@
 /**
  * Follows one Redis stream without missing an entry unnoticed: XREAD BLOCK from our position, and
- * beside it, every 200 ms, a look at both ends of the stream. A lost connection, a stream that vanished,
- * went backwards or was trimmed past our position is a *gap*: everything retained is read again.
+ * beside it, every 200 ms, a look at both ends of the stream. A lost connection, another server than
+ * before (its stream may lack a tail that we have seen, and go on with ids below our position), a stream that
+ * vanished, went backwards or was trimmed past our position is a *gap*: everything retained is read again.
  * Redis may hang without closing (a paused server, a dead route), so a turn that takes longer than
  * the watchdog allows destroys the connection; the client then makes a new one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../shared/log.js';
-import type { RedisClient } from '../../shared/redis.js';
+import { dropConnections, nodeOf, type RedisClient } from '../../shared/redis.js';
 
 const blockMs = 200;
 const watchdogMs = 1000;
@@ -70,6 +71,7 @@ export const followLog = ({
   let mode: 'all' | 'follow' = 'all';
   let gap: string | undefined = 'start';
   let probedAt = Number.NEGATIVE_INFINITY;
+  let server: unknown;
   let isClosed = false;
 
   const startOver = (reason: string) => {
@@ -98,9 +100,18 @@ export const followLog = ({
     return reply?.[0]?.[1] ?? [];
   };
 
+  /** Whether the connection is not the one of the last answer; in a Cluster that may happen silently. */
+  const isElsewhere = (): boolean => {
+    const before = server;
+    server = nodeOf(client, key)?.stream;
+    return position !== origin && server !== before;
+  };
+
   const turn = async () => {
     const sentAt = now();
+    if (isElsewhere()) return startOver('another server has the stream');
     const [problem, entries] = await Promise.all([probe(), readNext()]);
+    if (isElsewhere()) return startOver('another server has the stream');
     if (problem !== undefined) return startOver(problem);
     if (gap !== undefined) onGap(gap);
     gap = undefined;
@@ -114,7 +125,7 @@ export const followLog = ({
   };
 
   const watched = async () => {
-    const watchdog = setTimeout(() => client.stream?.destroy(), watchdogMs);
+    const watchdog = setTimeout(() => dropConnections(client), watchdogMs);
     try {
       await turn();
     } finally {
@@ -141,7 +152,7 @@ export const followLog = ({
     close: async (): Promise<void> => {
       isClosed = true;
       client.disconnect();
-      client.stream?.destroy();
+      dropConnections(client);
       await ended;
     },
   };

@@ -6,7 +6,7 @@
  * here are the entries, the state they add up to, and what a check may still say when the log is lost.
  */
 import type { Log } from '../../shared/log.js';
-import { defineScript, type RedisClient } from '../../shared/redis.js';
+import { confirmWrites, defineStrongScript, type RedisClient } from '../../shared/redis.js';
 import { followLog } from './revocation-reader.js';
 
 export const revocationsKey = 'revocations';
@@ -96,7 +96,7 @@ const createState = (now: () => number) => {
 
 /** Appends entries for a process that does not follow the log. Throws store_unavailable. */
 export const createPublish = ({ redis }: { redis: RedisClient }) => {
-  const append = defineScript(redis, { name: 'publishRevocation', keys: 1, lua: publishLua });
+  const append = defineStrongScript(redis, { name: 'publishRevocation', keys: 1, lua: publishLua });
   return async (entry: Revocation): Promise<void> => {
     const gen = entry.kind === 'user' ? ['gen', entry.gen] : [];
     await append([revocationsKey], [retainedMs, 'kind', entry.kind, 'id', entry.id, ...gen]);
@@ -154,11 +154,12 @@ export const createRevocations = ({
 
   return {
     /**
-     * Durable in the log, and in force at this edge, when it resolves. Idempotent; what the log is
-     * known to hold is not written again, so repeating a logout costs nothing. Throws store_unavailable.
+     * Durable in the log, on its replicas too, and in force at this edge, when it resolves. Idempotent;
+     * what the log is known to hold is not written again, but the replicas may not have it yet: an edge
+     * reads an entry before they do. Throws store_unavailable.
      */
     publish: async (entry: Revocation): Promise<void> => {
-      if (state.has(entry)) return;
+      if (state.has(entry)) return confirmWrites(redis, revocationsKey);
       await append(entry);
       state.add(entry);
     },

@@ -25,7 +25,7 @@ const find = (name: string): string | undefined => {
 };
 
 /** Debian's redis-tools ship the server as redis-check-rdb: the name it is called by decides. */
-const findServer = (): string => {
+export const findServer = (): string => {
   const found = ['redis-server', 'valkey-server', 'redis-check-rdb'].map(find).find(Boolean);
   if (found === undefined) throw new Error('no redis-server: apt-get install redis-tools');
   return found;
@@ -44,7 +44,7 @@ const ping = (socket: string): Promise<boolean> =>
     client.once('close', () => resolve(false));
   });
 
-const exited = (child: ChildProcess): Promise<unknown> =>
+export const exited = (child: ChildProcess): Promise<unknown> =>
   child.exitCode !== null || child.signalCode !== null
     ? Promise.resolve()
     : new Promise((resolve) => child.once('exit', resolve));

@@ -52,8 +52,12 @@ export const createPassword = (parts: {
     let hash: string | undefined;
     for (let tries = 0; tries < maxTries; tries++) {
       const credential = await credentials.find(u);
-      if (credential?.isActive && credential.attempt === attempt.id)
-        return { credential, gen: credential.gen };
+      if (credential?.isActive && credential.attempt === attempt.id) {
+        // Its own write, which is not acknowledged before the replicas have it.
+        const gen = await credentials.changePassword(u, credential, { ...credential });
+        if (gen !== undefined) return { credential, gen };
+        continue;
+      }
       const checked = await check(ticket, credential, current_password);
       const isRight = checked.outcome === 'ok';
       const isInPlace = !isRight && (await isRepeat(ticket, credential, new_password));
