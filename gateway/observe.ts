@@ -16,6 +16,7 @@ const audited: Record<string, string> = {
   '/v1/logout': 'logout',
   '/users': 'admin_import',
   '/nodes': 'admin_node',
+  '/keys/rotate': 'admin_key',
 };
 const bounds = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 1, 1.5, 2.5,

@@ -32,6 +32,7 @@ import { createSessions } from './sessions.js';
 import { keepCertificate, openGatewayIdentity } from './tls.js';
 import { loadKeys } from './tokens/keys.js';
 import { createRevocations } from './tokens/revocations.js';
+import { followKeys } from './tokens/rotation.js';
 import { createSign } from './tokens/sign.js';
 import { createVerify } from './tokens/verify.js';
 import { createAccounts } from './username.js';
@@ -46,7 +47,8 @@ const openTokens = async ({ config, lifecycle, log }: Given) => {
   const { redisUrl: url, acceptDataLoss, issuer, audience, accessTtlMs } = config;
   const redis = await openStore({ url, name: 'edge', acceptDataLoss, log });
   lifecycle.onStop('redis', () => quitRedis(redis), 1000);
-  const keys = await patiently(() => loadKeys({ redis, kek: config.kek, alg: config.tokenAlg }));
+  const { kek, previousKek, tokenAlg: alg, keyIntervalMs: intervalMs } = config;
+  const keys = await patiently(() => loadKeys({ redis, kek, previousKek, alg, intervalMs }));
   const revocations = createRevocations({
     redis,
     connect: () => connectRedis({ url, name: 'revocations', log, blocking: true }),
@@ -54,6 +56,8 @@ const openTokens = async ({ config, lifecycle, log }: Given) => {
     log,
   });
   lifecycle.onStop('revocation log', revocations.close, 1000);
+  const following = followKeys({ keys, revocations, log });
+  lifecycle.onStop('keyring', following.close, 1000);
   await revocations.ready();
   const ttlSeconds = accessTtlMs / 1000;
   const sign = createSign({ keys, issuer, audience, ttlSeconds });

@@ -12,7 +12,8 @@ import { readSettings } from './settings.mjs';
 
 /** @typedef {import('./paths.mjs').Env} Env */
 
-const timeoutMs = 5000;
+/** A revoked key takes two seconds until its successor signs everywhere, an RSA key as many to make. */
+const timeoutMs = 15_000;
 
 /** @param {Env} env */
 const adminUrl = (env) => {
@@ -24,11 +25,12 @@ const adminUrl = (env) => {
 /** @param {unknown} value */
 const textOf = (value) => (typeof value === 'string' ? value : '');
 
-/** @param {string} url @param {number} status @param {Record<string, unknown>} body */
-const explain = (url, status, body) => {
+/** @param {string} url @param {string} path @param {number} status @param {Record<string, unknown>} body */
+const explain = (url, path, status, body) => {
   if (status === 401)
     return `${url} does not take this ADMIN_TOKEN: is it the one of that gateway?`;
-  if (status === 404) return 'No such node. `floodgate nodes` lists them.';
+  if (status === 404 && path.startsWith('/nodes'))
+    return 'No such node. `floodgate nodes` lists them.';
   return `The admin port answered ${status}: ${textOf(body.error_description) || textOf(body.error)}`;
 };
 
@@ -37,13 +39,18 @@ const explain = (url, status, body) => {
  * @param {Env} env
  * @param {'GET' | 'POST'} method
  * @param {string} path
+ * @param {object} [content] sent as JSON
  * @returns {Promise<Record<string, any>>}
  */
-export const callAdmin = async (env, method, path) => {
+export const callAdmin = async (env, method, path, content) => {
   const url = adminUrl(env);
-  const headers = { authorization: `Bearer ${readAdminToken(preparePaths(env), env)}` };
+  const headers = {
+    authorization: `Bearer ${readAdminToken(preparePaths(env), env)}`,
+    ...(content === undefined ? {} : { 'content-type': 'application/json' }),
+  };
+  const body = content === undefined ? null : JSON.stringify(content);
   const signal = AbortSignal.timeout(timeoutMs);
-  const response = await fetch(url + path, { method, headers, signal }).catch((error) => {
+  const response = await fetch(url + path, { method, headers, body, signal }).catch((error) => {
     const reason = error.cause instanceof Error ? codeOf(error.cause) : error.name;
     throw new Refusal(
       `No answer from the admin port at ${url} (${reason}). Is the gateway running? ` +
@@ -51,7 +58,7 @@ export const callAdmin = async (env, method, path) => {
     );
   });
   const text = await response.text();
-  const body = text.startsWith('{') ? JSON.parse(text) : {};
-  if (!response.ok) throw new Refusal(explain(url, response.status, body));
-  return body;
+  const answer = text.startsWith('{') ? JSON.parse(text) : {};
+  if (!response.ok) throw new Refusal(explain(url, path, response.status, answer));
+  return answer;
 };

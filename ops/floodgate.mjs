@@ -29,6 +29,10 @@ const verbs = {
     help: 'floodgate undrain ID: take it back',
     load: async () => (await import('./nodes.mjs')).undrainNode,
   },
+  keys: {
+    help: 'floodgate keys list|rotate [--revoke KID]: keys that sign access tokens (--json)',
+    load: async () => (await import('./keys.mjs')).runKeys,
+  },
 };
 
 const help = [

@@ -17,9 +17,13 @@ import { isMessage } from '../ipc.js';
 import { createNodes } from '../nodes/submit.js';
 import { createObserve } from '../observe.js';
 import { keepCertificate, openGatewayIdentity } from '../tls.js';
+import { loadKeys } from '../tokens/keys.js';
+import { createPublish } from '../tokens/revocations.js';
+import { createKeyDesk } from '../tokens/rotation.js';
 import { createAccounts } from '../username.js';
 import { createGate } from './gate.js';
 import { createGather } from './gather.js';
+import { createKeyRoutes } from './routes/keys.js';
 import { createMetricsRoute } from './routes/metrics.js';
 import { createNodeRoutes } from './routes/nodes.js';
 import { createUserRoutes } from './routes/users.js';
@@ -45,12 +49,15 @@ export const startAdmin = async ({
   const accounts = createAccounts(await patiently(() => loadNameKey({ redis })));
   const addresses = createAddresses({ trustedProxies: [], log, metrics });
   const gather = createGather({ lifecycle, nodes });
-  const { defaultScopes } = config;
+  const { defaultScopes, kek, previousKek, tokenAlg: alg, keyIntervalMs: intervalMs } = config;
+  const keys = await patiently(() => loadKeys({ redis, kek, previousKek, alg, intervalMs }));
+  const desk = createKeyDesk({ keys, publish: createPublish({ redis }) });
 
   const http = createHttp({
     routes: [
       createMetricsRoute({ gather, own: metrics.json }),
       ...createNodeRoutes({ nodes, gather }),
+      ...createKeyRoutes({ desk }),
       ...createUserRoutes({ redis, nodes, accounts, defaultScopes }),
     ],
     log,

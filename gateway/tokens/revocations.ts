@@ -30,7 +30,9 @@ export type Revocation =
   /** Everything of account `id` (its `u`) from before `gen`: password change, disabling. */
   | { kind: 'user'; id: string; gen: number }
   /** One access token, or one signing key by its key id. */
-  | { kind: 'jti' | 'key'; id: string };
+  | { kind: 'jti' | 'key'; id: string }
+  /** Ends nothing: the keyring has changed, `id` says how. */
+  | { kind: 'keyring'; id: string };
 
 type Checked = { sid: string; u: string; gen: number; jti: string; kid: string };
 /** `life` counts the gaps: an entry of an earlier life may be missing from the store. */
@@ -38,7 +40,7 @@ type Known = { until: number; life: number; gen: number };
 
 export type Revocations = ReturnType<typeof createRevocations>;
 
-const kinds = ['session', 'user', 'jti', 'key'] as const;
+const kinds = ['session', 'user', 'jti', 'key', 'keyring'] as const;
 
 /** An entry from the store; undefined when a later version wrote something we do not know. */
 const readEntry = (fields: ReadonlyMap<string, string>): Revocation | undefined => {
@@ -57,6 +59,7 @@ const createState = (now: () => number) => {
     user: new Map(),
     jti: new Map(),
     key: new Map(),
+    keyring: new Map(),
   };
   let life = 0;
 
@@ -94,6 +97,15 @@ const createState = (now: () => number) => {
   };
 };
 
+/** Appends entries for a process that does not follow the log. Throws store_unavailable. */
+export const createPublish = ({ redis }: { redis: RedisClient }) => {
+  const append = defineScript(redis, { name: 'publishRevocation', keys: 1, lua: publishLua });
+  return async (entry: Revocation): Promise<void> => {
+    const gen = entry.kind === 'user' ? ['gen', entry.gen] : [];
+    await append([revocationsKey], [retainedMs, 'kind', entry.kind, 'id', entry.id, ...gen]);
+  };
+};
+
 /**
  * Follows the log until closed. `staleMs`: for how long a check still answers after the log was last
  * heard (`allow:30s`: 30,000; `deny`: 1,000). `connect` makes the blocking connection.
@@ -112,9 +124,10 @@ export const createRevocations = ({
   /** Monotonic milliseconds. */
   now?: () => number;
 }) => {
-  const append = defineScript(redis, { name: 'publishRevocation', keys: 1, lua: publishLua });
+  const append = createPublish({ redis });
   const state = createState(now);
   const gapListeners: (() => void)[] = [];
+  const keyListeners: (() => void)[] = [];
   let heardAt = Number.NEGATIVE_INFINITY;
   let markReady = () => {};
   const ready = new Promise<void>((resolve) => {
@@ -128,8 +141,10 @@ export const createRevocations = ({
     now,
     onEntry: (fields) => {
       const entry = readEntry(fields);
-      if (entry === undefined) log.warn({}, 'unknown entry in the revocation log');
-      else state.add(entry);
+      if (entry === undefined) return log.warn({}, 'unknown entry in the revocation log');
+      state.add(entry);
+      if (entry.kind !== 'key' && entry.kind !== 'keyring') return;
+      for (const listener of keyListeners) listener();
     },
     onGap: (reason) => {
       log.info({ reason }, 'reading the whole revocation log');
@@ -150,8 +165,7 @@ export const createRevocations = ({
      */
     publish: async (entry: Revocation): Promise<void> => {
       if (state.has(entry)) return;
-      const gen = entry.kind === 'user' ? ['gen', entry.gen] : [];
-      await append([revocationsKey], [retainedMs, 'kind', entry.kind, 'id', entry.id, ...gen]);
+      await append(entry);
       state.add(entry);
     },
 
@@ -170,6 +184,11 @@ export const createRevocations = ({
     /** `listener` runs whenever the log had a gap, before it is read again from its beginning. */
     onGap: (listener: () => void): void => {
       gapListeners.push(listener);
+    },
+
+    /** `listener` runs whenever an entry says that the keyring is not what it was. */
+    onKeys: (listener: () => void): void => {
+      keyListeners.push(listener);
     },
 
     /** Resolves when the whole log has been read for the first time. */

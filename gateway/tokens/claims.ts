@@ -1,0 +1,69 @@
+/**
+ * What an access token says, once its signature is right: the claims of RFC 9068 and our own, each of
+ * the type and in the range that we issue. Throws token_invalid, or token_expired for a token that was
+ * good and is over.
+ */
+import { AppError } from '../../shared/errors.js';
+
+/** How far the clocks of two gateways may be apart. */
+const skewSeconds = 60;
+
+export type Claims = {
+  readonly sub: string;
+  readonly sid: string;
+  readonly gen: number;
+  readonly scope: string;
+  readonly clientId: string;
+  readonly jti: string;
+  /** Seconds since 1970. */
+  readonly exp: number;
+  /** The account key: the part of `sid` before the dot. */
+  readonly u: string;
+  readonly kid: string;
+};
+
+type Expected = {
+  kid: string;
+  issuer: string;
+  audience: string;
+  maxLifeSeconds: number;
+  nowSeconds: number;
+};
+
+const sessionId = /^[\w-]{22}\.[\w-]{22}$/;
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+/** Whole seconds up to the year 5138: no fractions, no 1e308, no text. */
+const isTime = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) < 1e11;
+
+const invalid = (detail: string) => new AppError('token_invalid', { detail });
+
+/** The end of its life, when all of its times make sense. */
+const readTimes = (
+  { exp, iat, nbf }: Readonly<Record<string, unknown>>,
+  { maxLifeSeconds, nowSeconds }: Expected,
+): number => {
+  if (!isTime(exp) || !isTime(iat)) throw invalid('exp or iat');
+  if (exp <= iat || exp - iat > maxLifeSeconds) throw invalid('life');
+  if (iat > nowSeconds + skewSeconds) throw invalid('iat in the future');
+  if (nbf !== undefined && (!isTime(nbf) || nbf > nowSeconds + skewSeconds)) throw invalid('nbf');
+  if (exp <= nowSeconds) throw new AppError('token_expired');
+  return exp;
+};
+
+export const readClaims = (
+  payload: Readonly<Record<string, unknown>>,
+  expected: Expected,
+): Claims => {
+  const { iss, aud, sub, sid, gen, scope, client_id: clientId, jti } = payload;
+  if (iss !== expected.issuer) throw invalid('iss');
+  // One audience, not a list with ours in it: whoever else is meant could use the token here.
+  if (aud !== expected.audience) throw invalid('aud');
+  const exp = readTimes(payload, expected);
+  if (!isText(sub) || !isText(jti) || !isText(clientId)) throw invalid('sub, jti or client_id');
+  if (typeof sid !== 'string' || !sessionId.test(sid)) throw invalid('sid');
+  if (!Number.isSafeInteger(gen) || typeof gen !== 'number') throw invalid('gen');
+  if (typeof scope !== 'string') throw invalid('scope');
+  return { sub, sid, gen, scope, clientId, jti, exp, u: sid.slice(0, 22), kid: expected.kid };
+};
