@@ -12,12 +12,8 @@ import { readIssuers } from './issuers/settings.js';
 export type Config = ReturnType<typeof loadConfig>;
 
 const secretNames = [
-  'adminToken',
-  'metricsToken',
-  'redisUrl',
-  'backupRedisUrl',
-  'nodeSecrets',
-  'kek',
+  ...['adminToken', 'metricsToken', 'redisUrl', 'backupRedisUrl', 'nodeSecrets'],
+  ...['kek', 'previousKek'],
 ];
 const loopback = ['127.0.0.1', '::1', 'localhost'];
 const day = 86_400_000;
@@ -38,12 +34,26 @@ const readStoreLoss = (env: ReturnType<typeof createEnv>): number => {
   return 1000;
 };
 
-const readKek = (env: ReturnType<typeof createEnv>): Buffer => {
+/** `current` or `current,previous`: the first seals the keyring, both open it. */
+const readKek = (env: ReturnType<typeof createEnv>) => {
   const text = env.requiredSecret('KEY_ENCRYPTION_KEY', '32 random bytes in base64url.');
-  const bytes = Buffer.from(text, 'base64url');
-  if (text !== '' && bytes.length !== 32)
-    env.complain('KEY_ENCRYPTION_KEY must be 32 bytes in base64url (43 characters).');
-  return bytes;
+  const [kek = Buffer.alloc(0), previousKek, ...rest] = text
+    .split(',')
+    .map((part) => Buffer.from(part.trim(), 'base64url'));
+  const isRight = kek.length === 32 && (previousKek?.length ?? 32) === 32 && rest.length === 0;
+  if (text !== '' && !isRight)
+    env.complain(
+      'KEY_ENCRYPTION_KEY must be 32 bytes in base64url (43 characters), or two as "current,previous".',
+    );
+  return { kek, previousKek };
+};
+
+/** 0 = never. Long enough for an edge to hear of a key before its first signature. */
+const readRotation = (env: ReturnType<typeof createEnv>): number => {
+  const ms = env.durationMs('KEY_ROTATION_INTERVAL', { default: 30 * day });
+  if (ms > 0 && ms < 10_000)
+    env.complain('KEY_ROTATION_INTERVAL must be 0s (never) or at least 10s.');
+  return ms;
 };
 
 const adminHint = 'the bearer token of the admin port.';
@@ -77,6 +87,7 @@ const readTokens = (env: ReturnType<typeof createEnv>, port: number) => {
     issuer,
     audience: env.string('AUDIENCE', { default: issuer }),
     tokenAlg: env.oneOf('ACCESS_TOKEN_ALG', ['EdDSA', 'RS256', 'ES256'] as const, 'EdDSA'),
+    keyIntervalMs: readRotation(env),
     accessTtlMs: env.durationMs('ACCESS_TOKEN_TTL', {
       default: 600_000,
       min: 10_000,
@@ -112,7 +123,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv) => {
     ...readShared(env, source),
     backupRedisUrl: env.secret('BACKUP_REDIS_URL'),
     nodeTls: readIdentityFiles(env),
-    kek: readKek(env),
+    ...readKek(env),
     trustedProxies: readProxies(env),
     registration: env.oneOf('REGISTRATION', ['open', 'closed'] as const, 'closed'),
     defaultScopes: env.string('DEFAULT_SCOPES', { default: 'account' }),

@@ -20,6 +20,7 @@ const audited: Record<string, string> = {
   '/users': 'admin_import',
   '/nodes': 'admin_node',
   '/clients': 'admin_client',
+  '/keys/rotate': 'admin_key',
 };
 /** Asked as often as tokens are checked: only what is refused is logged. */
 const auditedFailures: Record<string, string> = { '/oauth/introspect': 'oauth_introspect' };

@@ -52,6 +52,7 @@ import { checkForeign } from './tokens/foreign.js';
 import { loadKeys } from './tokens/keys.js';
 import { createRevocations } from './tokens/revocations.js';
 import { createRevoked } from './tokens/revoked.js';
+import { followKeys } from './tokens/rotation.js';
 import { createSign } from './tokens/sign.js';
 import { usersOnly } from './tokens/users-only.js';
 import { type Claims, createVerify, type Verifier } from './tokens/verify.js';
@@ -75,7 +76,8 @@ const openTokens = async ({ config, lifecycle, log }: Given) => {
   const redis = await openStore({ url, name: 'edge', acceptDataLoss, log });
   lifecycle.onStop('redis', () => quitRedis(redis), 1000);
   const backup = await openBackup({ config, redis, lifecycle, log });
-  const keys = await patiently(() => loadKeys({ redis, kek: config.kek, alg: config.tokenAlg }));
+  const { kek, previousKek, tokenAlg: alg, keyIntervalMs: intervalMs } = config;
+  const keys = await patiently(() => loadKeys({ redis, kek, previousKek, alg, intervalMs }));
   const revocations = createRevocations({
     redis,
     connect: () => connectRedis({ url, name: 'revocations', log, blocking: true }),
@@ -83,6 +85,8 @@ const openTokens = async ({ config, lifecycle, log }: Given) => {
     log,
   });
   lifecycle.onStop('revocation log', revocations.close, 1000);
+  const following = followKeys({ keys, revocations, log });
+  lifecycle.onStop('keyring', following.close, 1000);
   await revocations.ready();
   const ttlSeconds = accessTtlMs / 1000;
   const sign = createSign({ keys, issuer, audience, ttlSeconds });

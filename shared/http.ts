@@ -109,11 +109,14 @@ export const createHttp = (options: HttpOptions) => {
   const write = (ctx: Ctx, reply: Reply) => {
     const { req, res } = ctx;
     const text = reply.text ?? (reply.body === undefined ? '' : JSON.stringify(reply.body));
-    const headers: Record<string, string> = { 'x-request-id': ctx.requestId };
+    const headers: Record<string, string> = {
+      'x-request-id': ctx.requestId,
+      'cache-control': 'no-store',
+    };
     if (reply.body !== undefined) headers['content-type'] = 'application/json; charset=utf-8';
-    headers['cache-control'] = 'no-store';
-    if (reply.headers !== undefined) Object.assign(headers, reply.headers);
-    if (reply.status !== 204) headers['content-length'] = String(Buffer.byteLength(text));
+    for (const name in reply.headers) headers[name] = reply.headers[name] ?? '';
+    if (reply.status !== 204)
+      headers['content-length'] = text === '' ? '0' : String(Buffer.byteLength(text));
     if (decorate !== undefined) decorate(req, headers);
     // A body that was refused unread would have to be read to reuse the connection.
     if (isStopping || (!req.complete && reply.status >= 400)) headers.connection = 'close';

@@ -20,12 +20,15 @@ import { createObserve } from '../observe.js';
 import { openBackup, openUserSessions } from '../open-backup.js';
 import { createResets } from '../resets.js';
 import { keepCertificate, openGatewayIdentity } from '../tls.js';
+import { loadKeys } from '../tokens/keys.js';
 import { createPublish } from '../tokens/revocations.js';
+import { createKeyDesk } from '../tokens/rotation.js';
 import { createAccounts } from '../username.js';
 import { createGate } from './gate.js';
 import { createGather } from './gather.js';
 import { createAccountRoutes } from './routes/accounts.js';
 import { createClientRoutes } from './routes/clients.js';
+import { createKeyRoutes } from './routes/keys.js';
 import { createMetricsRoute } from './routes/metrics.js';
 import { createNodeRoutes } from './routes/nodes.js';
 import { createUserRoutes } from './routes/users.js';
@@ -55,16 +58,15 @@ export const startAdmin = async ({
   const publish = createPublish({ redis });
   const userSessions = openUserSessions({ config, redis, backup, publish });
   const resets = createResets({ redis });
-  const { defaultScopes } = config;
+  const { defaultScopes, kek, previousKek, tokenAlg: alg, keyIntervalMs: intervalMs } = config;
+  const keys = await patiently(() => loadKeys({ redis, kek, previousKek, alg, intervalMs }));
 
   const http = createHttp({
     routes: [
       createMetricsRoute({ gather, own: metrics.json }),
       ...createNodeRoutes({ nodes, gather }),
-      ...createClientRoutes({
-        registry: createRegistry({ redis }),
-        publish: createPublish({ redis }),
-      }),
+      ...createClientRoutes({ registry: createRegistry({ redis }), publish }),
+      ...createKeyRoutes({ desk: createKeyDesk({ keys, publish }) }),
       ...createUserRoutes({ redis, nodes, accounts, defaultScopes }),
       ...createAccountRoutes({ redis, userSessions, resets }),
     ],

@@ -1,201 +1,204 @@
 /**
- * The keyring: signing keys for access tokens and MAC keys for refresh and device tokens. Redis
- * holds it as one string (`keyring`), AES-256-GCM under KEY_ENCRYPTION_KEY, so that whoever reads the
- * store can sign nothing. The first process makes it (SET NX), everybody else reads it back; a
- * signing key for another algorithm is added by compare-and-set. Private keys never leave the gateway.
+ * The keyring of this process: opened once, read again when told (rotation.ts says when), changed by
+ * compare-and-set only, so that exactly one process makes the next key. What the rules are is in
+ * ring.ts, where it is kept in ring-store.ts, what is done with the keys in live-keys.ts.
+ * Private keys never leave the gateway.
  */
+import { AppError, isAppError } from '../../shared/errors.js';
+import type { RedisClient } from '../../shared/redis.js';
+import type { SigningAlg } from './algorithms.js';
+import { createLiveKeys, type SigningKey } from './live-keys.js';
 import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type JsonWebKey,
-  type KeyObject,
-  randomBytes,
-  timingSafeEqual,
-} from 'node:crypto';
-import { calculateJwkThumbprint } from 'jose';
-import { AppError } from '../../shared/errors.js';
-import { defineScript, type RedisClient, storeCall } from '../../shared/redis.js';
+  findNewest,
+  isDue,
+  keepLive,
+  leadOf,
+  makeRing,
+  makeSigning,
+  type Ring,
+  type SigningEntry,
+  serialOf,
+  startOf,
+  withSigning,
+} from './ring.js';
+import { createRingStore, type RingStore, type Stored } from './ring-store.js';
 
-const keyringKey = 'keyring';
-
-/**
- * Replaces the keyring if nobody else did meanwhile.
- * KEYS: keyring. ARGV: the text that was read, the new text. Returns 1 when replaced, else 0.
- */
-const swapLua = `
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2])
-return 1`;
-
-export const signingAlgs = ['EdDSA', 'RS256', 'ES256'] as const;
-export type SigningAlg = (typeof signingAlgs)[number];
-export type MacPurpose = 'refresh' | 'device';
-
-type SigningEntry = { kid: string; alg: SigningAlg; created_at: number; jwk: JsonWebKey };
-type MacEntry = { id: string; key: string };
-/** Newest first in every list: the first of its kind is used, the others still verify. */
-type Ring = { signing: SigningEntry[] } & Record<MacPurpose, MacEntry[]>;
-
-export type VerifyingKey = { alg: SigningAlg; key: KeyObject };
+export { type SigningAlg, signingAlgs } from './algorithms.js';
+export type { SigningKey, VerifyingKey } from './live-keys.js';
 export type Keyring = Awaited<ReturnType<typeof loadKeys>>;
 
-/** How each algorithm makes its keys; 3072 bits of RSA are about 128 bits of strength. */
-const makeKey: Record<SigningAlg, () => KeyObject> = {
-  EdDSA: () => generateKeyPairSync('ed25519').privateKey,
-  ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
-  RS256: () => generateKeyPairSync('rsa', { modulusLength: 3072 }).privateKey,
-};
+/** Others may be faster with a change, but not for ever. */
+const maxTries = 10;
 
-const makeSigning = async (alg: SigningAlg, nowMs: number): Promise<SigningEntry> => {
-  const jwk = makeKey[alg]().export({ format: 'jwk' });
-  return { kid: await calculateJwkThumbprint(jwk), alg, created_at: nowMs, jwk };
-};
-
-const makeMac = (): MacEntry => ({
-  id: randomBytes(3).toString('base64url'),
-  key: randomBytes(32).toString('base64url'),
-});
-
-/** `v1.<iv>.<ciphertext>.<tag>`, base64url. */
-const seal = (kek: Buffer, ring: Ring): string => {
-  const iv = randomBytes(12);
-  const cipher = createCipheriv('aes-256-gcm', kek, iv).setAAD(Buffer.from(keyringKey));
-  const body = Buffer.concat([cipher.update(JSON.stringify(ring), 'utf8'), cipher.final()]);
-  return ['v1', ...[iv, body, cipher.getAuthTag()].map((p) => p.toString('base64url'))].join('.');
-};
-
-const isRing = (value: unknown): value is Ring =>
-  typeof value === 'object' &&
-  value !== null &&
-  ['signing', 'refresh', 'device'].every((name) => Array.isArray(Reflect.get(value, name)));
-
-/** Throws a plain Error: this process must not start, or must keep the keys it has. */
-const unseal = (kek: Buffer, text: string): Ring => {
-  const [version, iv, body, tag] = text.split('.');
-  if (version !== 'v1' || !iv || !body || !tag)
-    throw new Error('the keyring in Redis is in a format that this version does not know');
-  try {
-    const options = { authTagLength: 16 };
-    const decipher = createDecipheriv('aes-256-gcm', kek, Buffer.from(iv, 'base64url'), options)
-      .setAAD(Buffer.from(keyringKey))
-      .setAuthTag(Buffer.from(tag, 'base64url'));
-    const plain = Buffer.concat([
-      decipher.update(Buffer.from(body, 'base64url')),
-      decipher.final(),
-    ]);
-    const ring: unknown = JSON.parse(plain.toString('utf8'));
-    if (isRing(ring)) return ring;
-  } catch {
-    // The cause would say no more, and a SyntaxError would quote key material.
+/** The stored ring; the first process makes it. */
+const openRing = async (store: RingStore, alg: SigningAlg, nowMs: number): Promise<Stored> => {
+  for (let tries = 0; tries < maxTries; tries++) {
+    const found = await store.read();
+    if (found !== undefined) return found;
+    await store.create(await makeRing(alg, nowMs));
   }
-  throw new Error(
-    'KEY_ENCRYPTION_KEY does not open the keyring in Redis: it differs from the one that made it',
-  );
+  throw new AppError('store_unavailable', { detail: 'the keyring does not stay' });
 };
 
-/** The stored ring with a key for `alg` in it; makes either when it is missing. */
-const openRing = async (redis: RedisClient, kek: Buffer, alg: SigningAlg, nowMs: number) => {
-  const swap = defineScript(redis, { name: 'swapKeyring', keys: 1, lua: swapLua });
-  for (;;) {
-    const text = await storeCall(redis.get(keyringKey));
-    if (text === null) {
-      const signing = [await makeSigning(alg, nowMs)];
-      const ring = { signing, refresh: [makeMac()], device: [makeMac()] };
-      await storeCall(redis.set(keyringKey, seal(kek, ring), 'NX'));
-      continue;
-    }
-    const ring = unseal(kek, text);
-    if (ring.signing.some((entry) => entry.alg === alg)) return ring;
-    const signing = [await makeSigning(alg, nowMs), ...ring.signing];
-    await swap([keyringKey], [text, seal(kek, { ...ring, signing })]);
-  }
+/** A key that the ring has, or will have: one, however often its change must be tried. */
+const createMaker = (alg: SigningAlg, createdAt: number, leadMs: number) => {
+  let made: Promise<SigningEntry> | undefined;
+  return async (ring: Ring): Promise<Ring> => {
+    made ??= makeSigning(alg, { createdAt, leadMs });
+    return withSigning(ring, [await made, ...ring.signing]);
+  };
 };
-
-const publicJwk = ({ jwk, kid, alg }: SigningEntry) => ({
-  ...createPublicKey({ key: jwk, format: 'jwk' }).export({ format: 'jwk' }),
-  kid,
-  alg,
-  use: 'sig',
-});
-
-const readRing = (ring: Ring) => ({
-  jwks: { keys: ring.signing.map(publicJwk) },
-  verifying: ring.signing.map(({ kid, alg, jwk }): [string, VerifyingKey] => [
-    kid,
-    { alg, key: createPublicKey({ key: jwk, format: 'jwk' }) },
-  ]),
-  macs: {
-    refresh: ring.refresh.map(({ id, key }) => ({ id, key: Buffer.from(key, 'base64url') })),
-    device: ring.device.map(({ id, key }) => ({ id, key: Buffer.from(key, 'base64url') })),
-  },
-});
-
-const hmac = (key: Buffer, text: string) =>
-  createHmac('sha256', key).update(text).digest('base64url');
 
 /**
- * Opens the keyring. Throws store_unavailable, or a plain Error that says what is wrong with the key
- * encryption key; either way the process must not serve.
+ * Opens the keyring, with a key for `alg` in it. Throws store_unavailable, or a plain Error that says
+ * what is wrong with the key encryption key; either way the process must not serve.
  */
 export const loadKeys = async ({
   redis,
   kek,
+  previousKek,
   alg = 'EdDSA',
+  intervalMs = 0,
   now = Date.now,
 }: {
   redis: RedisClient;
   kek: Buffer;
+  previousKek?: Buffer | undefined;
   alg?: SigningAlg;
+  /** The age at which `renew` replaces a key; 0 = never. */
+  intervalMs?: number;
   now?: () => number;
 }) => {
-  const ring = await openRing(redis, kek, alg, now());
-  const entry = ring.signing.find((candidate) => candidate.alg === alg);
-  if (entry === undefined) throw new Error(`the keyring has no ${alg} key`);
-  const privateKey = createPrivateKey({ key: entry.jwk, format: 'jwk' });
-  let current = readRing(ring);
-  const verifying = new Map(current.verifying);
-  const ownKeys: ReadonlyMap<string, VerifyingKey> = verifying;
+  const keks = [kek, ...(previousKek === undefined ? [] : [previousKek])] as const;
+  const store = createRingStore({ redis, keks });
+  const live = createLiveKeys({ alg, now });
+  const leadMs = leadOf(intervalMs);
+  let current = await openRing(store, alg, now());
+  live.take(current.ring);
 
-  /** Takes in what other processes added; throws store_unavailable. The signing key stays. */
+  const take = (stored: Stored) => {
+    live.take(stored.ring);
+    current = stored;
+  };
+
+  /** A store that lost the ring, or is a replica from before its last change, gets ours again. */
+  const read = async () => {
+    const found = await store.read(current);
+    if (found === undefined || serialOf(found.ring) < serialOf(current.ring))
+      await store.restore(found, current);
+    else if (found !== current) take(found);
+  };
+
+  /** Takes in what other processes changed. Throws store_unavailable; then the keys stay as they are. */
   const reload = async (): Promise<void> => {
-    const text = await storeCall(redis.get(keyringKey));
-    if (text === null) return;
     try {
-      current = readRing(unseal(kek, text));
+      await read();
     } catch (cause) {
-      throw new AppError('store_unavailable', { cause });
+      throw isAppError(cause) ? cause : new AppError('store_unavailable', { cause });
     }
-    verifying.clear();
-    for (const [kid, key] of current.verifying) verifying.set(kid, key);
   };
 
-  /** MAC under the newest key of that purpose: 43 characters of base64url. */
-  const mac = (purpose: MacPurpose, text: string): { keyId: string; mac: string } => {
-    const [newest] = current.macs[purpose];
-    if (newest === undefined) throw new Error(`the keyring has no ${purpose} key`);
-    return { keyId: newest.id, mac: hmac(newest.key, text) };
+  /** `edit` sees the newest ring; undefined leaves it as it is. True when this call changed it. */
+  const change = async (edit: (ring: Ring) => Promise<Ring> | Ring | undefined) => {
+    for (let tries = 0; tries < maxTries; tries++) {
+      await reload();
+      const seen = current;
+      const ring = await edit(seen.ring);
+      if (ring === undefined) return false;
+      const next = await store.replace(seen, ring);
+      if (next === undefined) continue;
+      take(next);
+      return true;
+    }
+    throw new AppError('store_unavailable', { detail: 'the keyring keeps changing' });
   };
 
-  /** Timing safe. Compares the text of the MAC, so that it has exactly one spelling. */
-  const checkMac = (purpose: MacPurpose, keyId: string, text: string, claimed: string): boolean => {
-    const found = current.macs[purpose].find((candidate) => candidate.id === keyId);
-    if (found === undefined) return false;
-    const expected = Buffer.from(hmac(found.key, text), 'latin1');
-    const given = Buffer.from(claimed, 'utf8');
-    return given.length === expected.length && timingSafeEqual(given, expected);
+  const isWaiting = (ring: Ring): boolean => {
+    const newest = findNewest(ring, alg);
+    return newest !== undefined && startOf(newest) > now();
   };
+
+  /**
+   * A new signing key: published now, signing when everybody knows it. One that still waits for its
+   * turn is that key, so a repeat makes no second one. True when this call made it.
+   */
+  const rotate = async (): Promise<boolean> => {
+    const withNew = createMaker(alg, now(), leadMs);
+    return change((ring) => (isWaiting(ring) ? undefined : withNew(ring)));
+  };
+
+  /** Sees to it that without `kid` there is a key of ours that signs within `soonMs`. */
+  const replace = async (kid: string, soonMs: number): Promise<boolean> => {
+    const withNew = createMaker(alg, now(), soonMs);
+    const at = now() + soonMs;
+    return change((ring) => {
+      const newest = findNewest(ring, alg);
+      if (newest === undefined || newest.kid === kid) return withNew(ring);
+      if (startOf(newest) <= at) return undefined;
+      const rest = ring.signing.filter((entry) => entry !== newest);
+      return withSigning(ring, [{ ...newest, signs_from: at }, ...rest]);
+    });
+  };
+
+  /** Takes a key out of the ring: nothing it signed is valid where the ring is known. Repeatable. */
+  const drop = (kid: string): Promise<boolean> =>
+    change((ring) => {
+      const rest = ring.signing.filter((entry) => entry.kid !== kid);
+      if (rest.length === 0) throw new AppError('internal', { detail: 'the only key' });
+      return rest.length === ring.signing.length ? undefined : withSigning(ring, rest);
+    });
+
+  /** Without the keys that nobody needs, and under the current key encryption key. */
+  const withoutDead = (ring: Ring): Ring | undefined => {
+    const kept = keepLive(ring, { intervalMs, nowMs: now() });
+    const isClean = kept.length === ring.signing.length && !current.isPreviousKey;
+    return isClean ? undefined : withSigning(ring, kept);
+  };
+
+  /** As an operator sees it. */
+  const describe = (entry: SigningEntry) => {
+    const isWaitingFor = startOf(entry) > now() ? 'next' : 'retired';
+    return {
+      kid: entry.kid,
+      alg: entry.alg,
+      state: entry.kid === live.signing().kid ? 'signing' : isWaitingFor,
+      created_at: new Date(entry.created_at).toISOString(),
+      signs_from: new Date(startOf(entry)).toISOString(),
+    };
+  };
+
+  // After a change of algorithm the old key signs on until everybody knows the new one.
+  if (findNewest(current.ring, alg) === undefined) await rotate();
 
   return {
-    signing: { kid: entry.kid, alg, privateKey },
-    /** Our own keys and nothing else, by key id. Changes in place. */
-    verifying: ownKeys,
-    jwks: (): object => current.jwks,
-    mac,
-    checkMac,
+    /** Whose turn it is; another one later. */
+    get signing(): SigningKey {
+      return live.signing();
+    },
+    verifying: live.verifying,
+    jwks: live.jwks,
+    mac: live.mac,
+    checkMac: live.checkMac,
     reload,
+    rotate,
+    replace,
+    drop,
+
+    /**
+     * What is due by the clock: reads the ring again, makes the next key, lets go of dead ones, seals
+     * anew what the previous key encryption key sealed. True when it made a key.
+     */
+    renew: async (): Promise<boolean> => {
+      await reload();
+      const isMade = isDue(current.ring, alg, { intervalMs, nowMs: now() }) && (await rotate());
+      if (withoutDead(current.ring) !== undefined) await change(withoutDead);
+      return isMade;
+    },
+
+    /** Grows with every change of the ring. */
+    serial: (): number => serialOf(current.ring),
+
+    /** All signing keys, the last to sign first. */
+    list: () => [...current.ring.signing].sort((a, b) => startOf(b) - startOf(a)).map(describe),
   };
 };

@@ -30,7 +30,9 @@ export type Revocation =
   /** Everything of account `id` (its `u`) from before `gen`: password change, disabling. */
   | { kind: 'user'; id: string; gen: number }
   /** One access token, or one signing key by its key id. */
-  | { kind: 'jti' | 'key'; id: string };
+  | { kind: 'jti' | 'key'; id: string }
+  /** Ends nothing: the keyring has changed, `id` says how. */
+  | { kind: 'keyring'; id: string };
 
 type Checked = { sid: string; u: string; gen: number; jti: string; kid: string };
 /** `life` counts the gaps: an entry of an earlier life may be missing from the store. */
@@ -38,7 +40,7 @@ type Known = { until: number; life: number; gen: number };
 
 export type Revocations = ReturnType<typeof createRevocations>;
 
-const kinds = ['session', 'user', 'jti', 'key'] as const;
+const kinds = ['session', 'user', 'jti', 'key', 'keyring'] as const;
 
 /** An entry from the store; undefined when a later version wrote something we do not know. */
 const readEntry = (fields: ReadonlyMap<string, string>): Revocation | undefined => {
@@ -57,6 +59,7 @@ const createState = (now: () => number) => {
     user: new Map(),
     jti: new Map(),
     key: new Map(),
+    keyring: new Map(),
   };
   let life = 0;
 
@@ -124,6 +127,7 @@ export const createRevocations = ({
   const append = createPublish({ redis });
   const state = createState(now);
   const gapListeners: (() => void)[] = [];
+  const keyListeners: (() => void)[] = [];
   let heardAt = Number.NEGATIVE_INFINITY;
   let markReady = () => {};
   const ready = new Promise<void>((resolve) => {
@@ -137,8 +141,10 @@ export const createRevocations = ({
     now,
     onEntry: (fields) => {
       const entry = readEntry(fields);
-      if (entry === undefined) log.warn({}, 'unknown entry in the revocation log');
-      else state.add(entry);
+      if (entry === undefined) return log.warn({}, 'unknown entry in the revocation log');
+      state.add(entry);
+      if (entry.kind !== 'key' && entry.kind !== 'keyring') return;
+      for (const listener of keyListeners) listener();
     },
     onGap: (reason) => {
       log.info({ reason }, 'reading the whole revocation log');
@@ -179,6 +185,11 @@ export const createRevocations = ({
     /** `listener` runs whenever the log had a gap, before it is read again from its beginning. */
     onGap: (listener: () => void): void => {
       gapListeners.push(listener);
+    },
+
+    /** `listener` runs whenever an entry says that the keyring is not what it was. */
+    onKeys: (listener: () => void): void => {
+      keyListeners.push(listener);
     },
 
     /** Resolves when the whole log has been read for the first time. */

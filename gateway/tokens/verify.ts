@@ -1,97 +1,42 @@
 /**
  * Checks access tokens. A token seen before costs one lookup in a bounded cache and one local look at
- * the revocation log, and is answered synchronously: this is the hottest path of an edge. A new one goes
- * through `parse.ts` (one spelling only), the signature (jose, off the main thread) and claim rules of
- * our own, then through the same revocation check. Negative results are not cached.
+ * the revocation log: this is the hottest path of an edge. A new one goes through parse.ts (one spelling
+ * only), its signature, claims.ts, then the same revocation check. Negative results are not cached.
+ *
+ * Signatures are checked with node:crypto on the main thread, a few per turn of the loop (turns.ts).
+ * jose would check them in the thread pool: the way there and back costs more than it takes off the
+ * main thread, and queues behind file reads. jose's other rules are in parse.ts and claims.ts, where
+ * they are stricter; the tests hold both against the same tokens.
  */
-import { errors as joseErrors, jwtVerify } from 'jose';
 import { AppError } from '../../shared/errors.js';
 import { createCache } from '../cache.js';
+import { algorithms } from './algorithms.js';
+import { type Claims, readClaims } from './claims.js';
 import type { VerifyingKey } from './keys.js';
-import { parseHeader } from './parse.js';
+import {
+  decodePart,
+  type Header,
+  type Parts,
+  parseHeader,
+  parseObject,
+  splitToken,
+} from './parse.js';
 import type { Revocations } from './revocations.js';
+import { createTurns } from './turns.js';
 
-/** How far the clocks of two gateways may be apart. */
-const skewSeconds = 60;
-/** An unknown key id makes us read the keyring again, at most this often. */
-const reloadMs = 30_000;
-/** More signature checks than this wait their turn: a crowd of new tokens is spread over many turns
- *  of the event loop, and log writes do not queue behind them in the thread pool. */
-const maxChecks = 16;
-/** About 100 ms of signature checks; whoever comes later is told to come again. */
-const maxWaiting = 512;
-
-export type Claims = {
-  readonly sub: string;
-  /** Empty for a client that acts for itself: it has no session. */
-  readonly sid: string;
-  readonly gen: number;
-  readonly scope: string;
-  readonly clientId: string;
-  readonly jti: string;
-  /** Seconds since 1970. */
-  readonly iat: number;
-  readonly exp: number;
-  readonly aud: string;
-  /** The account key: the part of `sid` before the dot, or the id of a client without session. */
-  readonly u: string;
-  readonly kid: string;
-};
-
+export type { Claims } from './claims.js';
 export type Verifier = ReturnType<typeof createVerify>;
 
-const sessionId = /^[\w-]{22}\.[\w-]{22}$/;
-
-const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
-/** Whole seconds up to the year 5138: no fractions, no 1e308, no text. */
-const isTime = (value: unknown): value is number =>
-  Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) < 1e11;
+/** Unknown key ids make us read the keyring again, all of them together at most this often. */
+const rereadMs = 1000;
+/** About a millisecond of signature checks per turn of the loop. */
+const perTurn = 8;
+/** About 100 ms of signature checks; whoever comes later is told to come again. */
+const maxWaiting = 512;
+/** All tokens of a key share one header; there are few keys. */
+const maxHeaders = 64;
 
 const invalid = (detail: string) => new AppError('token_invalid', { detail });
-
-/** Runs at most `limit` of the given tasks at a time, the others in order of arrival; refuses what
- *  would have to wait behind too many. */
-const createGate = (limit: number) => {
-  const waiting: (() => void)[] = [];
-  let running = 0;
-  return async <T>(task: () => Promise<T>): Promise<T> => {
-    if (waiting.length >= maxWaiting) throw new AppError('overloaded', { detail: 'new tokens' });
-    if (running >= limit) await new Promise<void>((resolve) => waiting.push(resolve));
-    else running++;
-    try {
-      return await task();
-    } finally {
-      // The place goes straight to the next one, so nobody can slip in between.
-      const next = waiting.shift();
-      if (next === undefined) running--;
-      else next();
-    }
-  };
-};
-
-/** jose has checked signature, typ, iss, aud and exp; the rest of RFC 9068 and our own claims. */
-const readClaims = (
-  payload: Readonly<Record<string, unknown>>,
-  { kid, maxLifeSeconds, nowSeconds }: { kid: string; maxLifeSeconds: number; nowSeconds: number },
-): Claims => {
-  const { sub, sid, gen, scope, client_id: clientId, jti, exp, iat, nbf, aud } = payload;
-  if (!isTime(exp) || !isTime(iat)) throw invalid('exp or iat');
-  if (exp <= iat || exp - iat > maxLifeSeconds) throw invalid('life');
-  if (iat > nowSeconds + skewSeconds) throw invalid('iat in the future');
-  if (nbf !== undefined && (!isTime(nbf) || nbf > nowSeconds + skewSeconds)) throw invalid('nbf');
-  if (!isText(sub) || !isText(jti) || !isText(clientId)) throw invalid('sub, jti or client_id');
-  if (typeof aud !== 'string') throw invalid('aud');
-  if (!Number.isSafeInteger(gen) || typeof gen !== 'number') throw invalid('gen');
-  if (typeof scope !== 'string') throw invalid('scope');
-  const common = { sub, gen, scope, clientId, jti, iat, exp, aud, kid };
-  // A client's own token says so three times; no user's id begins like that (RFC 9068 § 5).
-  if (sub.startsWith('c_')) {
-    if (sub !== clientId || sid !== undefined) throw invalid('sub of a client');
-    return { ...common, sid: '', u: sub };
-  }
-  if (typeof sid !== 'string' || !sessionId.test(sid)) throw invalid('sid');
-  return { ...common, sid, u: sid.slice(0, 22) };
-};
 
 export const createVerify = ({
   keys,
@@ -115,80 +60,90 @@ export const createVerify = ({
   now?: () => number;
 }) => {
   const cache = createCache<Claims>(cacheSize);
-  /** New tokens being checked: a burst with one new token costs one signature check. */
+  /** New tokens that wait: a burst with one of them costs one signature check. */
   const pending = new Map<string, Promise<Claims>>();
-  const inTurn = createGate(maxChecks);
+  /** Headers of tokens that were valid. */
+  const headers = new Map<string, Header>();
+  const turns = createTurns({ perTurn, maxWaiting });
   const counts = { hits: 0, misses: 0 };
-  let reloadedAt = Number.NEGATIVE_INFINITY;
-  let reloading: Promise<void> | undefined;
-  revocations.onGap(() => cache.clear());
+  let rereadAt = Number.NEGATIVE_INFINITY;
+  let lastReread: Promise<void> = Promise.resolve();
+  /** While it is pending, a key may have ended without our hearing of it. */
+  let doubt: Promise<void> | undefined;
 
-  const reload = async () => {
-    reloadedAt = now();
-    try {
-      await keys.reload();
-    } catch (error) {
-      // Asked again soon, but not by every unknown key id.
-      reloadedAt = now() - reloadMs + 1000;
-      throw error;
-    }
+  revocations.onGap(() => {
+    cache.clear();
+    const reading = keys.reload().catch(() => {});
+    doubt = reading;
+    void reading.then(() => {
+      if (doubt === reading) doubt = undefined;
+    });
+  });
+
+  /** The last reading of the keyring, or a new one: whoever asks within a second shares its fate. */
+  const reread = (): Promise<void> => {
+    if (Math.abs(now() - rereadAt) < rereadMs) return lastReread;
+    rereadAt = now();
+    lastReread = keys.reload();
+    // Every caller sees the failure; without a caller it is nobody's.
+    lastReread.catch(() => {});
+    return lastReread;
   };
 
   /** Throws store_unavailable when a key may exist that we could not read. */
   const findKey = async (kid: string): Promise<VerifyingKey> => {
-    const found = keys.verifying.get(kid);
-    if (found !== undefined) return found;
-    if (now() - reloadedAt >= reloadMs) {
-      reloading ??= reload().finally(() => {
-        reloading = undefined;
-      });
-      await reloading;
-    }
-    const added = keys.verifying.get(kid);
-    if (added === undefined) throw invalid('unknown key id');
-    return added;
+    if (!keys.verifying.has(kid)) await reread();
+    const key = keys.verifying.get(kid);
+    if (key === undefined) throw invalid('unknown key id');
+    return key;
   };
 
-  const checkSignature = async (token: string, kid: string, key: VerifyingKey) => {
-    const at = now();
-    try {
-      const { payload } = await jwtVerify(token, key.key, {
-        algorithms: [key.alg],
-        typ: 'at+jwt',
-        issuer,
-        ...(audience === undefined ? {} : { audience }),
-        currentDate: new Date(at),
-        requiredClaims: ['exp'],
-      });
-      return readClaims(payload, { kid, maxLifeSeconds, nowSeconds: Math.floor(at / 1000) });
-    } catch (cause) {
-      if (cause instanceof joseErrors.JWTExpired) throw new AppError('token_expired');
-      if (cause instanceof joseErrors.JOSEError)
-        throw new AppError('token_invalid', { detail: cause.code });
-      throw cause;
-    }
+  const readHeader = (part: string): Header => headers.get(part) ?? parseHeader(part);
+
+  const remember = (part: string, header: Header) => {
+    if (headers.has(part)) return;
+    if (headers.size >= maxHeaders) headers.clear();
+    headers.set(part, header);
+  };
+
+  const finish = (token: string, parts: Parts, header: Header, key: VerifyingKey): Claims => {
+    const { kid, alg } = header;
+    if (key.alg !== alg) throw invalid('algorithm of another key');
+    const payload = decodePart(parts.payload);
+    const signature = decodePart(parts.signature);
+    const input = Buffer.from(`${parts.header}.${parts.payload}`, 'latin1');
+    if (!algorithms[key.alg].verify(key.key, input, signature)) throw invalid('signature');
+    const nowSeconds = Math.floor(now() / 1000);
+    const expected = { kid, issuer, audience, maxLifeSeconds, nowSeconds };
+    const claims = readClaims(parseObject(payload), expected);
+    remember(parts.header, header);
+    cache.set(token, claims);
+    return claims;
   };
 
   /** What costs nothing comes first: garbage must not wait in line before good tokens. */
-  const check = async (token: string): Promise<Claims> => {
-    const { kid, alg } = parseHeader(token);
-    const key = await findKey(kid);
-    if (key.alg !== alg) throw invalid('algorithm of another key');
-    return inTurn(() => checkSignature(token, kid, key));
+  const finishLater = async (token: string, parts: Parts, header: Header): Promise<Claims> => {
+    await doubt;
+    await findKey(header.kid);
+    if (!turns.tryNow()) await turns.wait();
+    return finish(token, parts, header, await findKey(header.kid));
   };
 
-  const checkOnce = (token: string): Promise<Claims> => {
+  const checkLater = (token: string, parts: Parts, header: Header): Promise<Claims> => {
+    const checked = finishLater(token, parts, header).finally(() => pending.delete(token));
+    pending.set(token, checked);
+    return checked;
+  };
+
+  const checkNew = (token: string): Claims | Promise<Claims> => {
     const running = pending.get(token);
     if (running !== undefined) return running;
     counts.misses++;
-    const checked = check(token)
-      .then((claims) => {
-        cache.set(token, claims);
-        return claims;
-      })
-      .finally(() => pending.delete(token));
-    pending.set(token, checked);
-    return checked;
+    const parts = splitToken(token);
+    const header = readHeader(parts.header);
+    const key = doubt === undefined ? keys.verifying.get(header.kid) : undefined;
+    if (key === undefined || !turns.tryNow()) return checkLater(token, parts, header);
+    return finish(token, parts, header, key);
   };
 
   const findCached = (token: string): Claims | undefined => {
@@ -214,27 +169,27 @@ export const createVerify = ({
   const refuseRevoked = refuseBy(revocations.check);
   const refuseButSession = refuseBy(revocations.checkButSession);
 
+  const verifyBy =
+    (refuse: (claims: Claims) => Claims | Promise<Claims>) =>
+    (token: string): Claims | Promise<Claims> => {
+      const claims = findCached(token) ?? checkNew(token);
+      return claims instanceof Promise ? claims.then(refuse) : refuse(claims);
+    };
+
   return {
     /**
-     * The claims of a token that is valid now: at once (returned or thrown) when the token is known,
-     * else as a promise. Throws token_invalid, token_expired, session_ended, or store_unavailable
-     * when nobody can say whether it was revoked: unknown is never "logged out".
+     * The claims of a token that is valid now: at once (returned or thrown), but for new tokens in a
+     * crowd of them and unknown keys, whose answer is a promise. Throws token_invalid, token_expired,
+     * session_ended, or store_unavailable when nobody can say whether it was revoked: unknown is never
+     * "logged out".
      */
-    verify: (token: string): Claims | Promise<Claims> => {
-      const claims = findCached(token);
-      return claims === undefined ? checkOnce(token).then(refuseRevoked) : refuseRevoked(claims);
-    },
+    verify: verifyBy(refuseRevoked),
 
     /**
      * The same for logout, which must be repeatable: a session that has ended is no reason to refuse.
      * A token from before a password change is: it must not end the session that goes on.
      */
-    verifyForLogout: (token: string): Claims | Promise<Claims> => {
-      const claims = findCached(token);
-      return claims === undefined
-        ? checkOnce(token).then(refuseButSession)
-        : refuseButSession(claims);
-    },
+    verifyForLogout: verifyBy(refuseButSession),
 
     /** Cache hits and misses since the start, and its size now. */
     stats: () => ({ ...counts, size: cache.size }),

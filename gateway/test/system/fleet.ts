@@ -182,8 +182,8 @@ export const startFleet = async (
   };
   t.teardown(async () => {
     for (const { child } of programs) child.kill('SIGCONT');
-    const gateways = programs.filter(({ name }) => name === 'gateway');
-    const others = programs.filter(({ name }) => name !== 'gateway');
+    const gateways = programs.filter(({ name }) => name.startsWith('gateway'));
+    const others = programs.filter(({ name }) => !name.startsWith('gateway'));
     const faults = (await Promise.all(gateways.map(stopProgram))).flat();
     faults.push(...(await Promise.all(others.map(stopProgram))).flat(), ...faultsInLogs(logs));
     if (faults.length > 0) throw new Error(`${dir}: ${faults.join('; ')}`);
@@ -254,6 +254,14 @@ export const startFleet = async (
       childrenOf(gateway.child.pid ?? 0).filter((pid) => titleOf(pid).includes('edge')),
     restartGateway: async () => {
       gateway = await startGateway();
+    },
+    /** Another gateway with the same settings on the same store; returns where it listens. */
+    addGateway: async (): Promise<string> => {
+      const PORT = String(await freePort());
+      const ISSUER = env.ISSUER ?? `http://localhost:${port}`;
+      const ports = { PORT, ADMIN_PORT: String(await freePort()), ISSUER };
+      await ready(run('gateway-2', 'gateway/main.js', { ...env, ...ports }));
+      return `http://127.0.0.1:${PORT}`;
     },
     restartNode: async (at: number) => {
       nodes[at] = await startNode(at);

@@ -50,7 +50,7 @@ export const encode = (value: unknown): string =>
 
 type Forged = { header?: object; claims?: object; payload?: string };
 
-const signInput = ({ alg, privateKey }: FakeKeys['signing'], input: string): Buffer => {
+export const signInput = ({ alg, privateKey }: FakeKeys['signing'], input: string): Buffer => {
   if (alg === 'EdDSA') return sign(null, Buffer.from(input), privateKey);
   const key = { key: privateKey, dsaEncoding: 'ieee-p1363' } as const;
   return sign('sha256', Buffer.from(input), alg === 'ES256' ? key : privateKey);

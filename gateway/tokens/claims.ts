@@ -1,0 +1,79 @@
+/**
+ * What an access token says, once its signature is right: the claims of RFC 9068 and our own, each of
+ * the type and in the range that we issue. Throws token_invalid, or token_expired for a token that was
+ * good and is over.
+ */
+import { AppError } from '../../shared/errors.js';
+
+/** How far the clocks of two gateways may be apart. */
+const skewSeconds = 60;
+
+export type Claims = {
+  readonly sub: string;
+  /** Empty for a client that acts for itself: it has no session. */
+  readonly sid: string;
+  readonly gen: number;
+  readonly scope: string;
+  readonly clientId: string;
+  readonly jti: string;
+  /** Seconds since 1970. */
+  readonly iat: number;
+  readonly exp: number;
+  readonly aud: string;
+  /** The account key: the part of `sid` before the dot, or the id of a client without session. */
+  readonly u: string;
+  readonly kid: string;
+};
+
+type Expected = {
+  kid: string;
+  issuer: string;
+  /** Undefined: whoever it is for. */
+  audience: string | undefined;
+  maxLifeSeconds: number;
+  nowSeconds: number;
+};
+
+const sessionId = /^[\w-]{22}\.[\w-]{22}$/;
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+/** Whole seconds up to the year 5138: no fractions, no 1e308, no text. */
+const isTime = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) < 1e11;
+
+const invalid = (detail: string) => new AppError('token_invalid', { detail });
+
+/** Its life, when all of its times make sense. */
+const readTimes = (
+  { exp, iat, nbf }: Readonly<Record<string, unknown>>,
+  { maxLifeSeconds, nowSeconds }: Expected,
+): { iat: number; exp: number } => {
+  if (!isTime(exp) || !isTime(iat)) throw invalid('exp or iat');
+  if (exp <= iat || exp - iat > maxLifeSeconds) throw invalid('life');
+  if (iat > nowSeconds + skewSeconds) throw invalid('iat in the future');
+  if (nbf !== undefined && (!isTime(nbf) || nbf > nowSeconds + skewSeconds)) throw invalid('nbf');
+  if (exp <= nowSeconds) throw new AppError('token_expired');
+  return { iat, exp };
+};
+
+export const readClaims = (
+  payload: Readonly<Record<string, unknown>>,
+  expected: Expected,
+): Claims => {
+  const { iss, aud, sub, sid, gen, scope, client_id: clientId, jti } = payload;
+  if (iss !== expected.issuer) throw invalid('iss');
+  // One audience, not a list with ours in it: whoever else is meant could use the token here.
+  if (typeof aud !== 'string' || aud !== (expected.audience ?? aud)) throw invalid('aud');
+  const times = readTimes(payload, expected);
+  if (!isText(sub) || !isText(jti) || !isText(clientId)) throw invalid('sub, jti or client_id');
+  if (!Number.isSafeInteger(gen) || typeof gen !== 'number') throw invalid('gen');
+  if (typeof scope !== 'string') throw invalid('scope');
+  const common = { sub, gen, scope, clientId, jti, ...times, aud, kid: expected.kid };
+  // A client's own token says so three times; no user's id begins like that (RFC 9068 § 5).
+  if (sub.startsWith('c_')) {
+    if (sub !== clientId || sid !== undefined) throw invalid('sub of a client');
+    return { ...common, sid: '', u: sub };
+  }
+  if (typeof sid !== 'string' || !sessionId.test(sid)) throw invalid('sid');
+  return { ...common, sid, u: sid.slice(0, 22) };
+};

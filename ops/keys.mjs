@@ -1,0 +1,51 @@
+/**
+ * `floodgate keys list` and `floodgate keys rotate [--revoke KID]`: the keys that sign access tokens.
+ * Rotating is safe at any time: the new key is published first and signs later, the old one stays until
+ * its last token is dead. Revoking is for a key that somebody else may have.
+ */
+import { callAdmin } from './admin-call.mjs';
+import { Refusal } from './refusal.mjs';
+
+/** @typedef {import('./paths.mjs').Env} Env */
+/** @typedef {{ kid: string, alg: string, state: string, created_at: string, signs_from: string }} Key */
+
+const usage = 'floodgate keys list [--json] | floodgate keys rotate [--revoke KID] [--json]';
+const columns = /** @type {const} */ (['key', 'algorithm', 'state', 'made', 'signs from']);
+
+/** @param {string} time */
+const short = (time) => time.replace(/\.\d+Z$/, 'Z');
+
+/** @param {Key} key */
+const row = (key) => [key.kid, key.alg, key.state, short(key.created_at), short(key.signs_from)];
+
+/** Columns as wide as their widest cell. @param {readonly Key[]} keys @param {boolean} asJson */
+const show = (keys, asJson) => {
+  if (asJson) return JSON.stringify({ keys }, null, 2);
+  const rows = [columns, ...keys.map(row)];
+  const widths = columns.map((_, at) => Math.max(...rows.map((cells) => cells[at]?.length ?? 0)));
+  const line = (/** @type {readonly string[]} */ cells) =>
+    cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ');
+  return rows.map((cells) => line(cells).trimEnd()).join('\n');
+};
+
+/** @param {Env} env @returns {Promise<Key[]>} */
+const readKeys = async (env) => (await callAdmin(env, 'GET', '/keys')).keys;
+
+/** @param {Env} env @param {string | undefined} kid */
+const revoke = async (env, kid) => {
+  const keys = await readKeys(env);
+  if (!keys.some((key) => key.kid === kid))
+    throw new Refusal('Revoke which key? `floodgate keys list` shows their ids.');
+  return (await callAdmin(env, 'POST', '/keys/rotate', { revoke: kid })).keys;
+};
+
+/** @param {readonly string[]} args @param {Env} env */
+export const runKeys = async (args, env) => {
+  const asJson = args.includes('--json');
+  const [verb, option, kid, ...rest] = args.filter((arg) => arg !== '--json');
+  const isRevoke = option === '--revoke' && rest.length === 0;
+  if (verb === 'list' && option === undefined) return show(await readKeys(env), asJson);
+  if (verb === 'rotate' && isRevoke) return show(await revoke(env, kid), asJson);
+  if (verb !== 'rotate' || option !== undefined) throw new Refusal(`Usage: ${usage}`);
+  return show((await callAdmin(env, 'POST', '/keys/rotate', {})).keys, asJson);
+};
