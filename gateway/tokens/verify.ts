@@ -5,8 +5,8 @@
  * our own, then through the same revocation check. Negative results are not cached.
  */
 import { errors as joseErrors, jwtVerify } from 'jose';
-import { LRUCache } from 'lru-cache';
 import { AppError } from '../../shared/errors.js';
+import { createCache } from '../cache.js';
 import type { VerifyingKey } from './keys.js';
 import { parseHeader } from './parse.js';
 import type { Revocations } from './revocations.js';
@@ -101,7 +101,7 @@ export const createVerify = ({
   cacheSize?: number;
   now?: () => number;
 }) => {
-  const cache = new LRUCache<string, Claims>({ max: cacheSize });
+  const cache = createCache<Claims>(cacheSize);
   /** New tokens being checked: a burst with one new token costs one signature check. */
   const pending = new Map<string, Promise<Claims>>();
   const inTurn = createGate(maxChecks);
