@@ -13,7 +13,9 @@ import { openStore } from '../shared/store.js';
 import { loadNameKey } from './account-key.js';
 import { createAddresses } from './address.js';
 import { createAttempts, createFloor } from './attempts.js';
+import { createCallers } from './caller.js';
 import type { Config } from './config.js';
+import { createCookieSessions } from './cookie-sessions.js';
 import { createDevices } from './devices.js';
 import { createGrant } from './grant.js';
 import { isMessage } from './ipc.js';
@@ -21,12 +23,13 @@ import { createLimits } from './limits.js';
 import { createMeters } from './meters.js';
 import { createNodes } from './nodes/submit.js';
 import { createObserve } from './observe.js';
+import { createOrigins } from './origins.js';
 import { createLogin } from './routes/login.js';
 import { createLogout } from './routes/logout.js';
 import { createPassword } from './routes/password.js';
 import { createRefresh } from './routes/refresh.js';
 import { createUsers } from './routes/users.js';
-import { createVerifyRoute } from './routes/verify.js';
+import { createVerifyRoutes } from './routes/verify.js';
 import { createWellKnown } from './routes/well-known.js';
 import { createSessions } from './sessions.js';
 import { keepCertificate, openGatewayIdentity } from './tls.js';
@@ -85,7 +88,6 @@ export const startEdge = async (given: Given): Promise<void> => {
   const tokens = await openTokens(given);
   const { redis, keys, revocations, sign, verifier } = tokens;
   const { verify, verifyForLogout } = verifier;
-  createMeters({ metrics, redis, verifier, revocations });
   const { nodeSecrets: secrets, runtimeDir, zone } = config;
   const identity = openGatewayIdentity(config.nodeTls, lifecycle, log);
   const nodes = createNodes({ redis, secrets, runtimeDir, zone, identity, log, metrics });
@@ -95,6 +97,11 @@ export const startEdge = async (given: Given): Promise<void> => {
   const accounts = createAccounts(await patiently(() => loadNameKey({ redis })));
   const addresses = createAddresses({ trustedProxies: config.trustedProxies, log, metrics });
   const sessions = openSessions(config, tokens);
+  const { sessionIdleMs: idleMs, sessionMaxMs: maxMs } = config;
+  const cookies = createCookieSessions({ redis, revocations, idleMs, maxMs });
+  const origins = createOrigins({ listed: config.corsOrigins, issuer: config.issuer });
+  const callers = createCallers({ verify, verifyForLogout, cookies, origins });
+  createMeters({ metrics, redis, verifier, cookies, revocations });
   const limits = createLimits({ redis });
   const attempts = createAttempts({ limits, nodes });
   const devices = createDevices({ keys });
@@ -107,15 +114,22 @@ export const startEdge = async (given: Given): Promise<void> => {
   const http = createHttp({
     routes: [
       createUsers({ isOpen, defaultScopes, attempts, accounts, addresses }),
-      createLogin({ attempts, accounts, addresses, devices, sessions, revocations, grant, floor }),
-      createVerifyRoute({ verify }),
+      createLogin({
+        ...{ attempts, accounts, addresses, devices, sessions, cookies, callers, origins },
+        ...{ revocations, grant, floor },
+      }),
+      ...createVerifyRoutes(callers),
       createRefresh({ sessions, revocations, grant }),
-      createPassword({ verify, attempts, addresses, sessions, revocations, grant, floor }),
-      createLogout({ verifyForLogout, sessions, revocations }),
+      createPassword({
+        ...{ callers, cookies, attempts, addresses, sessions, revocations, grant, floor },
+      }),
+      createLogout({ callers, sessions, revocations }),
       ...createWellKnown({ jwks: keys.jwks, isStopping: () => isGatewayStopping }),
     ],
     log,
     requestIdOf: addresses.requestIdOf,
+    ...(origins.decorate ? { decorate: origins.decorate } : {}),
+    preflight: origins.preflight,
     observe: createObserve({ metrics, log, addresses }),
     maxConnections: config.maxConnections,
     perClient: { max: 100, keyOf: addresses.connectionKey },

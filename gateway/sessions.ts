@@ -177,7 +177,7 @@ export const createSessions = ({
      * account changed since the verdict, so the verdict is void. Throws store_unavailable.
      */
     create: async (
-      session: Grant & { address: string; userAgent: string },
+      session: Grant & { address: string; userAgent: string; cookieHash?: string | undefined },
     ): Promise<{ sessionId: string; refreshToken: string; ended: string[] } | 'gen_changed'> => {
       const { u, gen } = session;
       const id = randomBytes(16).toString('base64url');
@@ -185,6 +185,7 @@ export const createSessions = ({
         ...[id, gen, idleMs, maxMs, perUser],
         ...['user_id', session.userId, 'scope', session.scope, 'client_id', session.clientId],
         ...['address', session.address, 'user_agent', session.userAgent.slice(0, maxUserAgent)],
+        ...(session.cookieHash === undefined ? [] : ['cookie', `${gen}.${session.cookieHash}`]),
       ]);
       if (!Array.isArray(reply)) return 'gen_changed';
       const sessionId = `${u}.${id}`;

@@ -5,7 +5,12 @@
  * log, `reason` picks a second sentence from the fixed list below, so no user input reaches a message.
  */
 
-type Row = { status: number; text: string; retryAfterMs?: number; challenge?: 'bare' | 'invalid' };
+type Row = {
+  status: number;
+  text: string;
+  retryAfterMs?: number;
+  challenge?: 'bare' | 'invalid' | 'scope';
+};
 
 export const errors = {
   bad_request: { status: 400, text: 'The request is malformed.' },
@@ -16,7 +21,12 @@ export const errors = {
   token_expired: { status: 401, text: 'The token has expired.', challenge: 'invalid' },
   session_ended: { status: 401, text: 'The session has ended.', challenge: 'invalid' },
   not_authenticated: { status: 401, text: 'The caller did not prove its identity.' },
-  insufficient_scope: { status: 403, text: 'The token lacks a required scope.' },
+  insufficient_scope: {
+    status: 403,
+    text: 'The caller lacks a required scope or is not a required client.',
+    challenge: 'scope',
+  },
+  origin_refused: { status: 403, text: 'The session cookie is not accepted from this origin.' },
   registration_closed: { status: 403, text: 'Registration is closed.' },
   not_found: { status: 404, text: 'There is nothing at this address.' },
   method_not_allowed: { status: 405, text: 'This method is not supported here.' },
@@ -49,6 +59,10 @@ export const reasons = {
   host: 'Exactly one Host header is required.',
   duplicate_header: 'The {field} header may appear only once.',
   target: 'The request target must be a path.',
+  unknown_parameter: 'Only the parameters headers, scope and client are known.',
+  duplicate_parameter: 'The parameter {field} may appear only once.',
+  parameter_invalid: 'The parameter {field} is not valid.',
+  duplicate_cookie: 'The session cookie may appear only once.',
   framing: 'Transfer-Encoding and Content-Length must not be combined.',
   expectation: 'Only Expect: 100-continue is supported.',
   not_json: 'The body is not valid JSON.',
@@ -60,6 +74,7 @@ export const reasons = {
   unknown_field: 'The body has a field that this call does not know.',
   missing_field: '{field} is missing.',
   not_string: '{field} must be a string.',
+  not_boolean: '{field} must be true or false.',
   ill_formed: '{field} is not well-formed Unicode.',
   field_invalid: '{field} is not valid.',
   username_length: 'username must have 1 to 256 characters.',
@@ -82,6 +97,8 @@ type Options = {
   reason?: Reason;
   /** Fills `{field}` of the reason; a name from our own code. */
   field?: string;
+  /** Of insufficient_scope: everything that is needed, checked to be scope tokens (RFC 6749). */
+  scope?: string;
 };
 
 export class AppError extends Error {
@@ -90,6 +107,7 @@ export class AppError extends Error {
   readonly detail: string | undefined;
   readonly reason: Reason | undefined;
   readonly field: string | undefined;
+  readonly scope: string | undefined;
 
   constructor(code: ErrorCode, options: Options = {}) {
     super(code, options.cause === undefined ? undefined : { cause: options.cause });
@@ -99,6 +117,7 @@ export class AppError extends Error {
     this.detail = options.detail;
     this.reason = options.reason;
     this.field = options.field;
+    this.scope = options.scope;
   }
 }
 

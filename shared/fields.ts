@@ -38,6 +38,13 @@ export const readFields = <const S extends Spec>(
   return fields;
 };
 
+/** A field that is true or false; left out is false. */
+export const readFlag = (body: Record<string, unknown>, name: string): boolean => {
+  const value = body[name];
+  if (value === undefined || typeof value === 'boolean') return value === true;
+  throw new AppError('bad_request', { reason: 'not_boolean', field: name });
+};
+
 /** A password as sent: 1 to 4,096 bytes. What a new one must fulfil is the worker's policy. */
 export const checkPassword = (field: string, password: string): void => {
   if (password === '') throw new AppError('bad_request', { reason: 'missing_field', field });

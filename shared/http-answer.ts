@@ -4,10 +4,16 @@
  */
 import { AppError, describe, type ErrorCode, rowOf } from './errors.js';
 
-const challengeOf = (code: ErrorCode, kind: 'bare' | 'invalid'): string =>
-  kind === 'bare'
-    ? 'Bearer realm="floodgate"'
-    : `Bearer realm="floodgate", error="invalid_token", error_description="${rowOf(code).text}"`;
+const bearerErrors = { invalid: 'invalid_token', scope: 'insufficient_scope' } as const;
+
+/** RFC 6750 § 3: no error code where no token came. */
+const challengeOf = (error: AppError, kind: 'bare' | 'invalid' | 'scope'): string => {
+  const realm = 'Bearer realm="floodgate"';
+  if (kind === 'bare') return realm;
+  const scope = error.scope ? `, scope="${error.scope}"` : '';
+  const text = rowOf(error.code).text;
+  return `${realm}, error="${bearerErrors[kind]}", error_description="${text}"${scope}`;
+};
 
 export const errorBody = (error: AppError, requestId: string, inner: boolean) => ({
   error: error.code,
@@ -22,8 +28,7 @@ export const errorBody = (error: AppError, requestId: string, inner: boolean) =>
 export const errorHeaders = (error: AppError): Record<string, string> => {
   const row = rowOf(error.code);
   const headers: Record<string, string> = {};
-  if (row.challenge !== undefined)
-    headers['www-authenticate'] = challengeOf(error.code, row.challenge);
+  if (row.challenge !== undefined) headers['www-authenticate'] = challengeOf(error, row.challenge);
   const waitMs = error.retryAfterMs ?? row.retryAfterMs;
   if (waitMs !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(waitMs / 1000)));
   return headers;
