@@ -13,6 +13,31 @@ import type { Claims, Verifier } from './tokens/verify.js';
 /** `isCookie` is there and true for the caller behind a cookie. */
 export type Caller = Claims & { readonly isCookie?: true };
 export type Callers = ReturnType<typeof createCallers>;
+export type Identify<T> = (req: IncomingMessage) => T | Promise<T>;
+
+const hasBearer = (req: IncomingMessage): boolean => req.headers.authorization !== undefined;
+
+/** The cookie of a request without a bearer token. Throws token_missing when there is neither. */
+const requireCookie = (req: IncomingMessage): string => {
+  const cookie = cookieOf(req);
+  if (cookie === undefined) throw new AppError('token_missing');
+  return cookie;
+};
+
+/**
+ * For what only reads. At once (returned or thrown) when the caller is known, else as a promise.
+ * Throws as `verify` and the check of cookies do, token_missing, and bad_request for two cookies.
+ */
+export const createIdentify =
+  <T>({
+    verify,
+    cookies,
+  }: {
+    verify: (token: string) => T | Promise<T>;
+    cookies: Pick<CookieSessions, 'check'>;
+  }): Identify<T | Caller> =>
+  (req) =>
+    hasBearer(req) ? verify(bearerOf(req)) : cookies.check(requireCookie(req));
 
 export const createCallers = ({
   verify,
@@ -25,20 +50,7 @@ export const createCallers = ({
   cookies: Pick<CookieSessions, 'check' | 'checkForLogout'>;
   origins: Pick<Origins, 'guard'>;
 }) => {
-  /** The cookie of a request without a bearer token. Throws token_missing when there is neither. */
-  const requireCookie = (req: IncomingMessage): string => {
-    const cookie = cookieOf(req);
-    if (cookie === undefined) throw new AppError('token_missing');
-    return cookie;
-  };
-  const hasBearer = (req: IncomingMessage): boolean => req.headers.authorization !== undefined;
-
-  /**
-   * For what only reads. At once (returned or thrown) when the caller is known, else as a promise.
-   * Throws as Verifier.verify does, token_missing, and bad_request for two cookies.
-   */
-  const identify = (req: IncomingMessage): Caller | Promise<Caller> =>
-    hasBearer(req) ? verify(bearerOf(req)) : cookies.check(requireCookie(req));
+  const identify: Identify<Caller> = createIdentify({ verify, cookies });
 
   return {
     identify,

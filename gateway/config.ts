@@ -91,7 +91,7 @@ const readProxies = (env: ReturnType<typeof createEnv>): string[] => {
 const readOrigins = (env: ReturnType<typeof createEnv>): string[] => {
   const origins = env.list('CORS_ORIGINS');
   const isOrigin = (text: string) =>
-    /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+    /^https?:[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
   if (!origins.every(isOrigin))
     env.complain('CORS_ORIGINS must be origins such as https://app.example, with commas.');
   return origins;

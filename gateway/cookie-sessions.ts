@@ -15,12 +15,12 @@ import type { Claims } from './tokens/verify.js';
 /**
  * Checks a cookie and notes the use of its session, at most once in a while.
  * KEYS: user, session, index. ARGV: id, hash of the secret, idle ms, touch ms.
- * Returns { outcome, user_id, gen, scope, client_id, ends_at, ms left }; outcomes: ok, invalid, ended,
+ * Returns { outcome, user_id, gen, scope, client_id, created_at, ends_at, ms left }; outcomes: ok, invalid, ended,
  * stale (the account changed since; then gen is the account's).
  */
 const checkLua = `
 local s = redis.call('HMGET', KEYS[2], 'cookie', 'user_id', 'gen', 'scope', 'client_id',
-  'last_used_at', 'ends_at')
+  'last_used_at', 'ends_at', 'created_at')
 if not s[2] then return { 'ended' } end
 local gen, hash = string.match(s[1] or '', '^(%d+)%.(.+)$')
 if hash ~= ARGV[2] then return { 'invalid' } end
@@ -42,7 +42,7 @@ if now - used >= tonumber(ARGV[4]) then
   redis.call('PEXPIRE', KEYS[2], math.min(idle, left))
   redis.call('ZADD', KEYS[3], 'XX', now, ARGV[1])
 end
-return { 'ok', s[2], s[3], s[4], s[5], s[7], math.min(left, idle - (now - used)) }`;
+return { 'ok', s[2], s[3], s[4], s[5], s[8], s[7], math.min(left, idle - (now - used)) }`;
 
 /**
  * A new secret for a session of this generation; every older one is dead.
@@ -67,12 +67,15 @@ type Known = { claims: CookieClaims; touchAt: number; until: number };
 export type IssuedCookie = ReturnType<CookieSessions['issue']>;
 export type CookieSessions = ReturnType<typeof createCookieSessions>;
 
+const toSeconds = (ms: string | undefined): number => Math.floor(Number(ms) / 1000);
+
 const readClaims = (cookie: string, reply: readonly string[]): CookieClaims => {
-  const [, sub = '', gen, scope = '', clientId = '', endsAt] = reply;
-  const exp = Math.floor(Number(endsAt) / 1000);
+  const [, sub = '', gen, scope = '', clientId = '', createdAt, endsAt] = reply;
   const sid = cookie.slice(0, 45);
-  const who = { sub, sid, gen: Number(gen), scope, clientId, exp, u: sid.slice(0, 22) };
-  return { ...who, jti: '', kid: '', isCookie: true };
+  const who = { sub, sid, gen: Number(gen), scope, clientId, u: sid.slice(0, 22) };
+  const times = { iat: toSeconds(createdAt), exp: toSeconds(endsAt) };
+  // What an access token of this session would have, but for what is of tokens only.
+  return { ...who, ...times, jti: '', kid: '', isCookie: true };
 };
 
 export const createCookieSessions = ({
@@ -109,7 +112,7 @@ export const createCookieSessions = ({
     const keys = [`user:{${u}}`, `sess:{${u}}:${id}`, `idx:{${u}}`];
     const reply = await checkScript(keys, [id, hashSecret(secret), idleMs, touchMs]);
     const texts = Array.isArray(reply) ? reply.map(String) : [];
-    if (texts[0] === 'ok') return { claims: readClaims(cookie, texts), leftMs: Number(texts[6]) };
+    if (texts[0] === 'ok') return { claims: readClaims(cookie, texts), leftMs: Number(texts[7]) };
     cache.delete(cookie);
     // Again: whoever changed the password may have got a 503 because the edges could not be told.
     if (texts[0] === 'stale')

@@ -8,9 +8,14 @@ import { AppError } from '../shared/errors.js';
 import type { Reply } from '../shared/http.js';
 import type { Claims } from './tokens/verify.js';
 
-type Headers = Record<string, string>;
-/** `replies`: one per caller and dialect, so that a repeated check builds nothing. */
-type Dialect = { headersOf: (claims: Claims) => Headers; replies: WeakMap<Claims, Reply> };
+/**
+ * Where an identity that is remembered keeps the answer of the default dialect: a repeated check then
+ * builds nothing. (A WeakMap beside it costs more than building it anew.)
+ */
+const ready = Symbol('reply');
+/** Who a token or a cookie stands for. */
+export type Identity = Pick<Claims, 'sub' | 'sid' | 'scope' | 'clientId'> & { [ready]?: Reply };
+type Dialect = (claims: Identity) => Record<string, string>;
 export type Demand = {
   dialect: Dialect;
   /** All of them. */
@@ -49,51 +54,43 @@ const safe = (text: string): string =>
         .join('%20');
 
 /** Scopes as the groups that other systems' headers have; no scope can pass for two. */
-const groups = (scope: string, separator: string): string =>
-  scope
+const groups = (scope: string, separator: string): string => {
+  if (isPlain.test(scope) && !scope.includes(separator)) return scope.replaceAll(' ', separator);
+  return scope
     .split(' ')
     .filter((name) => name !== '')
     .map((name) => encode(name, separator))
     .join(separator);
+};
 
-const dialect = (headersOf: (claims: Claims) => Headers): Dialect => ({
-  headersOf,
-  replies: new WeakMap(),
-});
-
-const plain = dialect(({ sub, sid, scope, clientId }) => ({
+const plain: Dialect = ({ sub, sid, scope, clientId }) => ({
   'x-auth-user': safe(sub),
   'x-auth-session': safe(sid),
   'x-auth-scope': safe(scope),
   'x-auth-client': safe(clientId),
-}));
+});
 
+/** Those that are not our own: of Authelia, oauth2-proxy and authentik. */
 const dialects = new Map<string, Dialect>([
   ['x-auth', plain],
-  // Authelia
   [
     'remote',
-    dialect(({ sub, scope }) => ({
-      'remote-user': safe(sub),
-      'remote-groups': groups(scope, ','),
-    })),
+    ({ sub, scope }) => ({ 'remote-user': safe(sub), 'remote-groups': groups(scope, ',') }),
   ],
-  // oauth2-proxy
   [
     'x-auth-request',
-    dialect(({ sub, scope }) => ({
+    ({ sub, scope }) => ({
       'x-auth-request-user': safe(sub),
       'x-auth-request-groups': groups(scope, ','),
-    })),
+    }),
   ],
-  // authentik
   [
     'x-authentik',
-    dialect(({ sub, scope }) => ({
+    ({ sub, scope }) => ({
       'x-authentik-username': safe(sub),
       'x-authentik-uid': safe(sub),
       'x-authentik-groups': groups(scope, '|'),
-    })),
+    }),
   ],
 ]);
 
@@ -158,20 +155,22 @@ export const createDemands = () => {
   };
 };
 
-const isMet = ({ scopes, clients }: Demand, { scope, clientId }: Claims): boolean => {
+const isMet = ({ scopes, clients }: Demand, { scope, clientId }: Identity): boolean => {
   const held = scope.split(' ');
   const isClient = clients.length === 0 || clients.includes(clientId);
   return isClient && scopes.every((name) => held.includes(name));
 };
 
 /** 200 with the headers of the dialect, or AppError insufficient_scope. */
-export const replyTo = (claims: Claims, demand: Demand): Reply => {
+export const replyTo = (claims: Identity, demand: Demand): Reply => {
   if (demand !== noDemand && !isMet(demand, claims))
     throw new AppError('insufficient_scope', { scope: demand.scopes.join(' ') });
-  const { headersOf, replies } = demand.dialect;
-  const known = replies.get(claims);
+  const { dialect } = demand;
+  if (dialect !== plain) return { status: 200, headers: dialect(claims) };
+  const known = claims[ready];
   if (known !== undefined) return known;
-  const reply = { status: 200, headers: headersOf(claims) };
-  replies.set(claims, reply);
+  const reply = { status: 200, headers: plain(claims) };
+  // Not enumerable: a changed copy of an identity must not carry the answer of the first along.
+  Object.defineProperty(claims, ready, { value: reply });
   return reply;
 };

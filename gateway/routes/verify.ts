@@ -8,13 +8,13 @@
  */
 import { AppError } from '../../shared/errors.js';
 import type { Ctx, Reply, Route } from '../../shared/http.js';
-import type { Callers } from '../caller.js';
-import { createDemands, type Demand, noDemand, replyTo } from '../forward-auth.js';
+import type { Identify } from '../caller.js';
+import { createDemands, type Demand, type Identity, noDemand, replyTo } from '../forward-auth.js';
 
 const exact = '/v1/verify';
 const demanding = '/v1/require';
 
-export const createVerifyRoutes = ({ identify }: Pick<Callers, 'identify'>): Route[] => {
+export const createVerifyRoutes = ({ identify }: { identify: Identify<Identity> }): Route[] => {
   const demandOf = createDemands();
 
   const answer = ({ req }: Ctx, demand: Demand): Reply | Promise<Reply> => {
