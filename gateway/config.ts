@@ -106,6 +106,16 @@ const readProxies = (env: ReturnType<typeof createEnv>): string[] => {
   return proxies;
 };
 
+/** Compared letter by letter with what browsers send, so only their own spelling will do. */
+const readOrigins = (env: ReturnType<typeof createEnv>): string[] => {
+  const origins = env.list('CORS_ORIGINS');
+  const isOrigin = (text: string) =>
+    /^https?:[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+  if (!origins.every(isOrigin))
+    env.complain('CORS_ORIGINS must be origins such as https://app.example, with commas.');
+  return origins;
+};
+
 /** Throws ConfigError with every problem. */
 export const loadConfig = (source: NodeJS.ProcessEnv) => {
   const env = createEnv(source);
@@ -125,6 +135,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv) => {
     nodeTls: readIdentityFiles(env),
     ...readKek(env),
     trustedProxies: readProxies(env),
+    corsOrigins: readOrigins(env),
     registration: env.oneOf('REGISTRATION', ['open', 'closed'] as const, 'closed'),
     defaultScopes: env.string('DEFAULT_SCOPES', { default: 'account' }),
     failureFloorMs: env.durationMs('LOGIN_FAILURE_FLOOR', { default: 300, min: 100, max: 2000 }),

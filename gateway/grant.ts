@@ -29,6 +29,20 @@ export const grantScope = (allowed: string, requested: string | undefined): stri
   return [...new Set(wanted)].join(' ');
 };
 
+/**
+ * The same for a browser whose session is in a cookie: no token, because what a page's scripts can read
+ * they can also leak.
+ */
+export const grantCookie = (
+  { userId, sessionId, scope }: Omit<Granted, 'refreshToken' | 'clientId' | 'gen'>,
+  headers: Record<string, string>,
+  more: Record<string, unknown> = {},
+): Reply => ({
+  status: 200,
+  headers,
+  body: { session_id: sessionId, user_id: userId, scope, ...more },
+});
+
 export const createGrant =
   ({ sign }: { sign: Sign }) =>
   (granted: Granted, more: Record<string, unknown> = {}): Reply => {

@@ -196,7 +196,12 @@ export const createSessions = ({
      * verdict, so the verdict is void. Throws critical_unavailable and store_unavailable.
      */
     create: async (
-      session: Grant & { address: string; userAgent: string; critical?: boolean },
+      session: Grant & {
+        address: string;
+        userAgent: string;
+        critical?: boolean;
+        cookieHash?: string | undefined;
+      },
     ): Promise<{ sessionId: string; refreshToken: string; ended: string[] } | 'gen_changed'> => {
       const { u, gen, critical = false } = session;
       if (critical && !hasBackup) throw new AppError('critical_unavailable');
@@ -208,6 +213,7 @@ export const createSessions = ({
           ...[id, gen, ...limits, perUser, goneMs],
           ...['user_id', session.userId, 'scope', session.scope, 'client_id', session.clientId],
           ...['address', session.address, 'user_agent', session.userAgent.slice(0, maxUserAgent)],
+          ...(session.cookieHash === undefined ? [] : ['cookie', `${gen}.${session.cookieHash}`]),
         ],
       );
       if (!Array.isArray(reply)) return 'gen_changed';

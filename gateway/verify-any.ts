@@ -3,16 +3,10 @@
  * opens no route of ours. Our own come first, and pay for the others a comparison of their beginning:
  * the header of our tokens is the same text for each of our keys.
  */
+import type { Identity } from './forward-auth.js';
 import type { Issuers } from './issuers/issuers.js';
 import type { Verifier } from './tokens/verify.js';
 
-/** Who a token stands for, whoever issued it. */
-export type Identity = {
-  readonly sub: string;
-  readonly sid: string;
-  readonly scope: string;
-  readonly clientId: string;
-};
 export type VerifyAny = (token: string) => Identity | Promise<Identity>;
 
 const maxHeads = 8;

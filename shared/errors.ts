@@ -6,7 +6,7 @@
  */
 
 /** Which WWW-Authenticate an answer carries. */
-export type Challenge = 'bare' | 'invalid' | 'basic';
+export type Challenge = 'bare' | 'invalid' | 'scope' | 'basic';
 type Row = { status: number; text: string; retryAfterMs?: number; challenge?: Challenge };
 
 export const errors = {
@@ -24,7 +24,12 @@ export const errors = {
   token_expired: { status: 401, text: 'The token has expired.', challenge: 'invalid' },
   session_ended: { status: 401, text: 'The session has ended.', challenge: 'invalid' },
   not_authenticated: { status: 401, text: 'The caller did not prove its identity.' },
-  insufficient_scope: { status: 403, text: 'The token lacks a required scope.' },
+  insufficient_scope: {
+    status: 403,
+    text: 'The caller lacks a required scope or is not a required client.',
+    challenge: 'scope',
+  },
+  origin_refused: { status: 403, text: 'The session cookie is not accepted from this origin.' },
   critical_unavailable: {
     status: 403,
     text: 'Critical sessions are not available for this account.',
@@ -71,6 +76,10 @@ export const reasons = {
   host: 'Exactly one Host header is required.',
   duplicate_header: 'The {field} header may appear only once.',
   target: 'The request target must be a path.',
+  unknown_parameter: 'Only the parameters headers, scope and client are known.',
+  duplicate_parameter: 'The parameter {field} may appear only once.',
+  parameter_invalid: 'The parameter {field} is not valid.',
+  duplicate_cookie: 'The session cookie may appear only once.',
   framing: 'Transfer-Encoding and Content-Length must not be combined.',
   expectation: 'Only Expect: 100-continue is supported.',
   not_json: 'The body is not valid JSON.',
@@ -114,6 +123,8 @@ type Options = {
   field?: string;
   /** Instead of the row's. */
   challenge?: Challenge;
+  /** Of insufficient_scope: everything that is needed, checked to be scope tokens (RFC 6749). */
+  scope?: string;
 };
 
 export class AppError extends Error {
@@ -123,6 +134,7 @@ export class AppError extends Error {
   readonly reason: Reason | undefined;
   readonly field: string | undefined;
   readonly challenge: Challenge | undefined;
+  readonly scope: string | undefined;
 
   constructor(code: ErrorCode, options: Options = {}) {
     super(code, options.cause === undefined ? undefined : { cause: options.cause });
@@ -133,6 +145,7 @@ export class AppError extends Error {
     this.reason = options.reason;
     this.field = options.field;
     this.challenge = options.challenge;
+    this.scope = options.scope;
   }
 }
 

@@ -4,10 +4,16 @@
  */
 import { AppError, type Challenge, describe, type ErrorCode, rowOf } from './errors.js';
 
-const challengeOf = (code: ErrorCode, kind: Challenge): string => {
+const bearerErrors = { invalid: 'invalid_token', scope: 'insufficient_scope' } as const;
+
+/** RFC 6750 § 3: no error code where no token came. */
+const challengeOf = (error: AppError, kind: Challenge): string => {
   if (kind === 'basic') return 'Basic realm="floodgate", charset="UTF-8"';
-  if (kind === 'bare') return 'Bearer realm="floodgate"';
-  return `Bearer realm="floodgate", error="invalid_token", error_description="${rowOf(code).text}"`;
+  const realm = 'Bearer realm="floodgate"';
+  if (kind === 'bare') return realm;
+  const scope = error.scope ? `, scope="${error.scope}"` : '';
+  const text = rowOf(error.code).text;
+  return `${realm}, error="${bearerErrors[kind]}", error_description="${text}"${scope}`;
 };
 
 export const errorBody = (error: AppError, requestId: string, inner: boolean) => ({
@@ -24,7 +30,7 @@ export const errorHeaders = (error: AppError): Record<string, string> => {
   const row = rowOf(error.code);
   const headers: Record<string, string> = {};
   const challenge = error.challenge ?? row.challenge;
-  if (challenge !== undefined) headers['www-authenticate'] = challengeOf(error.code, challenge);
+  if (challenge !== undefined) headers['www-authenticate'] = challengeOf(error, challenge);
   const waitMs = error.retryAfterMs ?? row.retryAfterMs;
   if (waitMs !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(waitMs / 1000)));
   return headers;

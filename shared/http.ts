@@ -30,6 +30,11 @@ export type HttpOptions = {
   requestIdOf?: (req: IncomingMessage) => string | undefined;
   /** Adds headers to every answer (cross-origin, a node's load). */
   decorate?: (req: IncomingMessage, headers: Record<string, string>) => void;
+  /** Headers for a browser's question before a call from another origin (OPTIONS); else it is a 405. */
+  preflight?: (
+    req: IncomingMessage,
+    methods: readonly string[],
+  ) => Record<string, string> | undefined;
   /** Once per request that reached a handler or was refused, also when the client has gone. */
   observe?: (ctx: Ctx, route: string, status: number, code?: ErrorCode) => void;
   /** TLS 1.2 or better unless it says otherwise. */
@@ -171,6 +176,9 @@ export const createHttp = (options: HttpOptions) => {
   };
 
   const refuseRoute = (ctx: Ctx, allow: string[]) => {
+    const isQuestion = ctx.req.method === 'OPTIONS' && allow.length > 0;
+    const preflight = isQuestion ? options.preflight?.(ctx.req, allow) : undefined;
+    if (preflight) return send(ctx, 'preflight', { status: 204, headers: preflight });
     const error = new AppError(allow.length === 0 ? 'not_found' : 'method_not_allowed');
     const headers: Record<string, string> = allow.length === 0 ? {} : { allow: allow.join(', ') };
     const body = errorBody(error, ctx.requestId, inner);

@@ -1,14 +1,17 @@
 /**
- * POST /v1/login: name and password in, a session with its tokens out. One answer, after one fixed
- * time, for every reason why not.
+ * POST /v1/login: name and password in, a session with its tokens out, or for a browser with its
+ * cookie. One answer, after one fixed time, for every reason why not.
  */
 import { AppError } from '../../shared/errors.js';
 import { checkPassword, readFields, readFlag } from '../../shared/fields.js';
 import type { Body, Ctx, Route } from '../../shared/http.js';
 import type { Addresses } from '../address.js';
 import type { Attempts, Floor, Settled, Work } from '../attempts.js';
+import type { Callers } from '../caller.js';
+import type { CookieSessions, IssuedCookie } from '../cookie-sessions.js';
 import type { Devices } from '../devices.js';
-import { type Grant, grantScope, publicClient } from '../grant.js';
+import { type Grant, type Granted, grantCookie, grantScope, publicClient } from '../grant.js';
+import type { Origins } from '../origins.js';
 import type { Sessions } from '../sessions.js';
 import type { Revocations } from '../tokens/revocations.js';
 import type { Accounts } from '../username.js';
@@ -19,6 +22,9 @@ type Parts = {
   addresses: Addresses;
   devices: Devices;
   sessions: Sessions;
+  cookies: Pick<CookieSessions, 'issue'>;
+  callers: Pick<Callers, 'findPrevious'>;
+  origins: Pick<Origins, 'guard'>;
   revocations: Revocations;
   grant: Grant;
   floor: Floor;
@@ -26,19 +32,21 @@ type Parts = {
 
 const fields = { username: true, password: true, scope: false, device_token: false } as const;
 
-const readBody = ({ critical, ...body }: Body) => ({
+const readBody = ({ cookie, critical, ...body }: Body) => ({
   ...readFields(body, fields),
+  wantsCookie: readFlag({ cookie }, 'cookie'),
   critical: readFlag({ critical }, 'critical'),
 });
 
 export const createLogin = (parts: Parts): Route => {
   const { attempts, accounts, addresses, devices, sessions, revocations, grant, floor } = parts;
+  const { cookies, callers, origins } = parts;
 
   /** The session and the end of the reservation share one round trip. */
   const openSession = async (
     ctx: Ctx,
     settled: Settled,
-    more: { u: string; scope: string; critical: boolean },
+    more: { u: string; scope: string; critical: boolean; cookieHash: string | undefined },
   ) => {
     const { user_id: userId, gen } = settled.verdict;
     const { address } = addresses.callerOf(ctx.req);
@@ -65,12 +73,29 @@ export const createLogin = (parts: Parts): Route => {
     }
   };
 
+  /** The cookie that the new one replaces leaves no session behind; as far as the store lets us. */
+  const endPrevious = async (ctx: Ctx) => {
+    const previous = await callers.findPrevious(ctx.req);
+    if (previous === undefined) return;
+    await revocations.publish({ kind: 'session', id: previous.sid });
+    await sessions.end(previous.sid);
+  };
+
+  const replyWith = async (ctx: Ctx, granted: Granted, cookie: IssuedCookie | undefined) => {
+    const more = { device_token: devices.issue(granted.sessionId.slice(0, 22)) };
+    if (cookie === undefined) return grant(granted, more);
+    await endPrevious(ctx).catch(() => {});
+    return grantCookie(granted, cookie.headersFor(granted.sessionId), more);
+  };
+
   return {
     method: 'POST',
     path: '/v1/login',
     body: 'json',
     handle: async (ctx, body) => {
-      const { username, password, scope: requested, device_token, critical } = readBody(body);
+      const { username, password, scope: requested, device_token, ...wanted } = readBody(body);
+      const { wantsCookie, critical } = wanted;
+      if (wantsCookie) origins.guard(ctx.req);
       checkPassword('password', password);
       const { u } = accounts(username);
       ctx.facts = { account: u };
@@ -81,18 +106,20 @@ export const createLogin = (parts: Parts): Route => {
         body: { u, password },
       };
       const caller = addresses.callerOf(ctx.req);
+      const cookie = wantsCookie ? cookies.issue() : undefined;
       // Twice only when the password changed between the verdict and the session.
       for (let tries = 0; tries < 2; tries++) {
         const settled = await attempts.join(ctx, work, caller, password);
         if (settled.verdict.outcome !== 'ok') return floor(ctx);
         const scope = await scopeOf(settled, requested);
-        const created = await openSession(ctx, settled, { u, scope, critical });
+        const cookieHash = cookie?.hash;
+        const created = await openSession(ctx, settled, { u, scope, critical, cookieHash });
         if (created === 'gen_changed') continue;
         const { user_id: userId, gen } = settled.verdict;
         ctx.facts = { account: u, user_id: userId, session_id: created.sessionId };
         const { sessionId, refreshToken } = created;
         const granted = { userId, sessionId, gen, scope, clientId: publicClient, refreshToken };
-        return grant(granted, { device_token: devices.issue(u) });
+        return replyWith(ctx, granted, cookie);
       }
       throw new AppError('overloaded', { detail: 'the password changed twice meanwhile' });
     },

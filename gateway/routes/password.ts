@@ -11,16 +11,17 @@ import { checkPassword, readFields } from '../../shared/fields.js';
 import type { Body, Ctx, Route } from '../../shared/http.js';
 import type { Addresses } from '../address.js';
 import type { Attempts, Floor, Settled, Work } from '../attempts.js';
-import { bearerOf } from '../bearer.js';
+import type { Callers } from '../caller.js';
+import type { CookieSessions } from '../cookie-sessions.js';
 import type { FollowUp } from '../follow-up.js';
-import type { Grant } from '../grant.js';
+import { type Grant, grantCookie } from '../grant.js';
 import type { PasswordReset } from '../password-reset.js';
 import type { Sessions } from '../sessions.js';
-import type { Verifier } from '../tokens/verify.js';
 import type { UserSessions } from '../user-sessions.js';
 
 type Parts = {
-  verify: Verifier['verify'];
+  callers: Pick<Callers, 'identifyToChange'>;
+  cookies: Pick<CookieSessions, 'renew'>;
   attempts: Attempts;
   addresses: Addresses;
   sessions: Sessions;
@@ -37,7 +38,7 @@ const orEnded = (error: unknown): undefined => {
 };
 
 export const createPassword = (parts: Parts): Route => {
-  const { verify, attempts, addresses, sessions, userSessions, grant, floor } = parts;
+  const { callers, cookies, attempts, addresses, sessions, userSessions, grant, floor } = parts;
   const { reset, followUp } = parts;
 
   const change = async (ctx: Ctx, work: Work, gen: number): Promise<Settled> => {
@@ -61,7 +62,7 @@ export const createPassword = (parts: Parts): Route => {
     body: 'json',
     handle: async (ctx, body) => {
       if ('reset_token' in body) return runReset(ctx, body);
-      const claims = await verify(bearerOf(ctx.req));
+      const claims = await callers.identifyToChange(ctx.req);
       const { u, sid: sessionId, sub: userId, scope, clientId } = claims;
       ctx.facts = { account: u, user_id: userId, session_id: sessionId };
       const fields = readFields(body, { current_password: true, new_password: true });
@@ -75,6 +76,8 @@ export const createPassword = (parts: Parts): Route => {
       const [refreshToken] = await Promise.all([rebased, release()]);
       await userSessions.publishGen(u, gen);
       if (refreshToken === undefined) throw new AppError('session_ended');
+      if (claims.isCookie)
+        return grantCookie({ userId, sessionId, scope }, await cookies.renew(sessionId, gen));
       return grant({ userId, sessionId, gen, scope, clientId, refreshToken });
     },
   };

@@ -5,9 +5,8 @@
  */
 import { AppError } from '../../shared/errors.js';
 import type { Ctx, Route } from '../../shared/http.js';
-import { bearerOf } from '../bearer.js';
+import type { Caller, Callers, Identify } from '../caller.js';
 import { isSessionOf } from '../session-id.js';
-import type { Verifier } from '../tokens/verify.js';
 import type { SessionView, UserSessions } from '../user-sessions.js';
 
 const path = '/v1/sessions';
@@ -30,25 +29,24 @@ const show = (session: SessionView, current: string) => ({
 });
 
 export const createSessionRoutes = ({
-  verify,
-  verifyForLogout,
+  callers,
   userSessions,
 }: {
-  verify: Verifier['verify'];
-  verifyForLogout: Verifier['verifyForLogout'];
+  callers: Pick<Callers, 'identify' | 'identifyToChange' | 'identifyForLogout'>;
   userSessions: UserSessions;
 }): Route[] => {
-  const ownerOf = async (ctx: Ctx) => {
-    const claims = await verify(bearerOf(ctx.req));
+  const ownerBy = async (identify: Identify<Caller>, ctx: Ctx): Promise<Caller> => {
+    const claims = await identify(ctx.req);
     ctx.facts = { user_id: claims.sub, session_id: claims.sid };
     return claims;
   };
 
   /** Ending one's own session is repeatable, as logout is; for any other it must be alive. */
   const ownerEnding = async (ctx: Ctx, sessionId: string) => {
-    const { sid } = await verifyForLogout(bearerOf(ctx.req));
-    const claims = await (sid === sessionId ? verifyForLogout : verify)(bearerOf(ctx.req));
-    ctx.facts = { user_id: claims.sub, session_id: sid, ends: sessionId };
+    const last = await callers.identifyForLogout(ctx.req);
+    if (last === undefined) throw new AppError('session_ended');
+    const claims = last.sid === sessionId ? last : await callers.identifyToChange(ctx.req);
+    ctx.facts = { user_id: claims.sub, session_id: claims.sid, ends: sessionId };
     return claims;
   };
 
@@ -58,7 +56,7 @@ export const createSessionRoutes = ({
       path,
       body: 'none',
       handle: async (ctx) => {
-        const owner = await ownerOf(ctx);
+        const owner = await ownerBy(callers.identify, ctx);
         const sessions = await userSessions.list(owner);
         return {
           status: 200,
@@ -71,7 +69,7 @@ export const createSessionRoutes = ({
       path,
       body: 'none',
       handle: async (ctx) => {
-        const owner = await ownerOf(ctx);
+        const owner = await ownerBy(callers.identifyToChange, ctx);
         const isKept = readKeep(ctx.req);
         ctx.facts = { ...ctx.facts, ends: isKept ? 'others' : 'all' };
         if (isKept) await userSessions.endOthers(owner);

@@ -1,33 +1,48 @@
 /**
- * /v1/verify: is this token good, and whose is it? The hot path of the edge: on a cache hit nothing
- * here waits. Any method and any path below, so that a reverse proxy can ask with the original
- * request; the body is never read.
+ * /v1/verify: is this caller signed in, and who is it? The hot path of the edge: on a cache hit
+ * nothing here waits. Any method, so that a reverse proxy can ask with the original request; the body
+ * is never read. Demands (scopes, clients, dialect of the answer) are in the query of exactly
+ * /v1/verify. Some proxies append the path and the query of the client to the path that they are
+ * given; below /v1/verify/ both are therefore ignored, and demands come first in the path instead:
+ * /v1/require/{demands}/…
  */
-import type { Reply, Route } from '../../shared/http.js';
-import { bearerOf } from '../bearer.js';
-import type { Identity, VerifyAny } from '../verify-any.js';
+import { AppError } from '../../shared/errors.js';
+import type { Ctx, Reply, Route } from '../../shared/http.js';
+import type { Identify } from '../caller.js';
+import { createDemands, type Demand, type Identity, noDemand, replyTo } from '../forward-auth.js';
 
-/** Names of other issuers' users may have any character; two names never become one. */
-const printable = (text: string): string =>
-  text.replace(/[^\x21-\x24\x26-\x7e]/gu, encodeURIComponent);
+const exact = '/v1/verify';
+const demanding = '/v1/require';
 
-const replyTo = (claims: Identity): Reply => ({
-  status: 200,
-  headers: {
-    'x-auth-user': printable(claims.sub),
-    'x-auth-session': claims.sid,
-    'x-auth-scope': claims.scope,
-    'x-auth-client': printable(claims.clientId),
-  },
-});
+export const createVerifyRoutes = ({ identify }: { identify: Identify<Identity> }): Route[] => {
+  const demandOf = createDemands();
 
-export const createVerifyRoute = ({ verify }: { verify: VerifyAny }): Route => ({
-  method: '*',
-  path: '/v1/verify',
-  prefix: true,
-  body: 'none',
-  handle: ({ req }) => {
-    const claims = verify(bearerOf(req));
-    return claims instanceof Promise ? claims.then(replyTo) : replyTo(claims);
-  },
-});
+  const answer = ({ req }: Ctx, demand: Demand): Reply | Promise<Reply> => {
+    const caller = identify(req);
+    return caller instanceof Promise
+      ? caller.then((claims) => replyTo(claims, demand))
+      : replyTo(caller, demand);
+  };
+
+  const inQuery = (path: string, url: string): Demand =>
+    path.length === exact.length && url.length > exact.length + 1
+      ? demandOf(url.slice(exact.length + 1))
+      : noDemand;
+
+  /** The first segment below; the client's own path begins with the next slash. */
+  const inPath = (path: string): Demand => {
+    const [text = ''] = path.slice(demanding.length + 1).split('/', 1);
+    if (text === '') throw new AppError('not_found');
+    return demandOf(text);
+  };
+
+  const route = { method: '*', prefix: true, body: 'none' } as const;
+  return [
+    {
+      ...route,
+      path: exact,
+      handle: (ctx) => answer(ctx, inQuery(ctx.path, ctx.req.url ?? '')),
+    },
+    { ...route, path: demanding, handle: (ctx) => answer(ctx, inPath(ctx.path)) },
+  ];
+};

@@ -71,7 +71,7 @@ const launch = (name: string, file: string, env: NodeJS.ProcessEnv, dir: string)
 
 const ready = (program: Program): Promise<void> =>
   new Promise((done, fail) => {
-    const timer = setTimeout(() => fail(new Error(`${program.name} is not ready in 15 s`)), 15_000);
+    const timer = setTimeout(() => fail(new Error(`${program.name} is not ready in 60 s`)), 60_000);
     program.child.on('message', (message) => {
       if (message !== 'ready') return;
       clearTimeout(timer);
@@ -87,7 +87,7 @@ const ready = (program: Program): Promise<void> =>
 const stopProgram = async (program: Program): Promise<string[]> => {
   if (program.child.exitCode !== null || program.child.signalCode !== null) return [];
   program.child.kill('SIGTERM');
-  const timer = setTimeout(() => program.child.kill('SIGKILL'), 15_000);
+  const timer = setTimeout(() => program.child.kill('SIGKILL'), 60_000);
   const how = await program.exited;
   clearTimeout(timer);
   return how === 0 ? [] : [`${program.name} ended with ${how}, not 0`];

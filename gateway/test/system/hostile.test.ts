@@ -15,7 +15,11 @@ const random = (seed: number) => () => {
   return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
 };
 
-const paths = ['/v1/login', '/v1/users', '/v1/refresh', '/v1/password', '/v1/verify', '/v1/logout'];
+const paths = [
+  ...['/v1/login', '/v1/users', '/v1/refresh', '/v1/password', '/v1/verify', '/v1/logout'],
+  ...['/v1/verify?scope=%ff', '/v1/verify?scope=account&scope=', '/v1/verify?headers=__proto__'],
+  ...['/v1/verify/%00?headers=remote', '/v1/require/scope=account&client=%22/x', '/v1/require/'],
+];
 const methods = [
   'GET',
   'POST',
@@ -60,6 +64,7 @@ const bodies = [
   '{"username":"a\\u0000b","password":"short"}',
   `{"username":"a","password":"${'z'.repeat(5000)}"}`,
   '{"refresh_token":"a.b.c.d.e"}',
+  '{"username":"a","password":"long enough","cookie":"true"}',
   `{"refresh_token":"${'a'.repeat(22)}.${'b'.repeat(22)}.1.x.${'c'.repeat(43)}"}`,
   `{"k":"${'x'.repeat(20_000)}"}`,
   '\xff\xfe',
@@ -75,6 +80,11 @@ const headers = [
   'Transfer-Encoding: xchunked',
   'Host: evil',
   'Authorization: Bearer',
+  'Cookie: __Host-floodgate=',
+  'Cookie: __Host-floodgate=a; __Host-floodgate=b',
+  `Cookie: __Host-floodgate=${'u'.repeat(22)}.${'i'.repeat(22)}.${'s'.repeat(43)}`,
+  'Origin: null',
+  'Origin: http://[',
   'Authorization: Bearer a b',
   'Authorization: Basic YTpi',
   'Authorization: Bearer eyJhbGciOiJub25lIn0.e30.',
