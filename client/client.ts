@@ -122,7 +122,7 @@ export const createClient = ({ baseUrl, ...options }: ClientOptions) => {
       its?: CallOptions,
     ): Promise<void> => {
       const body = { reset_token: resetToken, new_password: newPassword };
-      await ask({ method: 'POST', path: '/v1/password', body }, 'write', its);
+      await ask({ method: 'POST', path: '/v1/password', body }, 'login', its);
     },
 
     sessions: {

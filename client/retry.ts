@@ -26,10 +26,11 @@ export type Rule = {
  * - `idempotent`: checks, refresh (a repeat within the grace gets the same successor), logout, the
  *   ending of sessions, client credentials.
  * - `login`: writes nothing where it runs, so repeating is safe; but the lost one may have counted as
- *   a wrong password, so it is repeated once, and never while the first may still be hashing.
+ *   a wrong password, so it is repeated once, and never while the first may still be hashing. Also a
+ *   reset, where the same token with the same password again is answered as the first time.
  * - `change`: a password change continues where a 503 left it; when its answer is lost, the token that
  *   asked for it may be dead, and a repeat would only say so.
- * - `write`: registration and reset, where a repeat would meet its own first try.
+ * - `write`: registration, where a repeat would meet its own first try.
  */
 export const rules = {
   idempotent: { unclear: true, lost: 2, late: true },
