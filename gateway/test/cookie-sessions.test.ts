@@ -2,13 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import t from 'tap';
-import type { RedisClient } from '../../shared/redis.js';
+import { connectRedis, type RedisClient } from '../../shared/redis.js';
 import { startRedis } from '../../shared/test/redis-server.js';
 import { cookieOf } from '../cookie.js';
 import { createCookieSessions } from '../cookie-sessions.js';
 import { createSessions } from '../sessions.js';
-import type { Revocation } from '../tokens/revocations.js';
-import { openClient, outcomeOf, until } from './store.js';
+import { createRevocations, type Revocation } from '../tokens/revocations.js';
+import { openClient, outcomeOf, quiet, until } from './store.js';
 
 type Test = Parameters<typeof openClient>[0];
 
@@ -292,4 +292,37 @@ t.test('the header: our cookie among others, and only one of ours', async (t) =>
   t.equal(await read('a="__Host-floodgate=v"'), undefined);
   t.equal(await read('__Host-floodgate='), '');
   t.equal(await read('__Host-floodgate=a; x=y; __Host-floodgate=b'), 'bad_request');
+});
+
+t.test('signed out in a race with checks on two edges: once dead, never alive again', async (t) => {
+  const { open, server, sessions } = await setup(t);
+  const edges = await Promise.all(
+    [1, 2].map(async (n) => {
+      const redis = await openClient(t, server);
+      const blocking = { url: server.url, name: `log-${n}`, log: quiet, blocking: true };
+      const revocations = createRevocations({
+        ...{ redis, log: quiet, connect: () => connectRedis(blocking) },
+      });
+      t.teardown(revocations.close);
+      await revocations.ready();
+      const cookies = createCookieSessions({ redis, revocations, idleMs, maxMs });
+      return { revocations, cookies };
+    }),
+  );
+  const [first] = edges;
+  const opened = await Promise.all(Array.from({ length: 50 }, () => open()));
+  /** Asks until the cookie is dead, then twenty times more; true when it came back. */
+  const watch = async (cookies: (typeof edges)[number]['cookies'], cookie: string) => {
+    const isDead = async () => (await outcomeOf(() => cookies.check(cookie))) !== 'ok';
+    if (!(await until(isDead))) return true;
+    for (let n = 0; n < 20; n++) if (!(await isDead())) return true;
+    return false;
+  };
+  const ends = opened.map(async ({ sessionId, cookie }) => {
+    const watched = edges.map(({ cookies }) => watch(cookies, cookie));
+    await first?.revocations.publish({ kind: 'session', id: sessionId });
+    await sessions.end(sessionId);
+    return Promise.all(watched);
+  });
+  t.notOk((await Promise.all(ends)).flat().includes(true));
 });

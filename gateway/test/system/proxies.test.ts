@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { pbkdf2Sync } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
-import { connect } from 'node:net';
+import { connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -236,6 +236,19 @@ const otherProxies = async (t: Test, fleet: Fleet) => {
   }
 };
 
+/** Something that takes connections and never answers. */
+const hangAt = async (t: Test, port: number) => {
+  const open = new Set<Socket>();
+  const server = createTcpServer((socket) => {
+    open.add(socket.on('error', () => {}));
+  });
+  await new Promise<void>((done) => server.listen(port, '127.0.0.1', done));
+  t.teardown(() => {
+    for (const socket of open) socket.destroy();
+    server.close();
+  });
+};
+
 t.setTimeout(300_000);
 
 t.test('forward-auth, configured as documented', async (t) => {
@@ -262,14 +275,19 @@ t.test('forward-auth, configured as documented', async (t) => {
 
   await t.test('Traefik, Caddy and Envoy, as they ask', (t) => otherProxies(t, fleet));
 
-  await t.test('Floodgate gone: 503, not 401 and no way in', async (t) => {
+  await t.test('Floodgate gone or hanging: 503, not 401 and no way in', async (t) => {
     const { child, exited } = fleet.gateway();
     child.kill('SIGTERM');
     await exited;
-    for (const { proxy, cookie } of running) {
-      const heard = await send(proxy, '/', { headers: { cookie } });
-      t.equal(heard.status, 503);
-      t.equal(heard.headers['retry-after'], '1');
-    }
+    const refused = async () => {
+      for (const { proxy, cookie } of running) {
+        const heard = await send(proxy, '/', { headers: { cookie } });
+        t.equal(heard.status, 503);
+        t.equal(heard.headers['retry-after'], '1');
+      }
+    };
+    await refused();
+    await hangAt(t, fleet.port);
+    await refused();
   });
 });
