@@ -7,6 +7,7 @@ import { readIdentityFiles } from '../shared/identity.js';
 import { countCpus } from '../shared/machine.js';
 import { readShared } from '../shared/settings.js';
 import { parseRange } from './address.js';
+import { readIssuers } from './issuers/settings.js';
 
 export type Config = ReturnType<typeof loadConfig>;
 
@@ -92,13 +93,15 @@ export const loadConfig = (source: NodeJS.ProcessEnv) => {
   const env = createEnv(source);
   const port = env.int('PORT', { default: 8080, min: 0, max: 65_535 });
   const tls = readTls(env);
+  const tokens = readTokens(env, port);
   const config = {
     host: env.string('HOST', { default: '0.0.0.0' }),
     port,
     tls,
     edges: env.int('EDGES', { default: countCpus(), min: 1, max: 256 }),
     ...readAdmin(env, tls !== undefined),
-    ...readTokens(env, port),
+    ...tokens,
+    externalIssuers: readIssuers(env, env.secret('EXTERNAL_ISSUERS'), tokens.issuer),
     ...readShared(env, source),
     nodeTls: readIdentityFiles(env),
     kek: readKek(env),
@@ -113,4 +116,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv) => {
   return Object.freeze(config);
 };
 
-export const maskConfig = (config: Config): object => mask(config, secretNames);
+export const maskConfig = (config: Config): object => ({
+  ...mask(config, secretNames),
+  externalIssuers: config.externalIssuers.map((issuer) => mask(issuer, ['clientSecret'])),
+});

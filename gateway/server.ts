@@ -7,7 +7,7 @@ import { createHttp } from '../shared/http.js';
 import type { Lifecycle } from '../shared/lifecycle.js';
 import { listen } from '../shared/listen.js';
 import { flushLog, type Log } from '../shared/log.js';
-import { createMetrics } from '../shared/metrics.js';
+import { createMetrics, type Metrics } from '../shared/metrics.js';
 import { connectRedis, patiently, quitRedis } from '../shared/redis.js';
 import { openStore } from '../shared/store.js';
 import { loadNameKey } from './account-key.js';
@@ -17,6 +17,8 @@ import type { Config } from './config.js';
 import { createDevices } from './devices.js';
 import { createGrant } from './grant.js';
 import { isMessage } from './ipc.js';
+import { createIssuers } from './issuers/issuers.js';
+import { createIssuerMeters } from './issuers/meters.js';
 import { createLimits } from './limits.js';
 import { createMeters } from './meters.js';
 import { createNodes } from './nodes/submit.js';
@@ -30,11 +32,13 @@ import { createVerifyRoute } from './routes/verify.js';
 import { createWellKnown } from './routes/well-known.js';
 import { createSessions } from './sessions.js';
 import { keepCertificate, openGatewayIdentity } from './tls.js';
+import { checkForeign } from './tokens/foreign.js';
 import { loadKeys } from './tokens/keys.js';
 import { createRevocations } from './tokens/revocations.js';
 import { createSign } from './tokens/sign.js';
-import { createVerify } from './tokens/verify.js';
+import { createVerify, type Verifier } from './tokens/verify.js';
 import { createAccounts } from './username.js';
+import { createVerifyAny, type VerifyAny } from './verify-any.js';
 
 /** Access tokens live 15 minutes at the most, whatever a key holder signs. */
 const maxLifeSeconds = 900;
@@ -78,6 +82,18 @@ const openSessions = (config: Config, tokens: Awaited<ReturnType<typeof openToke
   });
 };
 
+/** Without external issuers a check is our own check, with nothing in between. */
+const openVerifyAny = (
+  { config, log, metrics }: Pick<Given, 'config' | 'log'> & { metrics: Metrics },
+  verify: Verifier['verify'],
+): VerifyAny => {
+  const settings = config.externalIssuers;
+  if (settings.length === 0) return verify;
+  const issuers = createIssuers({ settings, checkSignature: checkForeign, log });
+  createIssuerMeters({ metrics, issuers });
+  return createVerifyAny({ verify, issuers });
+};
+
 export const startEdge = async (given: Given): Promise<void> => {
   const { config, lifecycle, log } = given;
   lifecycle.onStop('log', () => flushLog(log), 500);
@@ -86,6 +102,7 @@ export const startEdge = async (given: Given): Promise<void> => {
   const { redis, keys, revocations, sign, verifier } = tokens;
   const { verify, verifyForLogout } = verifier;
   createMeters({ metrics, redis, verifier, revocations });
+  const verifyAny = openVerifyAny({ config, log, metrics }, verify);
   const { nodeSecrets: secrets, runtimeDir, zone } = config;
   const identity = openGatewayIdentity(config.nodeTls, lifecycle, log);
   const nodes = createNodes({ redis, secrets, runtimeDir, zone, identity, log, metrics });
@@ -108,7 +125,7 @@ export const startEdge = async (given: Given): Promise<void> => {
     routes: [
       createUsers({ isOpen, defaultScopes, attempts, accounts, addresses }),
       createLogin({ attempts, accounts, addresses, devices, sessions, revocations, grant, floor }),
-      createVerifyRoute({ verify }),
+      createVerifyRoute({ verify: verifyAny }),
       createRefresh({ sessions, revocations, grant }),
       createPassword({ verify, attempts, addresses, sessions, revocations, grant, floor }),
       createLogout({ verifyForLogout, sessions, revocations }),

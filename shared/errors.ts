@@ -39,6 +39,11 @@ export const errors = {
     text: 'The session store is unavailable. Try again.',
     retryAfterMs: 1000,
   },
+  issuer_unavailable: {
+    status: 503,
+    text: 'The issuer of this token cannot be asked now. Try again.',
+    retryAfterMs: 1000,
+  },
   timeout: { status: 504, text: 'The answer took too long. Try again.' },
 } as const satisfies Record<string, Row>;
 

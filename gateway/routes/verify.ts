@@ -5,19 +5,23 @@
  */
 import type { Reply, Route } from '../../shared/http.js';
 import { bearerOf } from '../bearer.js';
-import type { Claims, Verifier } from '../tokens/verify.js';
+import type { Identity, VerifyAny } from '../verify-any.js';
 
-const replyTo = (claims: Claims): Reply => ({
+/** Names of other issuers' users may have any character; two names never become one. */
+const printable = (text: string): string =>
+  text.replace(/[^\x21-\x24\x26-\x7e]/gu, encodeURIComponent);
+
+const replyTo = (claims: Identity): Reply => ({
   status: 200,
   headers: {
-    'x-auth-user': claims.sub,
+    'x-auth-user': printable(claims.sub),
     'x-auth-session': claims.sid,
     'x-auth-scope': claims.scope,
-    'x-auth-client': claims.clientId,
+    'x-auth-client': printable(claims.clientId),
   },
 });
 
-export const createVerifyRoute = ({ verify }: { verify: Verifier['verify'] }): Route => ({
+export const createVerifyRoute = ({ verify }: { verify: VerifyAny }): Route => ({
   method: '*',
   path: '/v1/verify',
   prefix: true,
