@@ -24,7 +24,7 @@ export type CheckSignature = (
 ) => Promise<Claims>;
 
 /** New tokens of others must not fill the thread pool that ours need too. */
-const limits = { max: 8, maxWaiting: 256, maxWaitMs: 1000 };
+const limits = { max: 8, maxWaiting: 256, maxWaitMs: 400 };
 
 const invalid = (detail: string) => new AppError('token_invalid', { detail });
 

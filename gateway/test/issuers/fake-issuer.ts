@@ -138,6 +138,8 @@ export const startFakeIssuer = async (t: Test, name: string) => {
 
   const server = createServer((req, res) => void handle(req, res).catch(() => res.destroy()));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  // A test that fails before its end must not wait for this server.
+  server.unref();
   t.teardown(() => {
     server.closeAllConnections();
     server.close();
