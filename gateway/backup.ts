@@ -92,16 +92,19 @@ export const createBackup = ({
   const markScript = defineScript(backup, { name: 'backupEnd', keys: 2, lua: markLua });
   const raiseScript = defineScript(backup, { name: 'backupRaise', keys: 1, lua: raiseLua });
 
-  return {
-    /** Copies the keyring and the name key as they are now. */
-    copyMeta: async (): Promise<void> => {
-      for (const key of metaKeys) {
-        const text = await storeCall(main.get(key));
-        if (text !== null) await storeCall(backup.set(key, text));
-      }
-    },
+  /** Keys rotate, and a token issued now may need the newest. */
+  const copyMeta = async (): Promise<void> => {
+    for (const key of metaKeys) {
+      const text = await storeCall(main.get(key));
+      if (text !== null) await storeCall(backup.set(key, text));
+    }
+  };
 
-    /** Copies the record of the main store. False: it has ended, or the account has moved on. */
+  return {
+    /**
+     * Copies the record of the main store, with what it takes to read its tokens. False: it has ended, or
+     * the account has moved on.
+     */
     copy: async (sessionId: string): Promise<boolean> => {
       const [user, session, index] = keysOf(sessionId);
       const [record, leftMs, epoch] = await Promise.all([
@@ -112,6 +115,7 @@ export const createBackup = ({
       const { gen, generation, last_used_at: usedAt } = record;
       if (gen === undefined || generation === undefined || usedAt === undefined || leftMs <= 0)
         return false;
+      await copyMeta();
       const about = [splitId(sessionId).id, epoch, gen, generation, usedAt, leftMs, maxMs];
       const fields = Object.entries(record).flat();
       return (await putScript([user, session, index], [...about, ...fields])) === 1;

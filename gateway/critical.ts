@@ -38,7 +38,6 @@ export const createCriticalSessions = ({
   /** True when both stores have it; otherwise nothing of it stays. */
   const isKept = async (sessionId: string): Promise<boolean> => {
     try {
-      await backup.copyMeta();
       if (await backup.copy(sessionId)) return true;
     } catch (error) {
       await sessions.end(sessionId).catch(() => {});

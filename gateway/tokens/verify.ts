@@ -157,16 +157,17 @@ export const createVerify = ({
 
   type Check = (claims: Claims) => 'ok' | 'ended' | 'unknown';
   const refuseBy =
-    (ask: Check) =>
+    (ask: Check, askElsewhere?: typeof whenUnknown) =>
     (claims: Claims): Claims | Promise<Claims> => {
       const state = ask(claims);
       if (state === 'ok') return claims;
-      const elsewhere = state === 'unknown' ? whenUnknown?.(claims) : undefined;
+      const elsewhere = state === 'unknown' ? askElsewhere?.(claims) : undefined;
       if (elsewhere !== undefined) return elsewhere;
       throw new AppError(state === 'ended' ? 'session_ended' : 'store_unavailable');
     };
 
-  const refuseRevoked = refuseBy(revocations.check);
+  const refuseRevoked = refuseBy(revocations.check, whenUnknown);
+  // An end cannot be told to anybody while the log is silent, and asks nobody else.
   const refuseButSession = refuseBy(revocations.checkButSession);
 
   const verifyBy =

@@ -1,0 +1,26 @@
+import t from 'tap';
+import { createRouter, type Route } from '../http-route.js';
+
+const route = (method: string, path: string, prefix = false): Route => ({
+  method,
+  path,
+  ...(prefix ? { prefix: true } : {}),
+  body: 'none',
+  handle: () => ({ status: 204 }),
+});
+
+t.test('a route of exactly this path goes before one with everything below, in any order', (t) => {
+  const exact = route('DELETE', '/things');
+  const below = route('DELETE', '/things', true);
+  for (const routes of [
+    [exact, below],
+    [below, exact],
+  ]) {
+    const find = createRouter(routes);
+    t.equal(find('DELETE', '/things'), exact);
+    t.equal(find('DELETE', '/things/1'), below);
+    t.strictSame(find('GET', '/things/1'), ['DELETE']);
+    t.strictSame(find('DELETE', '/thing'), []);
+  }
+  t.end();
+});
