@@ -5,13 +5,15 @@
  * another one in its place, has another epoch.
  */
 import { randomBytes } from 'node:crypto';
-import { type RedisClient, storeCall } from '../shared/redis.js';
+import { confirmWrites, type RedisClient, storeCall } from '../shared/redis.js';
 
 const nameKeyBytes = 32;
 
 /** SET NX, then read back: all processes of all gateways end up with the value of the first. */
 const makeOnce = async (redis: RedisClient, key: string, value: string): Promise<string> => {
-  await storeCall(redis.set(key, value, 'NX'));
+  const isNew = (await storeCall(redis.set(key, value, 'NX'))) === 'OK';
+  // Records will hang on it, so it must not be lost with a master.
+  if (isNew) await confirmWrites(redis, key);
   return (await storeCall(redis.get(key))) ?? '';
 };
 

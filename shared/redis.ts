@@ -10,7 +10,8 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster, Redis } from 'ioredis';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { AbstractConnector, Cluster, Redis } from 'ioredis';
 import { AppError, codeOf } from './errors.js';
 import { slotOf } from './redis-slot.js';
 import { parseRedisUrl, type RedisTarget, type TlsFiles } from './redis-url.js';
@@ -45,11 +46,44 @@ const silenceMs = 1000;
 const retryStrategy = (times: number): number =>
   Math.min(50 * 2 ** Math.min(times, 4), 500) * (0.75 + Math.random() / 2);
 
+const readPem = (path: string): Buffer => {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    throw new Error(`a certificate file for Redis, ${path}, cannot be read (${code})`);
+  }
+};
+
 const readTls = ({ ca, cert, key }: TlsFiles, servername?: string) => ({
-  ...(ca && { ca: readFileSync(ca) }),
-  ...(cert && key && { cert: readFileSync(cert), key: readFileSync(key) }),
+  ...(ca && { ca: readPem(ca) }),
+  ...(cert && key && { cert: readPem(cert), key: readPem(key) }),
   ...(servername && isIP(servername) === 0 && { servername }),
 });
+
+/**
+ * TLS may report a second error on a connection that has failed already (an alert of the other side).
+ * ioredis listens for the first alone, and an error nobody listens for ends the process.
+ */
+class TlsConnector extends AbstractConnector {
+  readonly #options: ConnectionOptions;
+
+  constructor(options: unknown) {
+    super(connectTimeoutMs);
+    const { host, port, tls } = Object(options);
+    this.#options = { host, port, ...tls };
+  }
+
+  override async connect(): Promise<TLSSocket> {
+    this.connecting = true;
+    const stream = connect(this.#options);
+    this.stream = stream;
+    stream.on('error', (error) => {
+      this.firstError ??= error;
+    });
+    return stream;
+  }
+}
 
 type CommonOptions = ReturnType<typeof commonOptions>;
 
@@ -80,7 +114,14 @@ const commonOptions = (
 const openSingle = (target: RedisTarget & { kind: 'single' }, options: CommonOptions): Redis => {
   const { at, db, tls } = target;
   if ('path' in at) return new Redis({ ...options, path: at.path, db });
-  return new Redis({ ...options, ...at, db, ...(tls && { tls: readTls(tls, at.host) }) });
+  if (tls === undefined) return new Redis({ ...options, ...at, db });
+  return new Redis({
+    ...options,
+    ...at,
+    db,
+    tls: readTls(tls, at.host),
+    Connector: TlsConnector,
+  });
 };
 
 const openSentinel = (
@@ -109,7 +150,10 @@ const openCluster = (
 ): Cluster => {
   const { enableOfflineQueue: _, retryStrategy: __, ...redisOptions } = options;
   const cluster = new Cluster(target.hosts, {
-    redisOptions: { ...redisOptions, ...(target.tls && { tls: readTls(target.tls) }) },
+    redisOptions: {
+      ...redisOptions,
+      ...(target.tls && { tls: readTls(target.tls), Connector: TlsConnector }),
+    },
     enableOfflineQueue: false,
     clusterRetryStrategy: retryStrategy,
     slotsRefreshInterval: mapEveryMs,

@@ -11,9 +11,10 @@ import {
   patiently,
   type RedisClient,
   type RedisNode,
+  storeCall,
   whenReady,
 } from './redis.js';
-import { parseRedisUrl } from './redis-url.js';
+import { parseRedisUrl, type RedisTarget } from './redis-url.js';
 import { createStrong, strongTimeoutMs } from './strong.js';
 
 const patienceMs = 10_000;
@@ -52,6 +53,13 @@ export const findDurabilityProblem = async (client: RedisClient): Promise<string
     ...replicas.map((node) => findNodeProblem(node).catch(() => undefined)),
   ]);
   return problems.find((problem) => problem !== undefined);
+};
+
+/** A single connection to one server of a Cluster would miss most keys. */
+const isPartOfCluster = async (client: RedisClient, kind: RedisTarget['kind']) => {
+  if (kind === 'cluster') return false;
+  const infos = await Promise.all(nodesOf(client, 'master').map((node) => node.info('cluster')));
+  return infos.some((text) => /^cluster_enabled:1/m.test(text));
 };
 
 /** How many replicas follow the master that has the fewest. AppError store_unavailable. */
@@ -95,16 +103,22 @@ export const openStore = async (options: {
   log: Log;
 }): Promise<RedisClient> => {
   const { url, name, log } = options;
-  const { waitReplicas: replicas } = parseRedisUrl(url);
+  const { kind, waitReplicas: replicas } = parseRedisUrl(url);
   const redis = connectRedis({ url, name, log });
   let problem: string | undefined;
+  let isMisread = false;
   try {
     await whenReady(redis, patienceMs);
+    isMisread = await patiently(() => storeCall(isPartOfCluster(redis, kind)), patienceMs);
     problem = await patiently(() => findDurabilityProblem(redis), patienceMs);
     if (replicas > 0) await openStrong(redis, { url, name, log, replicas });
   } catch (cause) {
     redis.disconnect();
     throw new Error(notAnswering, { cause });
+  }
+  if (isMisread) {
+    redis.disconnect();
+    throw new Error('REDIS_URL leads to a server of a Cluster: write redis+cluster://');
   }
   if (problem === undefined) return redis;
   if (options.acceptDataLoss) {

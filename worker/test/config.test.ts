@@ -41,6 +41,37 @@ t.test('lock servers of their own are read from a list', async (t) => {
   t.same(loadConfig({ ...given, LOCK_REDIS_URLS: urls }, 1).lockRedisUrls, urls.split(','));
 });
 
+t.test('what goes with Redis is put into every URL that it fits', async (t) => {
+  const files = { REDIS_CA_FILE: '/ca', REDIS_CERT_FILE: '/c', REDIS_KEY_FILE: '/k' };
+  const config = loadConfig(
+    {
+      ...given,
+      ...files,
+      REDIS_URL: 'rediss+sentinel://u:p@a,b/main',
+      LOCK_REDIS_URLS: 'redis://a,rediss://b,redis+cluster://c,d:1',
+      REDIS_SENTINEL_PASSWORD: 's/1',
+      REDIS_WAIT_REPLICAS: '2',
+    },
+    1,
+  );
+  const tls = 'ca=%2Fca&cert=%2Fc&key=%2Fk';
+  t.equal(
+    config.redisUrl,
+    `rediss+sentinel://u:p@a,b/main?wait_replicas=2&${tls}&sentinel_password=s%2F1`,
+  );
+  t.same(config.lockRedisUrls, ['redis://a', `rediss://b?${tls}`, 'redis+cluster://c,d:1']);
+  for (const [env, problem] of [
+    [{ REDIS_URL: 'http://SECRET' }, /REDIS_URL: the Redis URL must start with redis:/],
+    [{ LOCK_REDIS_URLS: 'redis://a,redis://SECRET@b' }, /LOCK_REDIS_URLS: .*a user without/],
+    [{ REDIS_CA_FILE: '/ca' }, /REDIS_CA_FILE .*need a REDIS_URL with TLS/],
+    [{ REDIS_CERT_FILE: '/c' }, /REDIS_CERT_FILE, REDIS_KEY_FILE go together/],
+    [{ REDIS_WAIT_REPLICAS: '10' }, /REDIS_WAIT_REPLICAS must be a whole number from 0 to 9/],
+  ] as const) {
+    t.match(problemsOf(env), problem);
+    t.notMatch(problemsOf(env), 'SECRET');
+  }
+});
+
 t.test('what is wrong is told by name, all at once', async (t) => {
   const text = problemsOf({
     NODE_SECRET: '',

@@ -1,0 +1,126 @@
+/** Real topologies as their clients see them: TLS, ACL users, masters that hang, and forms that do not fit. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { codeOf } from '../errors.js';
+import { createLog } from '../log.js';
+import { defineScript, quitRedis, type RedisClient, storeCall } from '../redis.js';
+import { slotOf } from '../redis-slot.js';
+import { openStore } from '../store.js';
+import { startCluster, startSentinel, type TlsPair } from './redis-topology.js';
+
+t.setTimeout(120_000);
+
+const log = createLog({ level: 'silent', role: 'test' });
+const keys = ['a', 'b', 'c', '{nodes}:seen', 'meta:epoch'];
+
+const open = async (t: Test, url: string): Promise<RedisClient> => {
+  const store = await openStore({ url, name: 'test', acceptDataLoss: false, log });
+  t.teardown(() => quitRedis(store));
+  return store;
+};
+const outcome = (call: Promise<unknown>) => storeCall(call).then(() => 'ok', codeOf);
+
+const backAgain = async (store: RedisClient, key: string): Promise<boolean> => {
+  for (let tries = 0; tries < 400; tries++) {
+    if ((await outcome(store.set(key, '1'))) === 'ok') return true;
+    await sleep(50);
+  }
+  return false;
+};
+
+/** Its own CA, for 127.0.0.1, and good for both ends: servers of a Cluster call each other. */
+const makeCertificate = (t: Test): TlsPair => {
+  const dir = mkdtempSync(join(tmpdir(), 'fg-tls-'));
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const [cert, key] = [join(dir, 'cert.pem'), join(dir, 'key.pem')];
+  execFileSync(
+    'openssl',
+    [
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
+      ...['-days', '2', '-subj', '/CN=redis.test', '-addext', 'subjectAltName=IP:127.0.0.1'],
+      ...['-keyout', key, '-out', cert],
+    ],
+    { stdio: 'ignore' },
+  );
+  return { cert, key, ca: cert };
+};
+
+t.test('a Cluster over TLS, and no other certificate', async (t) => {
+  const tls = makeCertificate(t);
+  const cluster = await startCluster(t, { tls });
+  const store = await open(t, cluster.url);
+  for (const key of keys) t.equal(await store.set(key, key), 'OK');
+  const stranger = makeCertificate(t);
+  await t.rejects(
+    openStore({
+      url: cluster.url.replace(tls.ca, stranger.ca),
+      name: 'test',
+      acceptDataLoss: false,
+      log,
+    }),
+    /does not answer at REDIS_URL/,
+  );
+  await t.rejects(
+    open(t, cluster.url.replace(tls.ca, '/nowhere')),
+    /a certificate file for Redis, \/nowhere, cannot be read \(ENOENT\)/,
+  );
+});
+
+t.test('a Cluster: a user, forgotten scripts, a master that hangs', async (t) => {
+  const args = [
+    ...['--user', 'one', 'on', '>word', '~*', '&*', '+@all', '-@dangerous', '+info'],
+    ...['+config|get'],
+  ];
+  const cluster = await startCluster(t, { args });
+  await t.rejects(open(t, cluster.urlWith('one:wrong')), /user, password and the form/);
+  const store = await open(t, cluster.urlWith('one:word'));
+  const add = defineScript(store, {
+    name: 'testAdd',
+    keys: 1,
+    lua: "return redis.call('INCR', KEYS[1])",
+  });
+  for (let round = 1; round <= 3; round++) {
+    await Promise.all(cluster.members.map((member) => member.ask('SCRIPT', 'FLUSH')));
+    const counts = await Promise.all(keys.map((key) => add([`${key}:count`], [])));
+    t.same(
+      counts,
+      keys.map(() => round),
+      'each script ran once',
+    );
+  }
+  await t.rejects(
+    open(t, `redis://127.0.0.1:${cluster.members[0]?.port}`),
+    /leads to a server of a Cluster: write redis\+cluster:/,
+  );
+
+  const master = await cluster.masterOf(slotOf('a'));
+  await master.stop('SIGSTOP');
+  t.equal(await outcome(store.set('a', '1')), 'store_unavailable');
+  t.ok(await backAgain(store, 'a'), 'its replica is found');
+  await master.stop('SIGCONT');
+  t.ok(await backAgain(store, 'a'));
+  for (const key of keys) t.ok(await backAgain(store, key));
+});
+
+t.test('Sentinels: a master that hangs, all Sentinels away, and back', async (t) => {
+  const set = await startSentinel(t);
+  const store = await open(t, set.url);
+  const first = await set.master();
+  await first.stop('SIGSTOP');
+  t.equal(await outcome(store.set('a', '1')), 'store_unavailable');
+  t.ok(await backAgain(store, 'a'), 'the new master is found');
+  await first.stop('SIGCONT');
+
+  for (const sentinel of set.sentinels) await sentinel.stop('SIGKILL');
+  t.equal(await outcome(store.set('a', '1')), 'ok', 'Sentinels are asked at a connection only');
+  const second = set.servers.filter(({ port }) => port !== first.port);
+  for (const server of second) await server.ask('CLIENT', 'KILL', 'TYPE', 'normal').catch(() => {});
+  await sleep(100);
+  t.equal(await outcome(store.set('a', '1')), 'store_unavailable');
+  for (const sentinel of set.sentinels) await sentinel.start();
+  t.ok(await backAgain(store, 'a'), 'and back');
+});
