@@ -10,14 +10,17 @@ const skewSeconds = 60;
 
 export type Claims = {
   readonly sub: string;
+  /** Empty for a client that acts for itself: it has no session. */
   readonly sid: string;
   readonly gen: number;
   readonly scope: string;
   readonly clientId: string;
   readonly jti: string;
   /** Seconds since 1970. */
+  readonly iat: number;
   readonly exp: number;
-  /** The account key: the part of `sid` before the dot. */
+  readonly aud: string;
+  /** The account key: the part of `sid` before the dot, or the id of a client without session. */
   readonly u: string;
   readonly kid: string;
 };
@@ -25,7 +28,8 @@ export type Claims = {
 type Expected = {
   kid: string;
   issuer: string;
-  audience: string;
+  /** None given = whoever it is for. */
+  audience?: string | undefined;
   maxLifeSeconds: number;
   nowSeconds: number;
 };
@@ -39,17 +43,17 @@ const isTime = (value: unknown): value is number =>
 
 const invalid = (detail: string) => new AppError('token_invalid', { detail });
 
-/** The end of its life, when all of its times make sense. */
+/** The ends of its life, when all of its times make sense. */
 const readTimes = (
   { exp, iat, nbf }: Readonly<Record<string, unknown>>,
   { maxLifeSeconds, nowSeconds }: Expected,
-): number => {
+): { iat: number; exp: number } => {
   if (!isTime(exp) || !isTime(iat)) throw invalid('exp or iat');
   if (exp <= iat || exp - iat > maxLifeSeconds) throw invalid('life');
   if (iat > nowSeconds + skewSeconds) throw invalid('iat in the future');
   if (nbf !== undefined && (!isTime(nbf) || nbf > nowSeconds + skewSeconds)) throw invalid('nbf');
   if (exp <= nowSeconds) throw new AppError('token_expired');
-  return exp;
+  return { iat, exp };
 };
 
 export const readClaims = (
@@ -59,11 +63,17 @@ export const readClaims = (
   const { iss, aud, sub, sid, gen, scope, client_id: clientId, jti } = payload;
   if (iss !== expected.issuer) throw invalid('iss');
   // One audience, not a list with ours in it: whoever else is meant could use the token here.
-  if (aud !== expected.audience) throw invalid('aud');
-  const exp = readTimes(payload, expected);
+  if (typeof aud !== 'string' || aud !== (expected.audience ?? aud)) throw invalid('aud');
+  const { iat, exp } = readTimes(payload, expected);
   if (!isText(sub) || !isText(jti) || !isText(clientId)) throw invalid('sub, jti or client_id');
-  if (typeof sid !== 'string' || !sessionId.test(sid)) throw invalid('sid');
   if (!Number.isSafeInteger(gen) || typeof gen !== 'number') throw invalid('gen');
   if (typeof scope !== 'string') throw invalid('scope');
-  return { sub, sid, gen, scope, clientId, jti, exp, u: sid.slice(0, 22), kid: expected.kid };
+  const common = { sub, gen, scope, clientId, jti, iat, exp, aud, kid: expected.kid };
+  // A client's own token says so three times; no user's id begins like that (RFC 9068 § 5).
+  if (sub.startsWith('c_')) {
+    if (sub !== clientId || sid !== undefined) throw invalid('sub of a client');
+    return { ...common, sid: '', u: sub };
+  }
+  if (typeof sid !== 'string' || !sessionId.test(sid)) throw invalid('sid');
+  return { ...common, sid, u: sid.slice(0, 22) };
 };

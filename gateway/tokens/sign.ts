@@ -33,22 +33,29 @@ export const createSign = ({
   ttlSeconds: number;
   now?: () => number;
 }) => {
-  const start = `{"iss":${JSON.stringify(issuer)},"aud":${JSON.stringify(audience)},"sub":`;
+  const startFor = (aud: string) =>
+    `{"iss":${JSON.stringify(issuer)},"aud":${JSON.stringify(aud)},"sub":`;
+  const start = startFor(audience);
   let signer = prepare(keys.signing);
 
   return (grant: {
     userId: string;
-    sessionId: string;
+    /** None for a client that acts for itself. */
+    sessionId?: string;
     gen: number;
     scope: string;
     clientId: string;
+    /** Another resource server than this gateway's own. */
+    audience?: string;
   }): { token: string; expiresInSeconds: number; jti: string } => {
     const { signing } = keys;
     if (signing.kid !== signer.kid) signer = prepare(signing);
     const iat = Math.floor(now() / 1000);
     const jti = randomBytes(16).toString('base64url');
+    const from = grant.audience === undefined ? start : startFor(grant.audience);
+    const sid = grant.sessionId === undefined ? '' : `"sid":"${grant.sessionId}",`;
     // Only what an administrator may have chosen freely needs escaping.
-    const payload = `${start}${JSON.stringify(grant.userId)},"iat":${iat},"exp":${iat + ttlSeconds},"jti":"${jti}","client_id":${JSON.stringify(grant.clientId)},"sid":"${grant.sessionId}","gen":${grant.gen},"scope":${JSON.stringify(grant.scope)}}`;
+    const payload = `${from}${JSON.stringify(grant.userId)},"iat":${iat},"exp":${iat + ttlSeconds},"jti":"${jti}","client_id":${JSON.stringify(grant.clientId)},${sid}"gen":${grant.gen},"scope":${JSON.stringify(grant.scope)}}`;
     const input = `${signer.header}.${encode(payload)}`;
     const signature = signer.signInput(Buffer.from(input, 'latin1')).toString('base64url');
     return { token: `${input}.${signature}`, expiresInSeconds: ttlSeconds, jti };

@@ -8,8 +8,8 @@
  * main thread, and queues behind file reads. jose's other rules are in parse.ts and claims.ts, where
  * they are stricter; the tests hold both against the same tokens.
  */
-import { LRUCache } from 'lru-cache';
 import { AppError } from '../../shared/errors.js';
+import { createCache } from '../cache.js';
 import { algorithms } from './algorithms.js';
 import { type Claims, readClaims } from './claims.js';
 import type { VerifyingKey } from './keys.js';
@@ -44,18 +44,22 @@ export const createVerify = ({
   audience,
   maxLifeSeconds,
   revocations,
+  whenUnknown,
   cacheSize = 10_000,
   now = Date.now,
 }: {
   keys: { verifying: ReadonlyMap<string, VerifyingKey>; reload: () => Promise<void> };
   issuer: string;
-  audience: string;
+  /** Tokens for others are refused; none given = whoever they are for. */
+  audience?: string;
   maxLifeSeconds: number;
   revocations: Pick<Revocations, 'check' | 'checkButSession' | 'onGap'>;
+  /** Another authority for some tokens while the log is silent; undefined = none for this one. */
+  whenUnknown?: ((claims: Claims) => Promise<Claims> | undefined) | undefined;
   cacheSize?: number;
   now?: () => number;
 }) => {
-  const cache = new LRUCache<string, Claims>({ max: cacheSize });
+  const cache = createCache<Claims>(cacheSize);
   /** New tokens that wait: a burst with one of them costs one signature check. */
   const pending = new Map<string, Promise<Claims>>();
   /** Headers of tokens that were valid. */
@@ -154,9 +158,11 @@ export const createVerify = ({
   type Check = (claims: Claims) => 'ok' | 'ended' | 'unknown';
   const refuseBy =
     (ask: Check) =>
-    (claims: Claims): Claims => {
+    (claims: Claims): Claims | Promise<Claims> => {
       const state = ask(claims);
       if (state === 'ok') return claims;
+      const elsewhere = state === 'unknown' ? whenUnknown?.(claims) : undefined;
+      if (elsewhere !== undefined) return elsewhere;
       throw new AppError(state === 'ended' ? 'session_ended' : 'store_unavailable');
     };
 
@@ -164,7 +170,7 @@ export const createVerify = ({
   const refuseButSession = refuseBy(revocations.checkButSession);
 
   const verifyBy =
-    (refuse: (claims: Claims) => Claims) =>
+    (refuse: (claims: Claims) => Claims | Promise<Claims>) =>
     (token: string): Claims | Promise<Claims> => {
       const claims = findCached(token) ?? checkNew(token);
       return claims instanceof Promise ? claims.then(refuse) : refuse(claims);
