@@ -31,20 +31,20 @@ export type Keyring = Awaited<ReturnType<typeof loadKeys>>;
 const maxTries = 10;
 
 /** The stored ring; the first process makes it. */
-const openRing = async (store: RingStore, alg: SigningAlg, nowMs: number): Promise<Stored> => {
+const openRing = async (store: RingStore, alg: SigningAlg, now: () => number): Promise<Stored> => {
   for (let tries = 0; tries < maxTries; tries++) {
     const found = await store.read();
     if (found !== undefined) return found;
-    await store.create(await makeRing(alg, nowMs));
+    await store.create(await makeRing(alg, now));
   }
   throw new AppError('store_unavailable', { detail: 'the keyring does not stay' });
 };
 
 /** A key that the ring has, or will have: one, however often its change must be tried. */
-const createMaker = (alg: SigningAlg, createdAt: number, leadMs: number) => {
+const createMaker = (alg: SigningAlg, now: () => number, leadMs: number) => {
   let made: Promise<SigningEntry> | undefined;
   return async (ring: Ring): Promise<Ring> => {
-    made ??= makeSigning(alg, { createdAt, leadMs });
+    made ??= makeSigning(alg, { now, leadMs });
     return withSigning(ring, [await made, ...ring.signing]);
   };
 };
@@ -73,7 +73,7 @@ export const loadKeys = async ({
   const store = createRingStore({ redis, keks });
   const live = createLiveKeys({ alg, now });
   const leadMs = leadOf(intervalMs);
-  let current = await openRing(store, alg, now());
+  let current = await openRing(store, alg, now);
   live.take(current.ring);
 
   const take = (stored: Stored) => {
@@ -123,13 +123,13 @@ export const loadKeys = async ({
    * turn is that key, so a repeat makes no second one. True when this call made it.
    */
   const rotate = async (): Promise<boolean> => {
-    const withNew = createMaker(alg, now(), leadMs);
+    const withNew = createMaker(alg, now, leadMs);
     return change((ring) => (isWaiting(ring) ? undefined : withNew(ring)));
   };
 
   /** Sees to it that without `kid` there is a key of ours that signs within `soonMs`. */
   const replace = async (kid: string, soonMs: number): Promise<boolean> => {
-    const withNew = createMaker(alg, now(), soonMs);
+    const withNew = createMaker(alg, now, soonMs);
     const at = now() + soonMs;
     return change((ring) => {
       const newest = findNewest(ring, alg);

@@ -40,13 +40,14 @@ export const isRing = (value: unknown): value is Ring =>
   value !== null &&
   ['signing', 'refresh', 'device'].every((name) => Array.isArray(Reflect.get(value, name)));
 
-/** A key whose id is its thumbprint (RFC 7638). */
+/** A key whose id is its thumbprint (RFC 7638). Its times count from when it is made: RSA is slow. */
 export const makeSigning = async (
   alg: SigningAlg,
-  { createdAt, leadMs }: { createdAt: number; leadMs: number },
+  { now, leadMs }: { now: () => number; leadMs: number },
 ): Promise<SigningEntry> => {
   const jwk = (await algorithms[alg].make()).export({ format: 'jwk' });
   const kid = await calculateJwkThumbprint(jwk);
+  const createdAt = now();
   return { kid, alg, created_at: createdAt, signs_from: createdAt + leadMs, jwk };
 };
 
@@ -56,9 +57,9 @@ const makeMac = (): MacEntry => ({
 });
 
 /** The first ring of an installation: its key signs at once, nobody has an older one. */
-export const makeRing = async (alg: SigningAlg, createdAt: number): Promise<Ring> => ({
+export const makeRing = async (alg: SigningAlg, now: () => number): Promise<Ring> => ({
   serial: 1,
-  signing: [await makeSigning(alg, { createdAt, leadMs: 0 })],
+  signing: [await makeSigning(alg, { now, leadMs: 0 })],
   refresh: [makeMac()],
   device: [makeMac()],
 });
