@@ -5,7 +5,7 @@
 import { createEnv, mask } from '../shared/env.js';
 import { readIdentityFiles } from '../shared/identity.js';
 import { countCpus } from '../shared/machine.js';
-import { readShared } from '../shared/settings.js';
+import { createRedisUrls, readShared } from '../shared/settings.js';
 import { parseRange } from './address.js';
 import { readIssuers } from './issuers/settings.js';
 
@@ -121,6 +121,8 @@ export const loadConfig = (source: NodeJS.ProcessEnv) => {
   const env = createEnv(source);
   const port = env.int('PORT', { default: 8080, min: 0, max: 65_535 });
   const tls = readTls(env);
+  const urls = createRedisUrls(env);
+  const backupUrl = env.secret('BACKUP_REDIS_URL');
   const tokens = readTokens(env, port);
   const config = {
     host: env.string('HOST', { default: '0.0.0.0' }),
@@ -130,8 +132,8 @@ export const loadConfig = (source: NodeJS.ProcessEnv) => {
     ...readAdmin(env, tls !== undefined),
     ...tokens,
     externalIssuers: readIssuers(env, env.secret('EXTERNAL_ISSUERS'), tokens.issuer),
-    ...readShared(env, source),
-    backupRedisUrl: env.secret('BACKUP_REDIS_URL'),
+    ...readShared(env, source, urls),
+    backupRedisUrl: backupUrl && urls.read('BACKUP_REDIS_URL', backupUrl),
     nodeTls: readIdentityFiles(env),
     ...readKek(env),
     trustedProxies: readProxies(env),

@@ -9,6 +9,7 @@ import { AppError, codeOf } from '../shared/errors.js';
 import { defineScript, type RedisClient } from '../shared/redis.js';
 import { createCache } from './cache.js';
 import { hashSecret, newSecret, parseCookie, setCookie } from './cookie.js';
+import { shorten, spread } from './session-id.js';
 import type { Revocations } from './tokens/revocations.js';
 import type { Claims } from './tokens/verify.js';
 
@@ -110,7 +111,12 @@ export const createCookieSessions = ({
   const read = async (cookie: string): Promise<{ claims: CookieClaims; leftMs: number }> => {
     const { u, id, secret } = parseCookie(cookie);
     const keys = [`user:{${u}}`, `sess:{${u}}:${id}`, `idx:{${u}}`];
-    const reply = await checkScript(keys, [id, hashSecret(secret), idleMs, touchMs]);
+    const reply = await checkScript(keys, [
+      id,
+      hashSecret(secret),
+      shorten(id, idleMs, spread),
+      touchMs,
+    ]);
     const texts = Array.isArray(reply) ? reply.map(String) : [];
     if (texts[0] === 'ok') return { claims: readClaims(cookie, texts), leftMs: Number(texts[7]) };
     cache.delete(cookie);

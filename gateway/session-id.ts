@@ -36,6 +36,9 @@ export const goneMs = 16 * 60_000;
 /** Ids of ended sessions whose end may not be in the revocation log yet. */
 export const goneKey = (u: string): string => `idx:{${u}}:gone`;
 
+/** Limits of sessions are up to this share shorter than promised. */
+export const spread = 0.05;
+
 /**
  * A duration less up to `share` of it, the same for one session at any time and spread evenly over
  * all: sessions that a crowd opened in one second do not end in one second.

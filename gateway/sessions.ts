@@ -7,7 +7,7 @@
  */
 import { AppError } from '../shared/errors.js';
 import { defineScript, defineStrongScript, type RedisClient, storeCall } from '../shared/redis.js';
-import { goneKey, goneMs, newId, shorten, splitId } from './session-id.js';
+import { goneKey, goneMs, newId, shorten, splitId, spread } from './session-id.js';
 
 /**
  * Opens a session unless the account changed since its password was checked.
@@ -146,7 +146,7 @@ export const createSessions = ({
   maxMs,
   perUser = 100,
   graceMs = 10_000,
-  jitter = 0.05,
+  jitter = spread,
   hasBackup = false,
 }: {
   redis: RedisClient;

@@ -2,7 +2,7 @@
  * Where the keyring is kept: one string in Redis (`keyring`), sealed. The first process makes it
  * (SET NX), and nobody changes it but by compare-and-set, so that two changes never become one.
  */
-import { defineScript, type RedisClient, storeCall } from '../../shared/redis.js';
+import { defineStrongScript, type RedisClient, storeCall } from '../../shared/redis.js';
 import { isRing, type Ring } from './ring.js';
 import { createSeal } from './seal.js';
 
@@ -28,7 +28,7 @@ export const createRingStore = ({
   redis: RedisClient;
   keks: readonly [Buffer, ...Buffer[]];
 }) => {
-  const swap = defineScript(redis, { name: 'swapKeyring', keys: 1, lua: swapLua });
+  const swap = defineStrongScript(redis, { name: 'swapKeyring', keys: 1, lua: swapLua });
   const { seal, open } = createSeal({ purpose: keyringKey, keys: keks });
 
   const unseal = (text: string): Stored => {
