@@ -6,6 +6,7 @@
 import { AppError } from '../../shared/errors.js';
 import type { Ctx, Route } from '../../shared/http.js';
 import type { Caller, Callers, Identify } from '../caller.js';
+import { clearCookie } from '../cookie.js';
 import { isSessionOf } from '../session-id.js';
 import type { SessionView, UserSessions } from '../user-sessions.js';
 
@@ -75,7 +76,7 @@ export const createSessionRoutes = ({
         if (isKept) await userSessions.endOthers(owner);
         else if ((await userSessions.endAll(owner.u, owner)) === undefined)
           throw new AppError('session_ended');
-        return { status: 204 };
+        return owner.isCookie && !isKept ? { status: 204, headers: clearCookie } : { status: 204 };
       },
     },
     {
@@ -88,7 +89,8 @@ export const createSessionRoutes = ({
         const owner = await ownerEnding(ctx, sessionId);
         if (!isSessionOf(owner.u, sessionId)) throw new AppError('not_found');
         await userSessions.endOne(owner, sessionId);
-        return { status: 204 };
+        const isOwn = owner.isCookie && sessionId === owner.sid;
+        return isOwn ? { status: 204, headers: clearCookie } : { status: 204 };
       },
     },
   ];
