@@ -3,7 +3,7 @@
  * those that use it. Reads like a parts list; holds no logic of its own.
  */
 import { readCertificate } from '../shared/certificate.js';
-import { createHttp } from '../shared/http.js';
+import { createHttp, type Route } from '../shared/http.js';
 import type { Lifecycle } from '../shared/lifecycle.js';
 import { listen } from '../shared/listen.js';
 import { flushLog, type Log } from '../shared/log.js';
@@ -32,6 +32,7 @@ import { createPasswordReset } from './password-reset.js';
 import { createResets } from './resets.js';
 import { createLogin } from './routes/login.js';
 import { createLogout } from './routes/logout.js';
+import { createOpenapi } from './routes/openapi.js';
 import { createPassword } from './routes/password.js';
 import { createRefresh } from './routes/refresh.js';
 import { createSessionRoutes } from './routes/sessions.js';
@@ -84,24 +85,26 @@ export const startEdge = async (given: Given): Promise<void> => {
   const { defaultScopes } = config;
   let isGatewayStopping = false;
 
+  const routes: Route[] = [
+    createUsers({ isOpen, defaultScopes, attempts, accounts, addresses }),
+    createLogin({
+      ...{ attempts, accounts, addresses, devices, sessions, cookies, callers, origins },
+      ...{ revocations, grant, floor },
+    }),
+    ...createVerifyRoutes({ identify: createIdentify({ verify: verifyAny, cookies }) }),
+    createRefresh({ sessions, revocations, grant }),
+    createPassword({
+      ...{ callers, cookies, attempts, addresses, sessions, userSessions, reset, followUp },
+      ...{ grant, floor },
+    }),
+    ...createSessionRoutes({ callers, userSessions }),
+    createLogout({ callers, sessions, revocations }),
+    ...openOauth(config, tokens, { sessions, limits, addresses }),
+    ...createWellKnown({ jwks: keys.jwks, isStopping: () => isGatewayStopping }),
+  ];
+
   const http = createHttp({
-    routes: [
-      createUsers({ isOpen, defaultScopes, attempts, accounts, addresses }),
-      createLogin({
-        ...{ attempts, accounts, addresses, devices, sessions, cookies, callers, origins },
-        ...{ revocations, grant, floor },
-      }),
-      ...createVerifyRoutes({ identify: createIdentify({ verify: verifyAny, cookies }) }),
-      createRefresh({ sessions, revocations, grant }),
-      createPassword({
-        ...{ callers, cookies, attempts, addresses, sessions, userSessions, reset, followUp },
-        ...{ grant, floor },
-      }),
-      ...createSessionRoutes({ callers, userSessions }),
-      createLogout({ callers, sessions, revocations }),
-      ...openOauth(config, tokens, { sessions, limits, addresses }),
-      ...createWellKnown({ jwks: keys.jwks, isStopping: () => isGatewayStopping }),
-    ],
+    routes: [...routes, createOpenapi(config.issuer, routes)],
     log,
     requestIdOf: addresses.requestIdOf,
     ...(origins.decorate ? { decorate: origins.decorate } : {}),
