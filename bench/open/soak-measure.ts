@@ -22,6 +22,8 @@ const faultEveryMs = 6000;
 const readEveryMs = 2000;
 const redisPauseMs = 200;
 
+const listedMs = 10_000;
+
 export type Happening = { at: number; label: string };
 export type Soak = {
   minutes: number;
@@ -43,6 +45,15 @@ const pick = <T>(items: readonly T[]): T => {
 /** Any but the first, which lives as long as the soak. */
 const mortal = ({ fleet }: Rig): FleetNode =>
   pick(fleet.nodes.all().filter(({ id }) => id !== 'node-0'));
+
+/** One that was stopped for longer than its entry lives is back with its next heartbeat. */
+const untilListed = async ({ fleet }: Rig, id: string): Promise<void> => {
+  const end = nowMs() + listedMs;
+  while (!(await fleet.admin('GET', '/nodes')).includes(`"${id}"`)) {
+    if (nowMs() > end) throw new Error(`${id} is not listed`);
+    await sleep(100);
+  }
+};
 
 const faults: Fault[] = [
   {
@@ -73,8 +84,10 @@ const faults: Fault[] = [
   },
   {
     label: 'drain',
-    run: async ({ fleet }) => {
+    run: async (rig) => {
+      const { fleet } = rig;
       const { id } = pick(fleet.nodes.all());
+      await untilListed(rig, id);
       await fleet.admin('POST', `/nodes/${id}/drain`);
       await sleep(2000);
       await fleet.admin('POST', `/nodes/${id}/undrain`);
