@@ -16,6 +16,7 @@ import { createCallers, createIdentify } from './caller.js';
 import type { Config } from './config.js';
 import { createCookieSessions } from './cookie-sessions.js';
 import { createDevices } from './devices.js';
+import { createEndOwn } from './end-own.js';
 import { createFollowUp } from './follow-up.js';
 import { createGrant } from './grant.js';
 import { isMessage } from './ipc.js';
@@ -81,6 +82,7 @@ export const startEdge = async (given: Given): Promise<void> => {
     resets: createResets({ redis }),
     secret: secrets[0] ?? '',
   });
+  const endOwn = createEndOwn({ sessions, revocations });
   const isOpen = config.registration === 'open';
   const { defaultScopes } = config;
   let isGatewayStopping = false;
@@ -97,8 +99,8 @@ export const startEdge = async (given: Given): Promise<void> => {
       ...{ callers, cookies, attempts, addresses, sessions, userSessions, reset, followUp },
       ...{ grant, floor },
     }),
-    ...createSessionRoutes({ callers, userSessions }),
-    createLogout({ callers, sessions, revocations }),
+    ...createSessionRoutes({ callers, userSessions, endOwn, followUp }),
+    createLogout({ callers, endOwn }),
     ...openOauth(config, tokens, { sessions, limits, addresses }),
     ...createWellKnown({ jwks: keys.jwks, isStopping: () => isGatewayStopping }),
   ];

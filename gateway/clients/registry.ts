@@ -5,7 +5,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import { AppError } from '../../shared/errors.js';
-import { defineStrongScript, type RedisClient, storeCall } from '../../shared/redis.js';
+import {
+  confirmWrites,
+  defineStrongScript,
+  type RedisClient,
+  storeCall,
+} from '../../shared/redis.js';
 import { type ClientRecord, digestSecret, parseRecord } from './record.js';
 
 export const clientsKey = 'clients';
@@ -99,7 +104,10 @@ export const createRegistry = ({
       update(id, (record) => ({ ...record, secrets: record.secrets.slice(0, 1) })),
 
     /** False when there was none. */
-    remove: async (id: string): Promise<boolean> =>
-      (await storeCall(redis.hdel(clientsKey, id))) === 1,
+    remove: async (id: string): Promise<boolean> => {
+      const count = await storeCall(redis.hdel(clientsKey, id));
+      await confirmWrites(redis, clientsKey);
+      return count === 1;
+    },
   };
 };

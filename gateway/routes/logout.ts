@@ -5,17 +5,14 @@
 import type { Route } from '../../shared/http.js';
 import type { Callers } from '../caller.js';
 import { clearCookie } from '../cookie.js';
-import type { Sessions } from '../sessions.js';
-import type { Revocations } from '../tokens/revocations.js';
+import type { EndOwn } from '../end-own.js';
 
 export const createLogout = ({
   callers,
-  sessions,
-  revocations,
+  endOwn,
 }: {
   callers: Pick<Callers, 'identifyForLogout'>;
-  sessions: Sessions;
-  revocations: Revocations;
+  endOwn: EndOwn;
 }): Route => ({
   method: 'POST',
   path: '/v1/logout',
@@ -25,13 +22,7 @@ export const createLogout = ({
     if (caller === undefined) return { status: 204, headers: clearCookie };
     const { sid, sub } = caller;
     ctx.facts = { user_id: sub, session_id: sid };
-    const tell = () => revocations.publish({ kind: 'session', id: sid });
-    // A cookie is proved by the record, so the record goes last: only then can a try that failed in
-    // between be repeated. A fresh reading does not outweigh the log.
-    if (caller.isCookie) await tell();
-    await sessions.end(sid);
-    if (caller.isCookie) return { status: 204, headers: clearCookie };
-    await tell();
-    return { status: 204 };
+    await endOwn(caller);
+    return caller.isCookie ? { status: 204, headers: clearCookie } : { status: 204 };
   },
 });

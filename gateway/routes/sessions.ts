@@ -7,6 +7,8 @@ import { AppError } from '../../shared/errors.js';
 import type { Ctx, Route } from '../../shared/http.js';
 import type { Caller, Callers, Identify } from '../caller.js';
 import { clearCookie } from '../cookie.js';
+import type { EndOwn } from '../end-own.js';
+import type { FollowUp } from '../follow-up.js';
 import { isSessionOf } from '../session-id.js';
 import type { SessionView, UserSessions } from '../user-sessions.js';
 
@@ -32,9 +34,13 @@ const show = (session: SessionView, current: string) => ({
 export const createSessionRoutes = ({
   callers,
   userSessions,
+  endOwn,
+  followUp,
 }: {
   callers: Pick<Callers, 'identify' | 'identifyToChange' | 'identifyForLogout'>;
   userSessions: UserSessions;
+  endOwn: EndOwn;
+  followUp: FollowUp;
 }): Route[] => {
   const ownerBy = async (identify: Identify<Caller>, ctx: Ctx): Promise<Caller> => {
     const claims = await identify(ctx.req);
@@ -49,6 +55,17 @@ export const createSessionRoutes = ({
     const claims = last.sid === sessionId ? last : await callers.identifyToChange(ctx.req);
     ctx.facts = { user_id: claims.sub, session_id: claims.sid, ends: sessionId };
     return claims;
+  };
+
+  /** A cookie's record goes with the others, so a browser cannot repeat what failed: somebody must. */
+  const endAll = async (owner: Caller): Promise<void> => {
+    try {
+      const gen = await userSessions.endAll(owner.u, owner);
+      if (gen === undefined) throw new AppError('session_ended');
+    } catch (error) {
+      followUp(error, owner.u, owner.gen);
+      throw error;
+    }
   };
 
   return [
@@ -74,8 +91,7 @@ export const createSessionRoutes = ({
         const isKept = readKeep(ctx.req);
         ctx.facts = { ...ctx.facts, ends: isKept ? 'others' : 'all' };
         if (isKept) await userSessions.endOthers(owner);
-        else if ((await userSessions.endAll(owner.u, owner)) === undefined)
-          throw new AppError('session_ended');
+        else await endAll(owner);
         return owner.isCookie && !isKept ? { status: 204, headers: clearCookie } : { status: 204 };
       },
     },
@@ -88,9 +104,12 @@ export const createSessionRoutes = ({
         const sessionId = ctx.path.slice(path.length + 1);
         const owner = await ownerEnding(ctx, sessionId);
         if (!isSessionOf(owner.u, sessionId)) throw new AppError('not_found');
+        if (owner.isCookie && sessionId === owner.sid) {
+          await endOwn(owner);
+          return { status: 204, headers: clearCookie };
+        }
         await userSessions.endOne(owner, sessionId);
-        const isOwn = owner.isCookie && sessionId === owner.sid;
-        return isOwn ? { status: 204, headers: clearCookie } : { status: 204 };
+        return { status: 204 };
       },
     },
   ];

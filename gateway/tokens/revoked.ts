@@ -3,7 +3,7 @@
  * `revocations:jti:<jti>`, until the token would have ended anyway. It is the record that introspection
  * asks; the revocation log carries the same to every edge for their own checks.
  */
-import { type RedisClient, storeCall } from '../../shared/redis.js';
+import { confirmWrites, type RedisClient, storeCall } from '../../shared/redis.js';
 
 /** Clocks of gateways may be apart. */
 const marginMs = 60_000;
@@ -18,10 +18,11 @@ export const createRevoked = ({
   redis: RedisClient;
   now?: () => number;
 }) => ({
-  /** Durable when it resolves; repeatable. Publish it afterwards. Throws store_unavailable. */
+  /** Durable when it resolves, on the replicas too; repeatable. Publish it afterwards. Throws store_unavailable. */
   add: async ({ jti, exp }: { jti: string; exp: number }): Promise<void> => {
     const lifeMs = Math.max(0, exp * 1000 - now()) + marginMs;
     await storeCall(redis.set(keyOf(jti), '1', 'PX', lifeMs));
+    await confirmWrites(redis, keyOf(jti));
   },
   /** Throws store_unavailable. */
   has: async (jti: string): Promise<boolean> => (await storeCall(redis.exists(keyOf(jti)))) === 1,

@@ -2,7 +2,12 @@
  * Where the keyring is kept: one string in Redis (`keyring`), sealed. The first process makes it
  * (SET NX), and nobody changes it but by compare-and-set, so that two changes never become one.
  */
-import { defineStrongScript, type RedisClient, storeCall } from '../../shared/redis.js';
+import {
+  confirmWrites,
+  defineStrongScript,
+  type RedisClient,
+  storeCall,
+} from '../../shared/redis.js';
 import { isRing, type Ring } from './ring.js';
 import { createSeal } from './seal.js';
 
@@ -58,7 +63,9 @@ export const createRingStore = ({
 
     /** Nothing happens when there is one. */
     create: async (ring: Ring): Promise<void> => {
-      await storeCall(redis.set(keyringKey, sealed(ring).text, 'NX'));
+      const made = await storeCall(redis.set(keyringKey, sealed(ring).text, 'NX'));
+      // Tokens will hang on it, so it must not be lost with a master.
+      if (made === 'OK') await confirmWrites(redis, keyringKey);
     },
 
     /** The new one as stored; undefined when somebody else was faster. */

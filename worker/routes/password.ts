@@ -18,6 +18,7 @@ import {
 import type { Credential, Credentials } from '../credentials.js';
 import type { Admission, Ticket } from '../passwords/admission.js';
 import type { Check } from '../passwords/check.js';
+import { createHashNew } from '../passwords/hash-new.js';
 import type { Policy } from '../passwords/policy.js';
 
 const fields = { u: true, current_password: true, new_password: true } as const;
@@ -36,11 +37,7 @@ export const createPassword = (parts: {
 }): Route => {
   const { credentials, admission, check, policy, sendVerdict } = parts;
 
-  const hashNew = async (ticket: Ticket, password: string): Promise<string> => {
-    const hash = await admission.run(ticket, policy.hashWork(password), policy.cost);
-    if (typeof hash !== 'string') throw new AppError('internal', { detail: 'no hash' });
-    return hash;
-  };
+  const hashNew = createHashNew({ admission, policy });
 
   /** The new password is stored already, as a hash that we wrote. */
   const isRepeat = async (ticket: Ticket, credential: Credential | undefined, password: string) =>

@@ -2,7 +2,6 @@
  * POST /register: a new account, unless there is one. The record carries the attempt id, so a repeat
  * of an attempt whose answer was lost finds its own write and succeeds.
  */
-import { AppError } from '../../shared/errors.js';
 import { checkPassword, readFields } from '../../shared/fields.js';
 import type { Route } from '../../shared/http.js';
 import {
@@ -15,6 +14,7 @@ import {
 } from '../attempt.js';
 import type { Credentials } from '../credentials.js';
 import type { Admission } from '../passwords/admission.js';
+import { createHashNew } from '../passwords/hash-new.js';
 import type { Policy } from '../passwords/policy.js';
 
 const fields = { u: true, password: true, user_id: true, scopes: true } as const;
@@ -26,6 +26,7 @@ export const createRegister = (parts: {
   sendVerdict: SendVerdict;
 }): Route => {
   const { credentials, admission, policy, sendVerdict } = parts;
+  const hashNew = createHashNew({ admission, policy });
   return {
     method: 'POST',
     path: '/register',
@@ -44,9 +45,7 @@ export const createRegister = (parts: {
         if (found !== undefined && found.attempt !== attempt.id)
           return sendVerdict(ctx, bareVerdict(attempt.id, 'exists'));
         // A repeat of an attempt that did write needs no second hash: `create` finds the first.
-        const hash =
-          found?.hash ?? (await admission.run(ticket, policy.hashWork(password), policy.cost));
-        if (typeof hash !== 'string') throw new AppError('internal', { detail: 'no hash' });
+        const hash = found?.hash ?? (await hashNew(ticket, password));
         const created = await credentials.create(u, {
           userId: user_id,
           hash,

@@ -17,6 +17,7 @@ import {
 } from '../attempt.js';
 import type { Credential, Credentials } from '../credentials.js';
 import type { Admission, Ticket } from '../passwords/admission.js';
+import { createHashNew } from '../passwords/hash-new.js';
 import type { Policy } from '../passwords/policy.js';
 
 const fields = { u: true, new_password: true, gen: true, proof: true } as const;
@@ -41,11 +42,7 @@ export const createReset = (parts: {
 }): Route => {
   const { secrets, credentials, admission, policy, sendVerdict } = parts;
 
-  const hashNew = async (ticket: Ticket, password: string): Promise<string> => {
-    const hash = await admission.run(ticket, policy.hashWork(password), policy.cost);
-    if (typeof hash !== 'string') throw new AppError('internal', { detail: 'no hash' });
-    return hash;
-  };
+  const hashNew = createHashNew({ admission, policy });
 
   /** The account after the reset, or undefined when it has changed since it was authorised. */
   const reset = async (
@@ -57,10 +54,11 @@ export const createReset = (parts: {
     for (let tries = 0; tries < maxTries; tries++) {
       const credential = await credentials.find(u);
       if (!credential?.isActive) return undefined;
-      if (credential.attempt === attempt.id) return credential;
-      if (credential.gen !== gen) return undefined;
-      hash ??= await hashNew(ticket, password);
-      const wanted = { hash, attempt: attempt.id };
+      const isOwnWrite = credential.attempt === attempt.id;
+      if (!isOwnWrite && credential.gen !== gen) return undefined;
+      if (!isOwnWrite) hash ??= await hashNew(ticket, password);
+      // Its own write is not acknowledged before the replicas have it, so a repeat writes once more.
+      const wanted = { hash: isOwnWrite || !hash ? credential.hash : hash, attempt: attempt.id };
       const changed = await credentials.changePassword(u, credential, wanted);
       if (changed !== undefined) return { ...credential, gen: changed };
     }

@@ -43,6 +43,48 @@ const setup = async (t: Test) => {
   return { fleet, port, ask, signIn, verify, everywhere, logout };
 };
 
+t.test('a browser lists its sessions and ends them', async (t) => {
+  const { ask, signIn, verify, everywhere } = await setup(t);
+  const [one, two] = [await signIn(), await signIn()];
+  const [first, second] = [cookieIn(one), cookieIn(two)];
+  const idOf = (heard: Heard) => String(bodyOf(heard).session_id);
+
+  const listed = bodyOf(await ask('/v1/sessions', { headers: { cookie: second } })).sessions;
+  t.match(listed, [
+    { session_id: idOf(two), current: true },
+    { session_id: idOf(one), current: false },
+  ]);
+  const end = (cookie: string, path = '', origin = page) =>
+    ask(`/v1/sessions${path}`, { method: 'DELETE', headers: { cookie, origin } });
+
+  const foreign = await end(second, '', 'https://evil.example');
+  t.equal(bodyOf(foreign).error, 'origin_refused');
+  t.strictSame(await everywhere(first), new Set([200]));
+
+  const other = await end(second, `/${idOf(one)}`);
+  t.equal(other.status, 204);
+  t.notOk(other.headers['set-cookie'], 'the caller keeps its own');
+  await until('the other one is over', async () => (await verify(first)).status === 401);
+  t.strictSame(await everywhere(first), new Set([401]));
+  t.strictSame(await everywhere(second), new Set([200]));
+
+  const own = await end(second, `/${idOf(two)}`);
+  t.equal(own.status, 204);
+  t.match(own.headers['set-cookie'], [/^__Host-floodgate=; Max-Age=0/]);
+  await until('its own is over', async () => (await verify(second)).status === 401);
+  t.strictSame(await everywhere(second), new Set([401]));
+
+  const [third, fourth] = [cookieIn(await signIn()), cookieIn(await signIn())];
+  t.equal((await end(third, '?keep=current')).headers['set-cookie'], undefined);
+  await until('the others are over', async () => (await verify(fourth)).status === 401);
+  t.strictSame(await everywhere(third), new Set([200]));
+  const all = await end(third);
+  t.equal(all.status, 204);
+  t.match(all.headers['set-cookie'], [/^__Host-floodgate=; Max-Age=0/]);
+  await until('all are over', async () => (await verify(third)).status === 401);
+  t.strictSame(await everywhere(third), new Set([401]));
+});
+
 t.test('the life of a browser session', async (t) => {
   const { fleet, port, ask, signIn, verify, everywhere, logout } = await setup(t);
 
