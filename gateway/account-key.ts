@@ -5,7 +5,8 @@
  * another one in its place, has another epoch.
  */
 import { randomBytes } from 'node:crypto';
-import { confirmWrites, type RedisClient, storeCall } from '../shared/redis.js';
+import type { RedisClient } from '../shared/redis.js';
+import { confirmWrites, storeCall } from '../shared/redis-calls.js';
 
 const nameKeyBytes = 32;
 

@@ -7,7 +7,8 @@
  * What ended leaves a mark, so that a copy that was under way cannot bring it back.
  */
 import { AppError } from '../shared/errors.js';
-import { defineScript, patiently, type RedisClient, storeCall } from '../shared/redis.js';
+import type { RedisClient } from '../shared/redis.js';
+import { defineScript, patiently, storeCall } from '../shared/redis-calls.js';
 import { loadEpoch } from './account-key.js';
 import { splitId } from './session-id.js';
 

@@ -6,7 +6,8 @@
  * in between and learns that the session is in use. sessions.ts owns the record and its end.
  */
 import { AppError, codeOf } from '../shared/errors.js';
-import { defineScript, type RedisClient } from '../shared/redis.js';
+import type { RedisClient } from '../shared/redis.js';
+import { defineScript } from '../shared/redis-calls.js';
 import { createCache } from './cache.js';
 import { hashSecret, newSecret, parseCookie, setCookie } from './cookie.js';
 import { shorten, spread } from './session-id.js';

@@ -7,20 +7,20 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { AppError } from '../shared/errors.js';
 
-const name = '__Host-floodgate';
+export const cookieName = '__Host-floodgate';
 const attributes = 'Path=/; HttpOnly; Secure; SameSite=Lax';
 const form = /^([\w-]{22})\.([\w-]{22})\.([\w-]{43})$/;
 
 /** The value of our cookie, or undefined. Throws bad_request when there are two: which one is meant? */
 export const cookieOf = (req: IncomingMessage): string | undefined => {
   const header = req.headers.cookie;
-  if (header === undefined || !header.includes(name)) return undefined;
+  if (header === undefined || !header.includes(cookieName)) return undefined;
   const values = header
     .split(';')
     .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(`${name}=`));
+    .filter((pair) => pair.startsWith(`${cookieName}=`));
   if (values.length > 1) throw new AppError('bad_request', { reason: 'duplicate_cookie' });
-  return values[0]?.slice(name.length + 1);
+  return values[0]?.slice(cookieName.length + 1);
 };
 
 /** Throws token_invalid for what is no cookie of ours, without asking the store. */
@@ -38,7 +38,7 @@ export const hashSecret = (secret: string): string =>
 
 /** The header that sets the cookie, for as long as a session may live at the most. */
 export const setCookie = (sessionId: string, secret: string, maxMs: number) => ({
-  'set-cookie': `${name}=${sessionId}.${secret}; Max-Age=${Math.floor(maxMs / 1000)}; ${attributes}`,
+  'set-cookie': `${cookieName}=${sessionId}.${secret}; Max-Age=${Math.floor(maxMs / 1000)}; ${attributes}`,
 });
 
-export const clearCookie = { 'set-cookie': `${name}=; Max-Age=0; ${attributes}` };
+export const clearCookie = { 'set-cookie': `${cookieName}=; Max-Age=0; ${attributes}` };

@@ -7,7 +7,8 @@
  */
 import { AppError, codeOf } from '../shared/errors.js';
 import type { Log } from '../shared/log.js';
-import { type RedisClient, storeCall } from '../shared/redis.js';
+import type { RedisClient } from '../shared/redis.js';
+import { storeCall } from '../shared/redis-calls.js';
 import type { BackupStore } from './backup.js';
 import { isCritical } from './session-id.js';
 import type { Rotation, Sessions } from './sessions.js';

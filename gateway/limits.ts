@@ -5,7 +5,8 @@
  * before any work is done.
  */
 import { AppError } from '../shared/errors.js';
-import { defineScript, type RedisClient, storeCall } from '../shared/redis.js';
+import type { RedisClient } from '../shared/redis.js';
+import { defineScript, storeCall } from '../shared/redis-calls.js';
 import {
   accountLua,
   defaultLimits,

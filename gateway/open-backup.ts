@@ -5,7 +5,8 @@
  */
 import type { Lifecycle } from '../shared/lifecycle.js';
 import type { Log } from '../shared/log.js';
-import { connectRedis, quitRedis, type RedisClient, whenReady } from '../shared/redis.js';
+import { connectRedis, quitRedis, type RedisClient } from '../shared/redis.js';
+import { whenReady } from '../shared/redis-calls.js';
 import { findDurabilityProblem } from '../shared/store.js';
 import { createBackup, restoreMeta } from './backup.js';
 import type { Config } from './config.js';

@@ -1,7 +1,8 @@
 /** What a token check needs, in the order it is needed: store, keys, revocation log, signing, checking. */
 import type { Lifecycle } from '../shared/lifecycle.js';
 import type { Log } from '../shared/log.js';
-import { connectRedis, patiently, quitRedis } from '../shared/redis.js';
+import { connectRedis, quitRedis } from '../shared/redis.js';
+import { patiently } from '../shared/redis-calls.js';
 import { openStore } from '../shared/store.js';
 import type { Config } from './config.js';
 import { type OpenBackup, openBackup } from './open-backup.js';

@@ -5,7 +5,8 @@
  * answer was lost, any other use is refused.
  */
 import { createHash, createHmac, randomBytes } from 'node:crypto';
-import { defineScript, defineStrongScript, type RedisClient } from '../shared/redis.js';
+import type { RedisClient } from '../shared/redis.js';
+import { defineScript, defineStrongScript } from '../shared/redis-calls.js';
 
 export const resetMs = 30 * 60_000;
 

@@ -8,7 +8,7 @@ import type { Lifecycle } from '../shared/lifecycle.js';
 import { listen } from '../shared/listen.js';
 import { flushLog, type Log } from '../shared/log.js';
 import { createMetrics } from '../shared/metrics.js';
-import { patiently } from '../shared/redis.js';
+import { patiently } from '../shared/redis-calls.js';
 import { loadNameKey } from './account-key.js';
 import { createAddresses } from './address.js';
 import { createAttempts, createFloor } from './attempts.js';

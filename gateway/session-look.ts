@@ -2,7 +2,8 @@
  * Looks at a session without using it: for introspection, and to tell whose a refresh token is. The keys
  * are those of `sessions.ts`, which writes them; nothing is written here.
  */
-import { defineScript, type RedisClient } from '../shared/redis.js';
+import type { RedisClient } from '../shared/redis.js';
+import { defineScript } from '../shared/redis-calls.js';
 
 /**
  * KEYS: user, session. ARGV: idle ms. Returns nil for a session that has ended or whose account changed,

@@ -6,7 +6,8 @@
  * Whatever fails is store_unavailable, and the same call again does all of it again.
  */
 import { AppError } from '../shared/errors.js';
-import { defineScript, defineStrongScript, type RedisClient } from '../shared/redis.js';
+import type { RedisClient } from '../shared/redis.js';
+import { defineScript, defineStrongScript } from '../shared/redis-calls.js';
 import { goneKey, goneMs, isCritical, splitId } from './session-id.js';
 
 /**

@@ -107,7 +107,12 @@ export const reasons = {
   password_too_short: '{field} must have at least 8 characters.',
   password_common: '{field} is one of the most common passwords. Choose another.',
   hash_unknown: 'hash is not in a supported format.',
+  hash_ambiguous: 'hash means different things in different products. Declare its format.',
   hash_malformed: 'hash does not follow the grammar of its format.',
+  hash_length: 'The digest in hash has not the length that its function gives.',
+  hash_option: 'The format of hash needs an option that is missing or not valid.',
+  hash_plaintext: 'hash is a plaintext password or reads as one. It is never stored.',
+  hash_unusable: 'hash marks an account without a usable password.',
   hash_limit: 'hash asks for more work or memory than the limits allow.',
 } as const;
 

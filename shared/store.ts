@@ -5,15 +5,8 @@
  */
 import { AppError } from './errors.js';
 import type { Log } from './log.js';
-import {
-  connectRedis,
-  nodesOf,
-  patiently,
-  type RedisClient,
-  type RedisNode,
-  storeCall,
-  whenReady,
-} from './redis.js';
+import { connectRedis, nodesOf, type RedisClient, type RedisNode } from './redis.js';
+import { patiently, storeCall, whenReady } from './redis-calls.js';
 import { parseRedisUrl, type RedisTarget } from './redis-url.js';
 import { createStrong, strongTimeoutMs } from './strong.js';
 

@@ -6,7 +6,8 @@
  * All functions throw AppError store_unavailable.
  */
 import { AppError } from '../shared/errors.js';
-import { defineScript, defineStrongScript, type RedisClient } from '../shared/redis.js';
+import type { RedisClient } from '../shared/redis.js';
+import { defineScript, defineStrongScript } from '../shared/redis-calls.js';
 
 export type Norm = 'nfc' | 'raw';
 export type Credential = {

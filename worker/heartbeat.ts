@@ -5,7 +5,8 @@
  * and edges keep their last membership.
  */
 import { type Endpoint, type NodeEntry, signEntry } from '../shared/protocol.js';
-import { defineScript, patiently, type RedisClient } from '../shared/redis.js';
+import type { RedisClient } from '../shared/redis.js';
+import { defineScript, patiently } from '../shared/redis-calls.js';
 
 export type Heartbeat = ReturnType<typeof createHeartbeat>;
 type Logs = { warn(fields: object, text: string): void; info(fields: object, text: string): void };

@@ -5,12 +5,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { AppError } from '../../shared/errors.js';
-import {
-  confirmWrites,
-  defineStrongScript,
-  type RedisClient,
-  storeCall,
-} from '../../shared/redis.js';
+import type { RedisClient } from '../../shared/redis.js';
+import { confirmWrites, defineStrongScript, storeCall } from '../../shared/redis-calls.js';
 import { type ClientRecord, digestSecret, parseRecord } from './record.js';
 
 export const clientsKey = 'clients';

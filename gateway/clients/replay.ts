@@ -4,7 +4,8 @@
  * the assertion of another.
  */
 import { createHash } from 'node:crypto';
-import { type RedisClient, storeCall } from '../../shared/redis.js';
+import type { RedisClient } from '../../shared/redis.js';
+import { storeCall } from '../../shared/redis-calls.js';
 
 /** True for the first use, of all edges. Throws store_unavailable: then it may be used up. */
 export const createReplay =

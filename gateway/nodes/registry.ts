@@ -8,7 +8,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type NodeEntry, openEntry } from '../../shared/protocol.js';
-import { defineScript, type RedisClient } from '../../shared/redis.js';
+import type { RedisClient } from '../../shared/redis.js';
+import { defineScript } from '../../shared/redis-calls.js';
 import { findPlace, type Place } from './place.js';
 
 /** An entry that this edge can use, and where to reach it. */

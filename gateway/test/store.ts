@@ -1,6 +1,7 @@
 /** Helpers for tests of parts that own keys: clients of a real Redis, and the code of what is thrown. */
 import { codeOf } from '../../shared/errors.js';
-import { connectRedis, type RedisClient, whenReady } from '../../shared/redis.js';
+import { connectRedis, type RedisClient } from '../../shared/redis.js';
+import { whenReady } from '../../shared/redis-calls.js';
 import type { TestRedis } from '../../shared/test/redis-server.js';
 
 type Test = { teardown(fn: () => unknown): void };

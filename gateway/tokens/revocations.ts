@@ -6,7 +6,8 @@
  * here are the entries, the state they add up to, and what a check may still say when the log is lost.
  */
 import type { Log } from '../../shared/log.js';
-import { confirmWrites, defineStrongScript, type RedisClient } from '../../shared/redis.js';
+import type { RedisClient } from '../../shared/redis.js';
+import { confirmWrites, defineStrongScript } from '../../shared/redis-calls.js';
 import { followLog } from './revocation-reader.js';
 
 export const revocationsKey = 'revocations';

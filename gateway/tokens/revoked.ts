@@ -3,7 +3,8 @@
  * `revocations:jti:<jti>`, until the token would have ended anyway. It is the record that introspection
  * asks; the revocation log carries the same to every edge for their own checks.
  */
-import { confirmWrites, type RedisClient, storeCall } from '../../shared/redis.js';
+import type { RedisClient } from '../../shared/redis.js';
+import { confirmWrites, storeCall } from '../../shared/redis-calls.js';
 
 /** Clocks of gateways may be apart. */
 const marginMs = 60_000;

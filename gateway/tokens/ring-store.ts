@@ -2,12 +2,8 @@
  * Where the keyring is kept: one string in Redis (`keyring`), sealed. The first process makes it
  * (SET NX), and nobody changes it but by compare-and-set, so that two changes never become one.
  */
-import {
-  confirmWrites,
-  defineStrongScript,
-  type RedisClient,
-  storeCall,
-} from '../../shared/redis.js';
+import type { RedisClient } from '../../shared/redis.js';
+import { confirmWrites, defineStrongScript, storeCall } from '../../shared/redis-calls.js';
 import { isRing, type Ring } from './ring.js';
 import { createSeal } from './seal.js';
 

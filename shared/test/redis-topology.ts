@@ -8,7 +8,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectRedis, quitRedis, whenReady } from '../redis.js';
+import { connectRedis, quitRedis } from '../redis.js';
+import { whenReady } from '../redis-calls.js';
 import { exited, findServer } from './redis-server.js';
 
 type Test = { teardown(fn: () => unknown): void };

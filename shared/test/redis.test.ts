@@ -6,7 +6,8 @@ import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { codeOf } from '../errors.js';
-import { connectRedis, defineScript, quitRedis, storeCall, whenReady } from '../redis.js';
+import { connectRedis, quitRedis } from '../redis.js';
+import { defineScript, storeCall, whenReady } from '../redis-calls.js';
 
 const quiet = { info: () => {}, warn: () => {} };
 const bulk = (text: string) => `$${Buffer.byteLength(text)}\r\n${text}\r\n`;

@@ -18,7 +18,7 @@ import {
 } from '../../shared/budgets.js';
 import { AppError } from '../../shared/errors.js';
 import type { Load, WorkClass } from '../../shared/protocol.js';
-import type { Cost } from './formats/format.js';
+import type { Cost } from './recipes/recipe.js';
 import type { Work } from './task.js';
 import type { Done } from './threads.js';
 

@@ -5,8 +5,9 @@
  */
 import { AppError } from '../../shared/errors.js';
 import type { Blocklist } from './blocklist.js';
-import { argon2Cost } from './formats/argon2.js';
-import type { Cost, Target } from './formats/format.js';
+import type { Target } from './formats/format.js';
+import { argon2Cost } from './recipes/argon2.js';
+import type { Cost } from './recipes/recipe.js';
 import type { Work } from './task.js';
 
 export type Policy = ReturnType<typeof createPolicy>;

@@ -3,23 +3,21 @@
  * answers in the same order. Nothing else runs here, so a thread is either hashing or asleep.
  * Owns @node-rs/argon2 and @node-rs/bcrypt. Parameters were bounded before the work was handed over.
  */
-import { pbkdf2Sync, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { MessagePort } from 'node:worker_threads';
-import { hashSync, verifySync as verifyArgon2 } from '@node-rs/argon2';
-import { verifySync as verifyBcrypt } from '@node-rs/bcrypt';
-
-export type Pbkdf2Digest = 'sha1' | 'sha224' | 'sha256' | 'sha384' | 'sha512';
+import { hashRawSync, hashSync } from '@node-rs/argon2';
+import { hashSync as bcryptSync } from '@node-rs/bcrypt';
+import { readBcrypt64 } from './formats/strict.js';
+import type { Argon2Options, Keys, Recipe, Tools } from './recipes/recipe.js';
+import { kindOf } from './recipes/recipes.js';
 
 export type Work =
-  | readonly ['argon2', stored: string, password: string]
-  | readonly ['bcrypt', stored: string, password: string | Uint8Array]
   | readonly [
-      'pbkdf2',
-      digest: Pbkdf2Digest,
-      iterations: number,
-      salt: Uint8Array,
-      wanted: Uint8Array,
-      password: string,
+      'verify',
+      recipe: Recipe,
+      digest: Uint8Array,
+      password: string | Uint8Array,
+      keys: Keys,
     ]
   | readonly ['hash', password: string, memoryKiB: number, passes: number, lanes: number]
   | readonly ['ping'];
@@ -27,16 +25,44 @@ export type Work =
 /** What a thread answers: does the password match, the new hash, or what went wrong. */
 export type Answer = boolean | string | Error;
 
+const variants: Readonly<Record<string, 0 | 1 | 2>> = { d: 0, i: 1, id: 2 };
+const versions: Readonly<Record<number, 0 | 1>> = { 16: 0, 19: 1 };
+
+const argon2 = (password: Uint8Array, options: Argon2Options): Uint8Array => {
+  const { variant, version, memoryKiB, passes, lanes, salt, bytes, secret } = options;
+  const algorithm = variants[variant];
+  const edition = versions[version];
+  if (algorithm === undefined || edition === undefined) throw new Error('no such argon2');
+  return hashRawSync(password, {
+    ...{ algorithm, version: edition, salt, outputLen: bytes },
+    ...{ memoryCost: memoryKiB, timeCost: passes, parallelism: lanes },
+    ...(secret ? { secret } : {}),
+  });
+};
+
+const bcrypt = (password: Uint8Array, cost: number, salt: Uint8Array): Uint8Array => {
+  const digest = readBcrypt64(bcryptSync(password, { cost, salt }).slice(29), 23);
+  if (digest === undefined) throw new Error('bcrypt answered something else');
+  return digest;
+};
+
+const tools: Tools = { argon2, bcrypt };
+
+const verify = (
+  recipe: Recipe,
+  digest: Uint8Array,
+  password: string | Uint8Array,
+  keys: Keys,
+): boolean => {
+  const bytes = typeof password === 'string' ? Buffer.from(password) : password;
+  const given = { bytes: digest.length, keys, tools };
+  return timingSafeEqual(kindOf(recipe).derive(recipe.params, bytes, given), digest);
+};
+
 export const runWork = (work: Work): boolean | string => {
   switch (work[0]) {
-    case 'argon2':
-      return verifyArgon2(work[1], work[2]);
-    case 'bcrypt':
-      return verifyBcrypt(work[2], work[1]);
-    case 'pbkdf2': {
-      const [, digest, iterations, salt, wanted, password] = work;
-      return timingSafeEqual(pbkdf2Sync(password, salt, iterations, wanted.length, digest), wanted);
-    }
+    case 'verify':
+      return verify(work[1], work[2], work[3], work[4]);
     case 'hash': {
       const [, password, memoryCost, timeCost, parallelism] = work;
       return hashSync(password, { memoryCost, timeCost, parallelism, outputLen: 32 });

@@ -6,7 +6,7 @@ import {
   type Decision,
   type Ticket,
 } from '../passwords/admission.js';
-import type { Cost } from '../passwords/formats/format.js';
+import type { Cost } from '../passwords/recipes/recipe.js';
 import type { Work } from '../passwords/task.js';
 import type { Done } from '../passwords/threads.js';
 
@@ -70,7 +70,7 @@ const createWorld = (options: { slots: number; memoryBytes?: number; hashMs?: nu
     takesMs = cost === dear ? 200 : hashMs,
   ) => {
     const ticket = admission.enter(cls, deadline, stays);
-    return admission.run(ticket, ['bcrypt', String(takesMs), ''], cost);
+    return admission.run(ticket, ['hash', String(takesMs), 0, 0, 0], cost);
   };
   const refusal = (cls: AdmissionClass = 'login', deadline = forever): number | undefined => {
     try {
@@ -228,7 +228,7 @@ t.test('a job is not hashed for a client that has left', async (t) => {
   for (let i = 0; i < 2; i++) world.submit();
   let isGone = false;
   const ticket: Ticket = world.admission.enter('login', forever, () => isGone);
-  const result = world.admission.run(ticket, ['bcrypt', '10', ''], cheap).catch(codeOf);
+  const result = world.admission.run(ticket, ['hash', '10', 0, 0, 0], cheap).catch(codeOf);
   isGone = true;
   await world.pass(30);
   t.equal(await result, 'overloaded');

@@ -1,7 +1,8 @@
 import t from 'tap';
 import { codeOf } from '../../shared/errors.js';
 import { createLog } from '../../shared/log.js';
-import { connectRedis, whenReady } from '../../shared/redis.js';
+import { connectRedis } from '../../shared/redis.js';
+import { whenReady } from '../../shared/redis-calls.js';
 import { startRedis } from '../../shared/test/redis-server.js';
 import { createCredentials, type NewCredential } from '../credentials.js';
 import { newId } from './node.js';

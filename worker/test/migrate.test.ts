@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { createLog } from '../../shared/log.js';
-import { connectRedis, whenReady } from '../../shared/redis.js';
+import { connectRedis } from '../../shared/redis.js';
+import { whenReady } from '../../shared/redis-calls.js';
 import { startRedis, type TestRedis } from '../../shared/test/redis-server.js';
 import { type Credential, createCredentials } from '../credentials.js';
 import { createAdmission } from '../passwords/admission.js';

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { codeOf } from '../../shared/errors.js';
+import { isUsable, readHash } from '../passwords/formats/formats.js';
 import type { Work } from '../passwords/task.js';
 import { createThreads, type Threads } from '../passwords/threads.js';
 
@@ -26,9 +27,10 @@ t.test('answers come back in the order of sending', async (t) => {
   const threads = createThreads({ count: 2, log });
   t.teardown(threads.stop);
   const stored = await ask(threads, 0, hash('pw'));
-  if (typeof stored !== 'string') throw new Error('no hash was made');
+  const made = typeof stored === 'string' ? readHash(stored) : 'hash_unknown';
+  if (!isUsable(made)) throw new Error('no hash was made');
   const passwords = ['pw', 'no', 'pw', 'pw', 'no'];
-  const answers = passwords.map((password) => ask(threads, 1, ['argon2', stored, password]));
+  const answers = passwords.map((password) => ask(threads, 1, made.verify(password)));
   t.same(await Promise.all(answers), [true, false, true, true, false]);
 });
 
@@ -42,7 +44,7 @@ t.test('hash threads run at nice 19, the main thread does not', async (t) => {
 t.test('what the library refuses fails that piece of work alone', async (t) => {
   const threads = createThreads({ count: 1, log });
   t.teardown(threads.stop);
-  const bad = ask(threads, 0, ['argon2', 'not a hash', 'pw']).catch(codeOf);
+  const bad = ask(threads, 0, ['hash', 'pw', 1, 0, 1]).catch(codeOf);
   const good = ask(threads, 0, ['ping']);
   t.equal(await bad, 'internal');
   t.equal(await good, true);
@@ -55,7 +57,7 @@ t.test('a thread that dies fails its work as not started and is replaced', async
   await threads.warm(['ping']);
   const other = ask(threads, 1, ['ping']);
   await sleep(1050);
-  const doomed = [ask(threads, 0, ['argon2', 'die', '']), ask(threads, 0, ['ping'])];
+  const doomed = [ask(threads, 0, ['hash', 'die', 0, 0, 0]), ask(threads, 0, ['ping'])];
   const codes = await Promise.all(doomed.map((answer) => answer.catch(codeOf)));
   t.same(codes, ['overloaded', 'overloaded']);
   t.equal(await other, true, 'the other thread goes on');
@@ -68,7 +70,7 @@ t.test('a thread that dies again and again still fails every piece of work', asy
   const threads = createThreads({ count: 1, log, task });
   t.teardown(threads.stop);
   await threads.warm(['ping']);
-  t.equal(await ask(threads, 0, ['argon2', 'die', '']).catch(codeOf), 'overloaded');
+  t.equal(await ask(threads, 0, ['hash', 'die', 0, 0, 0]).catch(codeOf), 'overloaded');
   const before = performance.now();
   t.equal(await ask(threads, 0, ['ping']), true, 'work waits for the new one');
   t.ok(performance.now() - before > 900, 'which is not started in a tight loop');

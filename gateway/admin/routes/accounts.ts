@@ -6,7 +6,8 @@
  */
 import { AppError } from '../../../shared/errors.js';
 import type { Route } from '../../../shared/http.js';
-import { type RedisClient, storeCall } from '../../../shared/redis.js';
+import type { RedisClient } from '../../../shared/redis.js';
+import { storeCall } from '../../../shared/redis-calls.js';
 import { type Resets, resetMs } from '../../resets.js';
 import { accountIn } from '../../user-id.js';
 import type { UserSessions } from '../../user-sessions.js';

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type NodeEntry, signEntry } from '../../../shared/protocol.js';
-import { connectRedis, quitRedis, whenReady } from '../../../shared/redis.js';
+import { connectRedis, quitRedis } from '../../../shared/redis.js';
+import { whenReady } from '../../../shared/redis-calls.js';
 import { startRedis, type TestRedis } from '../../../shared/test/redis-server.js';
 import { createRegistry } from '../../nodes/registry.js';
 

@@ -11,7 +11,8 @@ import bcrypt from '@node-rs/bcrypt';
 import t, { type Test } from 'tap';
 import { parseAddress } from '../../../shared/address.js';
 import { callerProof, openEntry, signEntry } from '../../../shared/protocol.js';
-import { connectRedis, quitRedis, whenReady } from '../../../shared/redis.js';
+import { connectRedis, quitRedis } from '../../../shared/redis.js';
+import { whenReady } from '../../../shared/redis-calls.js';
 import { type Files, makeAuthority, settingsOf } from '../../../shared/test/certs.js';
 import { decided, password, startFleet, textOf, until } from './fleet.js';
 

@@ -1,7 +1,8 @@
 /** The revocation log on a real Cluster: ids of the future, a hand-over, and a new master that lacks the tail. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { connectRedis, patiently, quitRedis, whenReady } from '../../../shared/redis.js';
+import { connectRedis, quitRedis } from '../../../shared/redis.js';
+import { patiently, whenReady } from '../../../shared/redis-calls.js';
 import { slotOf } from '../../../shared/redis-slot.js';
 import { startCluster } from '../../../shared/test/redis-topology.js';
 import { createRevocations, type Revocation } from '../../tokens/revocations.js';

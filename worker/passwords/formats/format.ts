@@ -1,61 +1,64 @@
 /**
- * What a stored-hash format is. Each file beside this one describes one, in the order in which a
- * stored string passes through it: identify → parse → limits → verify → needsRehash.
- * Nothing here computes a hash: `verify` returns the work for a thread, and no work exists before the
- * parameters inside the string were found to be within limits, because whoever supplied the string
- * chose them.
+ * What a format is: one spelling of stored hashes by one product or family. It says which strings are
+ * its own and turns one, strictly and as a whole, into a recipe and a digest. It computes nothing:
+ * limits, cost and work follow from the recipe, and no work exists before its parameters were found to
+ * be within limits, because whoever supplied the string chose them.
  */
+import type { Cost, Keys, Recipe, SecurityClass } from '../recipes/recipe.js';
 import type { Work } from '../task.js';
 
 /** The parameters that new hashes are made with. */
 export type Target = { memoryKiB: number; passes: number; lanes: number };
 
-/** `relative` is time against a hash with the default parameters; equal keys cost the same. */
-export type Cost = { key: string; relative: number; bytes: number };
+/**
+ * Why a stored string cannot be used; the names are those of the public reasons.
+ * ambiguous: several products mean different things by it, so the format must be declared ·
+ * option: a declared option is missing or wrong · plaintext, unusable: there is no hash in it.
+ */
+export type HashProblem =
+  | 'hash_unknown'
+  | 'hash_ambiguous'
+  | 'hash_malformed'
+  | 'hash_length'
+  | 'hash_limit'
+  | 'hash_option'
+  | 'hash_plaintext'
+  | 'hash_unusable';
 
-export type Format<P> = {
+/** What is known about a record besides its string, as declared at import: algorithm, order, … */
+export type Options = Readonly<Record<string, string>>;
+
+export type Parsed = {
+  recipe: Recipe;
+  digest: Uint8Array;
+  /**
+   * A secret that stands in the row and belongs into the key ring; the recipe's key id is then to be
+   * filled in by whoever imports it.
+   */
+  secret?: Uint8Array;
+};
+
+export type Format = {
+  /** The name to declare at an import. */
   id: string;
-  /** By prefix alone. Exactly one format may claim a string. */
-  identify: (stored: string) => boolean;
-  /** The whole string, strictly; undefined when it does not follow the grammar. */
-  parse: (stored: string) => P | undefined;
-  isWithinLimits: (parsed: P) => boolean;
-  cost: (parsed: P) => Cost;
-  verify: (parsed: P, password: string) => Work;
-  /** Only because the record is weaker than the target, never because it is different. */
-  needsRehash: (parsed: P, target: Target) => boolean;
+  /**
+   * By prefix alone, and only what means one thing in every product (at most one format may claim a
+   * string). A format without it has to be declared.
+   */
+  identify?: (stored: string) => boolean;
+  /** The whole string, strictly. */
+  parse: (stored: string, options: Options) => Parsed | HashProblem;
 };
 
 /** A stored hash that may be worked with. */
 export type StoredHash = {
   format: string;
+  recipe: Recipe;
+  digest: Uint8Array;
+  securityClass: SecurityClass;
   cost: Cost;
-  verify: (password: string) => Work;
+  /** What `verify` needs of the key ring. */
+  keyIds: readonly string[];
+  verify: (password: string | Uint8Array, keys?: Keys) => Work;
   needsRehash: (target: Target) => boolean;
 };
-
-/** Why a stored string cannot be used; the names are those of the public reasons. */
-export type HashProblem = 'hash_unknown' | 'hash_malformed' | 'hash_limit';
-
-export type Reader = {
-  id: string;
-  identify: (stored: string) => boolean;
-  read: (stored: string) => StoredHash | HashProblem;
-};
-
-/** Ties the steps of one format together, so that the table can hold formats of any kind. */
-export const defineFormat = <P>(format: Format<P>): Reader => ({
-  id: format.id,
-  identify: format.identify,
-  read: (stored) => {
-    const parsed = format.parse(stored);
-    if (parsed === undefined) return 'hash_malformed';
-    if (!format.isWithinLimits(parsed)) return 'hash_limit';
-    return {
-      format: format.id,
-      cost: format.cost(parsed),
-      verify: (password) => format.verify(parsed, password),
-      needsRehash: (target) => format.needsRehash(parsed, target),
-    };
-  },
-});

@@ -3,25 +3,20 @@
  * name means SHA-1. sha224 and sha384 are SHA-2 here. (Kratos writes `$pbkdf2-sha384$i=…,l=…` and
  * means SHA-3; its parameters do not fit this grammar.)
  */
-import { defineFormat } from './format.js';
-import { joinPbkdf2, type Pbkdf2, pbkdf2Steps } from './pbkdf2.js';
+import type { Format } from './format.js';
+import { joinPbkdf2 } from './pbkdf2.js';
 import { readAb64 } from './strict.js';
 
 const grammar =
   /^\$pbkdf2(?:-(sha224|sha256|sha384|sha512))?\$(\d{1,10})\$([A-Za-z0-9./]{0,86})\$([A-Za-z0-9./]{27,86})$/;
 
-const isDigest = (text: string | undefined): text is 'sha224' | 'sha256' | 'sha384' | 'sha512' =>
-  text !== undefined;
-
-export const pbkdf2Passlib = defineFormat<Pbkdf2>({
+export const pbkdf2Passlib: Format = {
   id: 'pbkdf2-passlib',
   identify: (stored) => /^\$pbkdf2(-sha(224|256|384|512))?\$/.test(stored),
   parse: (stored) => {
     const match = grammar.exec(stored);
-    if (match === null) return undefined;
-    const [, name, iterations = '', salt = '', wanted = ''] = match;
-    const digest = isDigest(name) ? name : 'sha1';
-    return joinPbkdf2(digest, iterations, readAb64(salt), readAb64(wanted));
+    if (match === null) return 'hash_malformed';
+    const [, prf = 'sha1', iterations = '', salt = '', digest = ''] = match;
+    return joinPbkdf2(prf, iterations, readAb64(salt), readAb64(digest));
   },
-  ...pbkdf2Steps,
-});
+};

@@ -23,3 +23,13 @@ export const readPaddedBase64 = (text: string): Buffer | undefined => decodeCano
 /** passlib's "ab64": base64 without padding, with `.` in the place of `+`. */
 export const readAb64 = (text: string): Buffer | undefined =>
   text.includes('+') ? undefined : readBase64(text.replaceAll('.', '+'));
+
+const standard = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const ofBcrypt = './ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+
+/** bcrypt's own alphabet, exactly `bytes` bytes, trailing bits zero. */
+export const readBcrypt64 = (text: string, bytes: number): Buffer | undefined => {
+  const inStandard = text.replace(/[./A-Za-z0-9]/g, (c) => standard[ofBcrypt.indexOf(c)] ?? '');
+  const read = readBase64(inStandard);
+  return read?.length === bytes ? read : undefined;
+};

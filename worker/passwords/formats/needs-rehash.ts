@@ -1,0 +1,30 @@
+/**
+ * Is a record weaker than what new ones are made of? Only *weaker* counts, never *different*: rules
+ * that compare for equality rehash strong records to weaker ones when a setting is lowered.
+ */
+import type { Recipe } from '../recipes/recipe.js';
+import type { Target } from './format.js';
+
+const minSaltBytes = 16;
+const minTagBytes = 32;
+
+const isAtLeast = (value: unknown, least: number): boolean =>
+  typeof value === 'number' && value >= least;
+
+export const needsRehash = (
+  { kind, params }: Recipe,
+  digest: Uint8Array,
+  target: Target,
+): boolean => {
+  const { v, version, m, t, salt } = params;
+  const isCurrent =
+    kind === 'argon2' &&
+    v === 'id' &&
+    isAtLeast(version, 19) &&
+    isAtLeast(m, target.memoryKiB) &&
+    isAtLeast(t, target.passes) &&
+    salt instanceof Uint8Array &&
+    salt.length >= minSaltBytes &&
+    digest.length >= minTagBytes;
+  return !isCurrent;
+};

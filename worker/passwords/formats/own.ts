@@ -1,0 +1,16 @@
+/** Our own spelling of any recipe, `$x-<kind>$<parameters>$<digest>`: see recipes/text.ts. */
+import { readRecipe } from '../recipes/text.js';
+import type { Format } from './format.js';
+import { readBase64 } from './strict.js';
+
+export const own: Format = {
+  id: 'own',
+  identify: (stored) => stored.startsWith('$x-'),
+  parse: (stored) => {
+    const [, kind = '', params = '', text = ''] =
+      /^\$x-([a-z0-9-]+)\$([^$]*)\$([^$]*)$/.exec(stored) ?? [];
+    const recipe = readRecipe(kind, params);
+    const digest = readBase64(text);
+    return recipe === undefined || digest === undefined ? 'hash_malformed' : { recipe, digest };
+  },
+};

@@ -1,0 +1,85 @@
+/**
+ * How a stored digest was computed: the kind of function and its parameters, apart from the spelling
+ * in which some product wrote them down. A format (`../formats/`) turns a stored string into a recipe
+ * and a digest; everything after that (limits, cost, strength, computing, wrapping) looks only at the
+ * recipe. Parameters are flat and plain, so a recipe can be sent to a thread and written as text.
+ */
+
+/**
+ * A memory-hard at OWASP's level · B slow, not memory-hard · C slow but weak · D one fast pass, salted
+ * or keyed · E one fast pass, no salt.
+ */
+export type SecurityClass = 'A' | 'B' | 'C' | 'D' | 'E';
+
+/** `relative` is time against a hash with the default parameters; equal keys cost the same. */
+export type Cost = { key: string; relative: number; bytes: number };
+
+/** What a default hash takes here (19 MiB, two passes): `Cost.relative` is counted in it. */
+export const defaultHashNs = 9_600_000;
+
+export type Params = Readonly<Record<string, number | string | Uint8Array>>;
+export type Recipe = { readonly kind: string; readonly params: Params };
+
+/** Secrets by key id; a recipe names in its `key` parameters which of them it needs. */
+export type Keys = Readonly<Record<string, Uint8Array>>;
+
+/** Functions of native packages, which only the thread's code imports. */
+export type Tools = {
+  argon2: (password: Uint8Array, options: Argon2Options) => Uint8Array;
+  /** The 23 digest bytes of bcrypt; the password is cut to 72 bytes, as everywhere. */
+  bcrypt: (password: Uint8Array, cost: number, salt: Uint8Array) => Uint8Array;
+};
+export type Argon2Options = {
+  variant: string;
+  version: number;
+  memoryKiB: number;
+  passes: number;
+  lanes: number;
+  salt: Uint8Array;
+  bytes: number;
+  secret?: Uint8Array;
+};
+
+/** word: `[a-z0-9-]{1,32}` · key: an id of the key ring, `-` for none. */
+export type FieldType = 'int' | 'word' | 'bytes' | 'key';
+
+type KindOf<P extends Params> = {
+  id: string;
+  /** In the order in which they are written. */
+  fields: Readonly<Record<keyof P & string, FieldType>>;
+  /** Checked at import and again before every verify; `bytes` is the digest's length. */
+  isWithinLimits: (params: P, bytes: number) => boolean;
+  cost: (params: P) => Cost;
+  securityClass: (params: P) => SecurityClass;
+  /** Runs in the thread, on bounded parameters; the result has `bytes` bytes. */
+  derive: (
+    params: P,
+    password: Uint8Array,
+    given: { bytes: number; keys: Keys; tools: Tools },
+  ) => Uint8Array;
+};
+export type Kind = KindOf<Params>;
+
+const isOfType = (value: unknown, type: FieldType): boolean => {
+  if (type === 'bytes') return value instanceof Uint8Array;
+  return typeof value === (type === 'int' ? 'number' : 'string');
+};
+
+/** Ties the steps of one kind together, so that the table can hold kinds of any parameters. */
+export const defineKind = <P extends Params>(kind: KindOf<P>): Kind => {
+  const types = Object.entries<FieldType>(kind.fields);
+  const isOurs = (params: Params): params is P =>
+    types.every(([name, type]) => isOfType(params[name], type));
+  const ours = (params: Params): P => {
+    if (!isOurs(params)) throw new Error(`these are not the parameters of ${kind.id}`);
+    return params;
+  };
+  return {
+    id: kind.id,
+    fields: kind.fields,
+    isWithinLimits: (params, bytes) => isOurs(params) && kind.isWithinLimits(params, bytes),
+    cost: (params) => kind.cost(ours(params)),
+    securityClass: (params) => kind.securityClass(ours(params)),
+    derive: (params, password, given) => kind.derive(ours(params), password, given),
+  };
+};

@@ -1,0 +1,25 @@
+/** The table of kinds. Adding a function is a file beside this one and a row here. */
+import { argon2 } from './argon2.js';
+import { bcrypt } from './bcrypt.js';
+import { pbkdf2 } from './pbkdf2.js';
+import type { Kind, Recipe } from './recipe.js';
+
+export const kinds: readonly Kind[] = [argon2, bcrypt, pbkdf2];
+
+const byId: ReadonlyMap<string, Kind> = new Map(kinds.map((kind) => [kind.id, kind]));
+
+export const findKind = (id: string): Kind | undefined => byId.get(id);
+
+/** Throws an Error for a kind that is not in the table: recipes are made by our own code. */
+export const kindOf = ({ kind: id }: Recipe): Kind => {
+  const kind = byId.get(id);
+  if (kind === undefined) throw new Error('no such kind of recipe');
+  return kind;
+};
+
+/** The ids of the keys that a recipe needs, for lookup in the key ring. */
+export const keyIdsOf = (recipe: Recipe): string[] =>
+  Object.entries(kindOf(recipe).fields).flatMap(([name, type]) => {
+    const id = recipe.params[name];
+    return type === 'key' && typeof id === 'string' && id !== '-' ? [id] : [];
+  });
