@@ -174,6 +174,7 @@ const openDoors = async (given: Given, parts: Parts, socket: SocketEndpoint) => 
     log,
   });
   lifecycle.onStop('certificate', tcp.close);
+  parts.meters.watchCertificate(tcp.certificateEnd);
   const stop = (ms: number) => Promise.all([http.stop(ms), tcp.stop(ms)]);
   return { endpoints: [...endpoints, tcp.endpoint], stop };
 };
