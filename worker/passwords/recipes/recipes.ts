@@ -1,10 +1,13 @@
 /** The table of kinds. Adding a function is a file beside this one and a row here. */
 import { argon2 } from './argon2.js';
 import { bcrypt } from './bcrypt.js';
+import { fbscrypt } from './fbscrypt.js';
 import { pbkdf2 } from './pbkdf2.js';
 import type { Kind, Recipe } from './recipe.js';
+import { scrypt } from './scrypt.js';
+import { yescrypt } from './yescrypt.js';
 
-export const kinds: readonly Kind[] = [argon2, bcrypt, pbkdf2];
+export const kinds: readonly Kind[] = [argon2, bcrypt, pbkdf2, scrypt, fbscrypt, yescrypt];
 
 const byId: ReadonlyMap<string, Kind> = new Map(kinds.map((kind) => [kind.id, kind]));
 
