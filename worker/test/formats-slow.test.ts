@@ -11,6 +11,7 @@ import type { Keys, Recipe } from '../passwords/recipes/recipe.js';
 import { kindOf } from '../passwords/recipes/recipes.js';
 import { writeStored } from '../passwords/recipes/text.js';
 import { runWork } from '../passwords/task.js';
+import { createThreads } from '../passwords/threads.js';
 
 type Options = Record<string, string>;
 type Vector = {
@@ -74,7 +75,7 @@ const judge = (
 };
 
 /** Dearer ones are left to the test of all vectors: a machine under load takes seconds for them. */
-const maxRelative = 6;
+const maxRelative = 1.5;
 
 t.test('public vectors: imported as declared, stored in our own spelling, verified', async (t) => {
   const file = new URL('../../../shared/vectors/legacy-hashes.json', import.meta.url);
@@ -101,7 +102,7 @@ t.test('public vectors: imported as declared, stored in our own spelling, verifi
     if (isUsable(declared) && isUsable(asIs) && asIs.format === format)
       t.same(asIs.recipe, declared.recipe, 'and the same when the string itself is stored');
   }
-  t.ok(graded > 250, `${graded} vectors graded`);
+  t.ok(graded > 150, `${graded} vectors graded`);
   // crypt_blowfish's own answer to `$2a$` with bytes of ff; every other library gives that of `$2b$`.
   t.strictSame(contested, ['lh-0437', 'lh-0444']);
 });
@@ -323,6 +324,7 @@ const hostile: [format: string, text: string, options?: Options][] = [
       parallelism: ['1'],
     }),
   ],
+  ['keycloak', keycloak('pbkdf2', `${'A'.repeat(86)}==`, 3_000_000)],
   ['pbkdf2-kratos', `$pbkdf2-sha256$i=1000000000,l=32$${long}$${long}`],
   ['pbkdf2-ldap', `{PBKDF2-SHA256}5000001$${long}$${long}`],
   ['pbkdf2-werkzeug', `pbkdf2:sha256:4294967296$salt$${werkzeugDigest}`],
@@ -434,6 +436,30 @@ t.test('security classes', async (t) => {
   t.equal(classOf('bcrypt', { cost: 9, salt, pre: '-', key: '-' }), 'C');
   t.equal(classOf('argon2', { v: 'id', version: 19, m: 7168, t: 5, p: 1, salt, key: '-' }), 'A');
   t.equal(classOf('argon2', { v: 'id', version: 19, m: 7168, t: 4, p: 1, salt, key: '-' }), 'B');
+});
+
+t.test('the cost of PBKDF2 counts every block of the digest', async (t) => {
+  const { cost } = kindOf({ kind: 'pbkdf2', params: {} });
+  const params = { prf: 'sha1', i: 27_500, salt: Buffer.alloc(16) };
+  t.equal(cost(params, 64).relative, 4 * cost(params, 20).relative);
+  t.not(cost(params, 64).key, cost(params, 20).key);
+});
+
+t.test('several threads use the system library at once, and end', async (t) => {
+  const threads = createThreads({ count: 2, log: { warn: () => {}, error: () => {} } });
+  t.teardown(threads.stop);
+  await threads.warm(['ping']);
+  const ye = '$y$j75$LdJMENpBABJJ3hIHjB1Bi.$EHYl17XiOUsB2hAyzlhQ1ZlRQvpCfbLyHznEZY0U5a1';
+  const hash = readHash(ye);
+  if (!isUsable(hash)) throw new Error(hash);
+  const ask = (thread: number, password: string) =>
+    new Promise((resolve, reject) => {
+      threads.send(thread, hash.verify(password), (error, result) =>
+        error === undefined ? resolve(result) : reject(error),
+      );
+    });
+  const each = Array.from({ length: 16 }, (_, i) => ask(i % 2, i < 8 ? 'pässwörd' : 'other'));
+  t.strictSame(await Promise.all(each), [...Array(8).fill(true), ...Array(8).fill(false)]);
 });
 
 t.test('where koffi is missing, what needs it is refused and the rest works', async (t) => {
