@@ -13,9 +13,17 @@ import { needsRehash } from './needs-rehash.js';
 import { own } from './own.js';
 import { pbkdf2Django } from './pbkdf2-django.js';
 import { pbkdf2Passlib } from './pbkdf2-passlib.js';
+import { wrapped } from './wrapped.js';
 
 /** argon2 first: after a migration nearly every record is one. */
-export const formats: readonly Format[] = [argon2, own, bcrypt, pbkdf2Passlib, pbkdf2Django];
+export const formats: readonly Format[] = [
+  argon2,
+  wrapped,
+  own,
+  bcrypt,
+  pbkdf2Passlib,
+  pbkdf2Django,
+];
 
 const maxLength = 1024;
 /** Keycloak's records are JSON. */

@@ -51,6 +51,8 @@ type KindOf<P extends Params> = {
   isWithinLimits: (params: P, bytes: number) => boolean;
   cost: (params: P) => Cost;
   securityClass: (params: P) => SecurityClass;
+  /** Ids of keys besides those in the fields: of a recipe inside this one. */
+  innerKeyIds?: (params: P) => string[];
   /** Runs in the thread, on bounded parameters; the result has `bytes` bytes. */
   derive: (
     params: P,
@@ -80,6 +82,7 @@ export const defineKind = <P extends Params>(kind: KindOf<P>): Kind => {
     isWithinLimits: (params, bytes) => isOurs(params) && kind.isWithinLimits(params, bytes),
     cost: (params) => kind.cost(ours(params)),
     securityClass: (params) => kind.securityClass(ours(params)),
+    innerKeyIds: (params) => kind.innerKeyIds?.(ours(params)) ?? [],
     derive: (params, password, given) => kind.derive(ours(params), password, given),
   };
 };
