@@ -15,7 +15,7 @@ import { quitRedis, type RedisClient } from '../shared/redis.js';
 import { openStore } from '../shared/store.js';
 import { createSendVerdict } from './attempt.js';
 import { type Config, version } from './config.js';
-import { createCredentials } from './credentials.js';
+import { createRedisCredentials } from './credentials/redis.js';
 import { openEndpoint, type SocketEndpoint } from './endpoint.js';
 import { createFence, type Fence } from './fence.js';
 import { createHeartbeat, type Heartbeat } from './heartbeat.js';
@@ -86,7 +86,7 @@ const createPasswords = async (
   { redis, meters }: { redis: RedisClient; meters: Meters },
 ) => {
   const { target, threads: count, hashMemoryBytes: memoryBytes } = config;
-  const credentials = createCredentials({ redis });
+  const credentials = createRedisCredentials({ redis });
   const keys = createKeyRing({
     keys: config.passwordKeys,
     pepper: config.passwordPepper,
