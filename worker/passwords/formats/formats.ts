@@ -8,6 +8,7 @@ import type { Keys } from '../recipes/recipe.js';
 import { keyIdsOf, kindOf } from '../recipes/recipes.js';
 import { argon2 } from './argon2.js';
 import { bcrypt } from './bcrypt.js';
+import { fastFormats } from './fast.js';
 import type { Format, HashProblem, Options, Parsed, StoredHash, Target } from './format.js';
 import { needsRehash } from './needs-rehash.js';
 import { own } from './own.js';
@@ -15,7 +16,10 @@ import { pbkdf2Django } from './pbkdf2-django.js';
 import { pbkdf2Passlib } from './pbkdf2-passlib.js';
 
 /** argon2 first: after a migration nearly every record is one. */
-export const formats: readonly Format[] = [argon2, own, bcrypt, pbkdf2Passlib, pbkdf2Django];
+export const formats: readonly Format[] = [
+  ...[argon2, own, bcrypt, pbkdf2Passlib, pbkdf2Django],
+  ...fastFormats,
+];
 
 const maxLength = 1024;
 /** Keycloak's records are JSON. */
