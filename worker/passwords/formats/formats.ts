@@ -8,6 +8,7 @@ import type { Keys } from '../recipes/recipe.js';
 import { keyIdsOf, kindOf } from '../recipes/recipes.js';
 import { argon2 } from './argon2.js';
 import { bcrypt } from './bcrypt.js';
+import { candidatesOf } from './detect.js';
 import { fastFormats } from './fast.js';
 import type { Format, HashProblem, Options, Parsed, StoredHash, Target } from './format.js';
 import { needsRehash } from './needs-rehash.js';
@@ -46,7 +47,7 @@ export const readHash = (stored: string): StoredHash | HashProblem => {
     const parsed = format.parse(stored, {});
     return typeof parsed === 'string' ? parsed : toStoredHash(format.id, parsed);
   }
-  return 'hash_unknown';
+  return candidatesOf(stored).length > 0 ? 'hash_ambiguous' : 'hash_unknown';
 };
 
 /**

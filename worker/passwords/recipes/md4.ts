@@ -25,7 +25,7 @@ const rounds: readonly {
     mix: (x, y, z) => x ^ y ^ z,
     add: 0x6ed9eba1,
     order: [0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15],
-    shifts: [3, 5, 11, 15],
+    shifts: [3, 9, 11, 15],
   },
 ];
 
