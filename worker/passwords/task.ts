@@ -8,6 +8,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { hashRawSync, hashSync } from '@node-rs/argon2';
 import { hashSync as bcryptSync } from '@node-rs/bcrypt';
 import { readBcrypt64 } from './formats/strict.js';
+import { libcrypt } from './libcrypt.js';
 import type { Argon2Options, Keys, Recipe, Tools } from './recipes/recipe.js';
 import { kindOf } from './recipes/recipes.js';
 
@@ -46,7 +47,7 @@ const bcrypt = (password: Uint8Array, cost: number, salt: Uint8Array): Uint8Arra
   return digest;
 };
 
-const tools: Tools = { argon2, bcrypt };
+const tools: Tools = { argon2, bcrypt, crypt: libcrypt };
 
 const verify = (
   recipe: Recipe,
