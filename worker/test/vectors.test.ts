@@ -62,7 +62,7 @@ const orders: Readonly<Record<string, string>> = {
 const optionsOf = ({ algo, order, prehash, signerKey }: Context): Options => ({
   ...(algo ? { alg: algo } : {}),
   ...(order ? { order: orders[order] ?? order } : {}),
-  ...(prehash ? { pre: prehash } : {}),
+  ...(prehash ? { prehash } : {}),
   ...(signerKey ? { key: 'k1' } : {}),
 });
 

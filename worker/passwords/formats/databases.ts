@@ -3,8 +3,9 @@
  * which tools also print without the star. MySQL before it: 16 hex digits. PostgreSQL: `md5` and 32 hex
  * digits over password and user name, which the option `user` must bring.
  */
-import { digestRecipe, joinDigest, readHex } from './digest-text.js';
+import { digestRecipe, joinDigest } from './digest-text.js';
 import type { Format } from './format.js';
+import { readHex } from './strict.js';
 
 export const mysql41: Format = {
   id: 'mysql41',

@@ -1,11 +1,7 @@
 /** What the spellings of fast digests share: the pieces read and joined into a recipe. */
 import { digestBytes } from '../recipes/fast-hash.js';
 import type { HashProblem, Options, Parsed } from './format.js';
-import { readPaddedBase64 } from './strict.js';
-
-/** Whole bytes, in lower or in upper case. */
-export const readHex = (text: string): Buffer | undefined =>
-  /^(([0-9a-f]{2})*|([0-9A-F]{2})*)$/.test(text) ? Buffer.from(text, 'hex') : undefined;
+import { readHex, readPaddedBase64 } from './strict.js';
 
 /** The functions that an import may declare as `alg`. */
 export const readAlg = (options: Options): string | undefined =>

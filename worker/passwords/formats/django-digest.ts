@@ -3,9 +3,10 @@
  * `sha1$$hex` and bare 32 digits of md5 without salt. werkzeug writes the same and means HMAC, so this
  * must be declared.
  */
-import { digestRecipe, joinDigest, readHex } from './digest-text.js';
+import { digestRecipe, joinDigest } from './digest-text.js';
 import type { Format } from './format.js';
 import { isUnusable } from './never.js';
+import { readHex } from './strict.js';
 
 const grammar = /^(?:(md5|sha1)\$([^$\p{Cc}]*)\$)?([0-9a-f]+)$/u;
 

@@ -18,12 +18,11 @@ import { passwapMd5 } from './passwap-md5.js';
 import { drupal, phpass } from './phpass.js';
 import { saltedDigest } from './salted-digest.js';
 import { shaCrypt } from './sha-crypt.js';
-import { springDigest } from './spring-digest.js';
 import { werkzeugDigest } from './werkzeug-digest.js';
 
 export const fastFormats: readonly Format[] = [
   ...[phpass, drupal, md5Crypt, shaCrypt, kratosCrypt],
-  ...[ldap, springDigest, djangoDigest, werkzeugDigest],
+  ...[ldap, djangoDigest, werkzeugDigest],
   ...[digest, saltedDigest, keyedHmac, nthash],
   ...[kratosDigest, kratosHmac, magento, logto, passwapMd5],
   ...[mysql41, mysql323, postgresMd5, ...forums],

@@ -2,8 +2,9 @@
  * `md5:salt` in the tables of three products, each with its own construction: Joomla before 2.5.18,
  * vBulletin from 3.8.5, MyBB from 1.2 and IPB 2. The salt is the text behind the first colon.
  */
-import { digestRecipe, joinDigest, readHex } from './digest-text.js';
+import { digestRecipe, joinDigest } from './digest-text.js';
 import type { Format } from './format.js';
+import { readHex } from './strict.js';
 
 const grammar = /^([0-9a-fA-F]{32}):(\P{Cc}+)$/u;
 

@@ -4,13 +4,14 @@
  */
 import { hmacRecipe, joinDigest, readAlg, readEncoded } from './digest-text.js';
 import type { Format } from './format.js';
+import { isKeyId } from './strict.js';
 
 export const keyedHmac: Format = {
   id: 'hmac',
   parse: (text, options) => {
     const alg = readAlg(options);
     const { key = '', encoding } = options;
-    if (alg === undefined || !/^[a-z0-9][a-z0-9_-]{0,7}$/.test(key)) return 'hash_option';
+    if (alg === undefined || !isKeyId(key)) return 'hash_option';
     return joinDigest(hmacRecipe(alg, 'k', undefined, key), readEncoded(text, encoding));
   },
 };

@@ -2,9 +2,9 @@
  * Ory Kratos's HMAC: `$hmac-sha256$<base64 of the hex mac>$<base64 key>`. The key stands in the row;
  * it leaves it at the import, so such a string is never stored as it is.
  */
-import { hmacRecipe, joinDigest, readHex } from './digest-text.js';
+import { hmacRecipe, joinDigest } from './digest-text.js';
 import type { Format } from './format.js';
-import { readPaddedBase64 } from './strict.js';
+import { readHex, readPaddedBase64 } from './strict.js';
 
 const grammar = /^\$hmac-(md4|md5|sha1|sha224|sha256|sha384|sha512)\$([^$]+)\$([^$]+)$/;
 

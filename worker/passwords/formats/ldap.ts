@@ -4,13 +4,17 @@
  * hex behind them, so those two must be declared.
  */
 import { digestBytes } from '../recipes/fast-hash.js';
+import { argon2 } from './argon2.js';
 import { bcrypt } from './bcrypt.js';
 import { digestRecipe } from './digest-text.js';
 import type { Format, HashProblem, Parsed } from './format.js';
 import { md5Crypt } from './md5-crypt.js';
 import { isPlaintext, isUnusable } from './never.js';
+import { pbkdf2Formats } from './pbkdf2-others.js';
+import { scryptFormats } from './scrypt.js';
 import { shaCrypt } from './sha-crypt.js';
 import { readPaddedBase64 } from './strict.js';
+import { yescryptFormats } from './yescrypt.js';
 
 const unambiguous = /^\{(SHA|SSHA|SMD5|SSHA256|SSHA384|SSHA512|SHA384|SHA512|CRYPT)\}/i;
 const grammar = /^\{([A-Za-z0-9]+)\}(.*)$/;
@@ -28,11 +32,18 @@ const schemes: ReadonlyMap<string, { alg: string; isSalted: boolean }> = new Map
   ['SSHA512', { alg: 'sha512', isSalted: true }],
 ]);
 
-/** Behind `{CRYPT}` only crypt(3) stands, so a prefix means what it means there. */
-const cryptFormats: readonly Format[] = [bcrypt, md5Crypt, shaCrypt];
+/** Behind `{CRYPT}` only crypt(3) stands, so `$7$`, which nobody claims elsewhere, is libxcrypt's. */
+const cryptFormats: readonly Format[] = [
+  ...[bcrypt, md5Crypt, shaCrypt, ...yescryptFormats],
+  ...scryptFormats.filter(({ id }) => id === 'scrypt-crypt7'),
+];
+/** Schemes with formats of their own, which one directory mixes with the others. */
+const elsewhere: readonly Format[] = [argon2, ...pbkdf2Formats];
 
-const readCrypt = (text: string): Parsed | HashProblem =>
-  cryptFormats.find(({ identify }) => identify?.(text))?.parse(text, {}) ?? 'hash_unknown';
+const readCrypt = (text: string): Parsed | HashProblem => {
+  const format = cryptFormats.find(({ identify }) => identify?.(text) ?? text.startsWith('$7$'));
+  return format?.parse(text, {}) ?? 'hash_unknown';
+};
 
 const readScheme = (name: string, text: string): Parsed | HashProblem => {
   const scheme = schemes.get(name);
@@ -52,6 +63,8 @@ export const ldap: Format = {
   parse: (text) => {
     if (isPlaintext(text)) return 'hash_plaintext';
     if (isUnusable(text)) return 'hash_unusable';
+    const other = elsewhere.find(({ identify }) => text.startsWith('{') && identify?.(text));
+    if (other !== undefined) return other.parse(text, {});
     const [, name = '', rest = ''] = grammar.exec(text) ?? [];
     if (name === '') return 'hash_malformed';
     return name.toUpperCase() === 'CRYPT' ? readCrypt(rest) : readScheme(name.toUpperCase(), rest);

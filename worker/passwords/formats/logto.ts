@@ -3,10 +3,10 @@
  * the password; `"pbkdf2"` takes salt, iterations, key length, function and `@`.
  */
 import { digestBytes } from '../recipes/fast-hash.js';
-import { digestRecipe, joinDigest, readHex } from './digest-text.js';
+import { digestRecipe, joinDigest } from './digest-text.js';
 import type { Format, HashProblem, Parsed } from './format.js';
 import { joinPbkdf2 } from './pbkdf2.js';
-import { readDecimal } from './strict.js';
+import { readDecimal, readHex } from './strict.js';
 
 type Legacy = { alg: string; args: string[]; digest: Buffer };
 

@@ -4,9 +4,8 @@
  * the last pass only. A bare 3, which the upgrade command of some releases appended, cannot be verified
  * by Magento either.
  */
-import { readHex } from './digest-text.js';
 import type { Format } from './format.js';
-import { readDecimal } from './strict.js';
+import { readDecimal, readHex } from './strict.js';
 
 const grammar = /^([0-9a-f]+):([^:\p{Cc}]+):([0-9_:]+)$/u;
 

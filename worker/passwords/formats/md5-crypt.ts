@@ -1,5 +1,5 @@
 /** md5-crypt: `$1$salt$digest` of crypt(3), and Apache's `$apr1$`, which computes something else. */
-import { readPermuted } from './crypt64.js';
+import { readPermuted } from './crypt-order.js';
 import type { Format } from './format.js';
 
 const grammar = /^\$(1|apr1)\$([!-#%-9;-~]{0,8})\$([./0-9A-Za-z]{22})$/;

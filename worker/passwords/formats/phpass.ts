@@ -3,8 +3,8 @@
  * the same over the hex md5 of the password, as Drupal left older hashes. One character of cost, eight
  * of salt. Costs below 2^7 the products themselves refuse.
  */
-import { crypt64Value, readCrypt64 } from './crypt64.js';
 import type { Format, Parsed } from './format.js';
+import { readCrypt64, readCryptNumber } from './strict.js';
 
 const minLog = 7;
 const rest = /^([./0-9A-Za-z])([\x21-\x7e]{8})([./0-9A-Za-z]+)$/;
@@ -23,11 +23,12 @@ const read = (stored: string, own: RegExp): Parsed | 'hash_malformed' | 'hash_le
   const prefix = own.exec(stored)?.[0] ?? '';
   const variant = variants[prefix];
   const [, cost = '', salt = '', digestText = ''] = rest.exec(stored.slice(prefix.length)) ?? [];
-  const log = crypt64Value(cost);
-  if (variant === undefined || cost === '' || log < minLog) return 'hash_malformed';
+  const log = readCryptNumber(cost);
+  if (variant === undefined || log === undefined || log < minLog) return 'hash_malformed';
   const { alg, pre, chars, bytes } = variant;
   if (digestText.length !== chars) return 'hash_length';
-  const digest = readCrypt64(digestText, bytes);
+  // Drupal's cut leaves two bits of a byte: `.` stands for the six that are missing.
+  const digest = readCrypt64(digestText.padEnd(Math.ceil(bytes / 3) * 4, '.'))?.subarray(0, bytes);
   if (digest === undefined) return 'hash_malformed';
   return { recipe: { kind: 'phpass', params: { alg, log, salt: Buffer.from(salt), pre } }, digest };
 };

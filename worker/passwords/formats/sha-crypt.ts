@@ -2,7 +2,7 @@
  * sha-crypt: `$5$` (sha256) or `$6$` (sha512), `[rounds=N$]salt$digest`; no rounds means 5000. Nobody
  * who follows the specification writes fewer than 1000 rounds or more than 16 characters of salt.
  */
-import { readPermuted } from './crypt64.js';
+import { readPermuted } from './crypt-order.js';
 import type { Format } from './format.js';
 import { readDecimal } from './strict.js';
 

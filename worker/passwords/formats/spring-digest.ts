@@ -3,30 +3,27 @@
  * the braces belong to the salt, `{sha256}` with 8 bytes of salt before the digest (1024 rounds), and
  * `{ldap}` with an LDAP string. Ids are case-sensitive: `{SHA256}` is LDAP's.
  */
-import { digestRecipe, joinDigest, readHex } from './digest-text.js';
-import type { Format } from './format.js';
+import { digestRecipe, joinDigest } from './digest-text.js';
+import type { HashProblem, Parsed } from './format.js';
 import { ldap } from './ldap.js';
-import { isPlaintext } from './never.js';
+import { readHex } from './strict.js';
 
+const ids = /^\{(MD4|MD5|SHA-1|SHA-256|sha256)\}/;
 const plain = /^\{(MD4|MD5|SHA-1|SHA-256)\}(\{[^{}\p{Cc}]+\})?([0-9a-f]+)$/u;
 const standard = /^\{sha256\}([0-9a-f]{16})([0-9a-f]{64})$/;
 
-export const springDigest: Format = {
-  id: 'spring-digest',
-  parse: (text, options) => {
-    if (isPlaintext(text)) return 'hash_plaintext';
-    if (text.startsWith('{ldap}')) return ldap.parse(text.slice(6), options);
-    const [, saltHex, rounds = ''] = standard.exec(text) ?? [];
-    if (saltHex !== undefined)
-      return joinDigest(
-        digestRecipe('sha256', 'sp1024', Buffer.from(saltHex, 'hex')),
-        readHex(rounds),
-      );
-    const [, id, salt, digest = ''] = plain.exec(text) ?? [];
-    if (id === undefined) return 'hash_malformed';
-    const alg = id.toLowerCase().replace('-', '');
-    const recipe =
-      salt === undefined ? digestRecipe(alg, 'p') : digestRecipe(alg, 'ps', Buffer.from(salt));
-    return joinDigest(recipe, readHex(digest));
-  },
+/** hash_unknown for an id that is none of these. */
+export const readSpringDigest = (text: string): Parsed | HashProblem => {
+  if (text.startsWith('{ldap}')) return ldap.parse(text.slice(6), {});
+  const [, saltHex, rounds = ''] = standard.exec(text) ?? [];
+  if (saltHex !== undefined) {
+    const recipe = digestRecipe('sha256', 'sp1024', Buffer.from(saltHex, 'hex'));
+    return joinDigest(recipe, readHex(rounds));
+  }
+  const [, id, salt, digest = ''] = plain.exec(text) ?? [];
+  if (id === undefined) return ids.test(text) ? 'hash_malformed' : 'hash_unknown';
+  const alg = id.toLowerCase().replace('-', '');
+  const recipe =
+    salt === undefined ? digestRecipe(alg, 'p') : digestRecipe(alg, 'ps', Buffer.from(salt));
+  return joinDigest(recipe, readHex(digest));
 };

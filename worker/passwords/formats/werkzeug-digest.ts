@@ -1,7 +1,8 @@
 /** werkzeug before 2.3: `sha256$salt$hex`, HMAC with the salt as key; without salt the bare digest. */
-import { digestRecipe, hmacRecipe, joinDigest, readHex } from './digest-text.js';
+import { digestRecipe, hmacRecipe, joinDigest } from './digest-text.js';
 import type { Format } from './format.js';
 import { isPlaintext } from './never.js';
+import { readHex } from './strict.js';
 
 const grammar = /^(md5|sha1|sha224|sha256|sha384|sha512)\$([^$\p{Cc}]*)\$([0-9a-f]+)$/u;
 

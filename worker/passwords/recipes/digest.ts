@@ -54,7 +54,7 @@ export const digest = defineKind<Digest>({
     (alg !== 'mysql323' || o === 'p'),
   cost: ({ alg, o }) =>
     o === 'sp1024'
-      ? { key: `digest/${alg}/1024`, relative: 0.2, bytes: 8192 }
+      ? { key: `digest/${alg}/1024`, relative: 0.14, bytes: 8192 }
       : fastCost(`digest/${alg}`),
   securityClass: ({ o, salt }) => {
     if (salt.length === 0) return 'E';

@@ -6,7 +6,7 @@ import { byBits, repeat, stir } from './stir.js';
 export type Md5Crypt = { magic: string; salt: Uint8Array };
 
 const rounds = 1000;
-const nsPerRound = 1500;
+const nsPerRound = 1250;
 
 const md5 = (...parts: readonly Uint8Array[]): Buffer =>
   hash('md5', Buffer.concat(parts), 'buffer');

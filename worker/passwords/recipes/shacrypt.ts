@@ -9,8 +9,8 @@ import { byBits, repeat, stir } from './stir.js';
 export type ShaCrypt = { alg: string; rounds: number; salt: Uint8Array };
 
 const table: ReadonlyMap<string, { bytes: number; nsPerRound: number }> = new Map([
-  ['sha256', { bytes: 32, nsPerRound: 1700 }],
-  ['sha512', { bytes: 64, nsPerRound: 2200 }],
+  ['sha256', { bytes: 32, nsPerRound: 1550 }],
+  ['sha512', { bytes: 64, nsPerRound: 1500 }],
 ]);
 
 const maxPasswordBytes = 512;
