@@ -4,6 +4,7 @@
  * No composition rules, and every code point is allowed (NIST SP 800-63B).
  */
 import { AppError } from '../../shared/errors.js';
+import type { Norm } from '../credentials/credentials.js';
 import type { Blocklist } from './blocklist.js';
 import type { Target } from './formats/format.js';
 import { argon2Cost } from './recipes/argon2.js';
@@ -37,7 +38,16 @@ const countCodePoints = (text: string): number => {
   return count;
 };
 
-export const createPolicy = ({ target, blocklist }: { target: Target; blocklist: Blocklist }) => {
+export const createPolicy = ({
+  target,
+  blocklist,
+  norm = 'nfc',
+}: {
+  target: Target;
+  blocklist: Blocklist;
+  /** What new hashes are made over: OpaqueString, or the bytes as sent. */
+  norm?: Norm;
+}) => {
   const cost: Cost = argon2Cost(target.memoryKiB, target.passes);
   const { memoryKiB, passes, lanes } = target;
 
@@ -52,14 +62,14 @@ export const createPolicy = ({ target, blocklist }: { target: Target; blocklist:
       throw new AppError('bad_request', { reason: 'password_common', field });
   };
 
-  /** The work that makes a new hash of this password; such records carry norm `nfc`. */
+  /** The work that makes a new hash of this password; such records carry `norm`. */
   const hashWork = (password: string): Work => [
     'hash',
-    toOpaque(password),
+    norm === 'nfc' ? toOpaque(password) : password,
     memoryKiB,
     passes,
     lanes,
   ];
 
-  return { target, cost, checkNew, hashWork };
+  return { target, cost, norm, checkNew, hashWork };
 };
