@@ -15,7 +15,7 @@ import { quitRedis, type RedisClient } from '../shared/redis.js';
 import { openStore } from '../shared/store.js';
 import { createSendVerdict } from './attempt.js';
 import { type Config, version } from './config.js';
-import { createCredentials } from './credentials.js';
+import { createRedisCredentials } from './credentials/redis.js';
 import { openEndpoint, type SocketEndpoint } from './endpoint.js';
 import { createFence, type Fence } from './fence.js';
 import { createHeartbeat, type Heartbeat } from './heartbeat.js';
@@ -85,7 +85,7 @@ const createPasswords = async (
   { redis, meters }: { redis: RedisClient; meters: Meters },
 ) => {
   const { target, threads: count, hashMemoryBytes: memoryBytes } = config;
-  const credentials = createCredentials({ redis });
+  const credentials = createRedisCredentials({ redis });
   const policy = createPolicy({ target, blocklist: createBlocklist(config.blocklistFile) });
   const lockClients = openLockClients(config.lockRedisUrls, log);
   lifecycle.onStop('lock servers', () => Promise.all(lockClients.map(quitRedis)));

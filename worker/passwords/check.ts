@@ -3,7 +3,7 @@
  * record that cannot be used get a decoy with the current parameters, a disabled account its own
  * hash, and only at the end is it asked whether there was anything to match.
  */
-import type { Credential } from '../credentials.js';
+import type { Credential } from '../credentials/credentials.js';
 import type { Admission, Ticket } from './admission.js';
 import type { StoredHash } from './formats/format.js';
 import { isUsable, readHash } from './formats/formats.js';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { Credential } from '../credentials.js';
+import type { Credential } from '../credentials/credentials.js';
 import { createAdmission, type Ticket } from '../passwords/admission.js';
 import { createCheck } from '../passwords/check.js';
 import { isUsable, readHash } from '../passwords/formats/formats.js';
@@ -21,6 +21,7 @@ const credential = (change: Partial<Credential> = {}): Credential => ({
   attempt: '',
   gen: 1,
   isActive: true,
+  name: '',
   ...change,
 });
 
