@@ -24,6 +24,7 @@ import { createMeters, type Meters } from './meters.js';
 import { createAdmission } from './passwords/admission.js';
 import { createBlocklist } from './passwords/blocklist.js';
 import { createCheck } from './passwords/check.js';
+import { createKeyRing } from './passwords/keys.js';
 import { createLock } from './passwords/lock.js';
 import { createMigrate } from './passwords/migrate.js';
 import { createPolicy, type Policy } from './passwords/policy.js';
@@ -86,7 +87,20 @@ const createPasswords = async (
 ) => {
   const { target, threads: count, hashMemoryBytes: memoryBytes } = config;
   const credentials = createRedisCredentials({ redis });
-  const policy = createPolicy({ target, blocklist: createBlocklist(config.blocklistFile) });
+  const keys = createKeyRing({
+    keys: config.passwordKeys,
+    pepper: config.passwordPepper,
+    onMissing: (id) => {
+      meters.keyMissing();
+      log.error({ key: id, alarm: true }, 'a record needs a key that is not in PASSWORD_KEYS');
+    },
+  });
+  const { pepper } = keys;
+  const policy = createPolicy({
+    target,
+    pepper,
+    blocklist: createBlocklist(config.blocklistFile),
+  });
   const lockClients = openLockClients(config.lockRedisUrls, log);
   lifecycle.onStop('lock servers', () => Promise.all(lockClients.map(quitRedis)));
   const lock = createLock({ clients: lockClients, log });
@@ -101,7 +115,7 @@ const createPasswords = async (
     send: threads.send,
     watch: meters.watch,
   });
-  const check = createCheck({ admission, decoy, log });
+  const check = createCheck({ admission, decoy, keys, log });
   const migrate = createMigrate({
     credentials,
     admission,
@@ -111,7 +125,7 @@ const createPasswords = async (
     log,
   });
   const idle = () => admission.idle().then(migrate.idle);
-  return { credentials, policy, threads, admission, check, migrate, idle };
+  return { credentials, keys, policy, threads, admission, check, migrate, idle };
 };
 
 type Parts = Awaited<ReturnType<typeof createPasswords>> & {
