@@ -68,9 +68,7 @@ const resultOf = (read: Read): LineResult[] => {
   if (first === undefined) return [];
   const { line, id, login } = read;
   const known = { ...(id === undefined ? {} : { id }), ...(login === undefined ? {} : { login }) };
-  return [
-    { line, ...known, ok: !hasFailed(read), ...first, ...(also.length > 0 ? { also } : {}) },
-  ];
+  return [{ line, ...known, ok: !hasFailed(read), ...first, ...(also.length > 0 ? { also } : {}) }];
 };
 
 /** FNV-1a over an id, in two halves: it tells ids of one file apart, it hides nothing. */

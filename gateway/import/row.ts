@@ -110,7 +110,9 @@ const readLogin = (fields: Fields, accounts: Accounts, problems: Problem[]) => {
   } catch (error) {
     if (!isAppError(error)) throw error;
     const isLength = error.reason === 'username_length';
-    const said = isLength ? 'It needs 1 to 256 characters.' : 'It has a character not allowed here.';
+    const said = isLength
+      ? 'It needs 1 to 256 characters.'
+      : 'It has a character not allowed here.';
     problems.push(problem('E_FIELD_TYPE', 'login', said));
     return undefined;
   }

@@ -44,7 +44,9 @@ export const createErrand = ({
 
   /** Those that are up, the next in turn first. */
   const candidates = (): Node[] => {
-    const up = nodes().filter((node) => !node.isDraining() && node.breaker.at(now()).kind !== 'open');
+    const up = nodes().filter(
+      (node) => !node.isDraining() && node.breaker.at(now()).kind !== 'open',
+    );
     const first = up.length === 0 ? 0 : turn++ % up.length;
     return [...up.slice(first), ...up.slice(0, first)].slice(0, maxNodes);
   };

@@ -26,7 +26,11 @@ const readProbe = (value: unknown): BatchAsk['probe'] => {
   if (!isTexts(value) || value.password === undefined) throw invalid('probe');
   const { id, login, password } = value;
   if ((id === undefined) === (login === undefined)) throw invalid('probe');
-  return { password, ...(id === undefined ? {} : { id }), ...(login === undefined ? {} : { login }) };
+  return {
+    password,
+    ...(id === undefined ? {} : { id }),
+    ...(login === undefined ? {} : { login }),
+  };
 };
 
 const readHead = (text: string, defaultScopes: string): BatchAsk => {
@@ -36,8 +40,8 @@ const readHead = (text: string, defaultScopes: string): BatchAsk => {
   if (!isTexts(keys)) throw invalid('keys');
   if (!isObject(defaults)) throw invalid('defaults');
   const probe = readProbe(given);
-  const base = { write, rule, keys, defaults: { scopes: defaultScopes, ...defaults } };
-  return { ...base, ...(probe === undefined ? {} : { probe }) };
+  const ask: BatchAsk = { write, rule, keys, defaults: { scopes: defaultScopes, ...defaults } };
+  return { ...ask, ...(probe === undefined ? {} : { probe }) };
 };
 
 export const createImportRoute = ({
