@@ -25,6 +25,8 @@ const known = new Set([
   ...['id', 'login', 'hash', 'format', 'alg', 'order', 'template', 'encoding', 'salt', 'params'],
   ...['key', 'norm', 'scopes', 'status'],
 ]);
+/** Keycloak's records are JSON. */
+const maxHash = 4096;
 const idForm = /^[A-Za-z0-9._:@|-]{1,128}$/;
 const scopesForm = /^(?:[!#-[\]-~]+(?: [!#-[\]-~]+)*)?$/;
 const wordForm = /^[A-Za-z0-9+>_{}().:-]{1,128}$/;
@@ -48,16 +50,28 @@ const readBytes = (value: unknown): string | undefined => {
   return base64.replace(/=+$/, '') === text.replace(/={1,2}$/, '') ? base64 : undefined;
 };
 
-/** A string of its own spelling, tagged bytes (as hex or base64 text), or null for no password. */
-const readHashField = (value: unknown, problems: Problem[]): string | null => {
-  if (value === null) return null;
-  if (value === undefined) problems.push(problem('E_FIELD_MISSING', 'hash'));
-  else if (typeof value === 'string' && value.length <= 4096 && value.isWellFormed()) return value;
-  else if (typeof value === 'string') problems.push(problem('E_HASH_LENGTH', 'hash'));
-  else if (!isObject(value)) problems.push(problem('E_FIELD_TYPE', 'hash'));
-  else if (readBytes(value) === undefined) problems.push(problem('E_BASE64', 'hash'));
-  else return String(value.hex ?? value.utf8 ?? readBytes(value));
-  return null;
+/** A string of its own spelling, tagged bytes as hex or base64 text, or null for no password. */
+const readHashField = (
+  value: unknown,
+  problems: Problem[],
+): { hash: string | null; encoding?: string } => {
+  const refuse = (code: Problem['code']) => {
+    problems.push(problem(code, 'hash'));
+    return { hash: null };
+  };
+  if (value === null) return { hash: null };
+  if (value === undefined) return refuse('E_FIELD_MISSING');
+  if (typeof value === 'string') {
+    const isText = value.length <= maxHash && value.isWellFormed();
+    return isText ? { hash: value } : refuse('E_HASH_LENGTH');
+  }
+  if (!isObject(value)) return refuse('E_FIELD_TYPE');
+  const bytes = readBytes(value);
+  if (bytes === undefined || bytes.length > maxHash) return refuse('E_BASE64');
+  if (value.utf8 !== undefined) return { hash: String(value.utf8) };
+  return value.hex === undefined
+    ? { hash: bytes, encoding: 'base64' }
+    : { hash: String(value.hex), encoding: 'hex' };
 };
 
 /** One entry of `params`: a number, a word, or tagged bytes; `salt` is tagged bytes too. */
@@ -76,7 +90,10 @@ const readOptions = (fields: Fields, problems: Problem[]): Record<string, string
   if (params !== undefined && !isObject(params)) problems.push(problem('E_FIELD_TYPE', 'params'));
   for (const [name, value] of Object.entries(isObject(params) ? params : {}))
     options[name] = readOption(name, value, problems);
-  if (salt !== undefined) options.salt = readOption('salt', salt, problems);
+  if (salt !== undefined) {
+    options.salt = readOption('salt', salt, problems);
+    options['salt-encoding'] = 'base64';
+  }
   for (const name of words) {
     const value = fields[name];
     if (name === 'format' || value === undefined) continue;
@@ -145,8 +162,9 @@ export const readImportRow = (text: string, defaults: Defaults, accounts: Accoun
   const status = readText(fields, 'status', isStatus, problems);
   const norm = readText(fields, 'norm', (form) => form === 'raw' || form === 'nfc', problems);
   const format = readText(fields, 'format', (word) => wordForm.test(word), problems) ?? '';
-  const options = readOptions(fields, problems);
-  const hash = readHashField(fields.hash, problems);
+  const { hash, encoding } = readHashField(fields.hash, problems);
+  const tagged = encoding === undefined ? {} : { encoding };
+  const options = { ...readOptions(fields, problems), ...tagged };
   const shown = {
     ...(id === undefined ? {} : { id }),
     ...(account === undefined ? {} : { login: account.name }),

@@ -4,15 +4,12 @@
  * do not stay in rows: they must be in the key ring, and the record names them by id.
  */
 import type { BatchRow, Finding, RowResult } from '../../shared/import-batch.js';
-import type { HashProblem, StoredHash } from '../passwords/formats/format.js';
+import { type HashProblem, noPassword, type StoredHash } from '../passwords/formats/format.js';
 import { isUsable, readDeclared, readHash } from '../passwords/formats/formats.js';
 import type { KeyRing } from '../passwords/keys.js';
 import type { Recipe } from '../passwords/recipes/recipe.js';
 import { kindOf } from '../passwords/recipes/recipes.js';
 import { writeStored } from '../passwords/recipes/text.js';
-
-/** What an account without a password stores: no reader takes it for a hash. */
-export const noPassword = '!';
 
 export type ReadRowHash = { stored: string; hash?: StoredHash; result: RowResult | null };
 type Ring = Pick<KeyRing, 'idOf' | 'has'>;

@@ -9,8 +9,7 @@ import type { Route } from '../../shared/http.js';
 import { linesOf, parseLine } from '../../shared/lines.js';
 import { checkAccountKey, checkName, checkScopes } from '../attempt.js';
 import type { Credential, Credentials } from '../credentials/credentials.js';
-import { noPassword } from '../import/read-hash.js';
-import type { Target } from '../passwords/formats/format.js';
+import { noPassword, type Target } from '../passwords/formats/format.js';
 import { isUsable, readHash } from '../passwords/formats/formats.js';
 import type { Policy } from '../passwords/policy.js';
 
