@@ -31,10 +31,12 @@ import { createMigrate } from './passwords/migrate.js';
 import { createPolicy, type Policy } from './passwords/policy.js';
 import { createThreads, type Threads } from './passwords/threads.js';
 import { createImport } from './routes/credentials.js';
+import { createBatchRoute } from './routes/credentials-batch.js';
 import { createDrain } from './routes/drain.js';
 import { createLogin } from './routes/login.js';
 import { createMetricsRoute } from './routes/metrics.js';
 import { createPassword } from './routes/password.js';
+import { createRecordRoutes } from './routes/records.js';
 import { createRegister } from './routes/register.js';
 import { createReset } from './routes/reset.js';
 import { createSelftest } from './routes/selftest.js';
@@ -158,6 +160,8 @@ const createNodeHttp = (
       createPassword({ ...parts, sendVerdict }),
       createReset({ ...parts, secrets: config.nodeSecrets, sendVerdict }),
       createImport({ ...parts, sendVerdict }),
+      createBatchRoute(parts),
+      ...createRecordRoutes(parts),
       createMetricsRoute(parts),
       createSelftest(parts),
       ...createDrain(parts),
