@@ -204,6 +204,11 @@ const written: [format: string, text: string, password: string, options?: Option
   ['keycloak', keycloak('pbkdf2', '7JVPMHUlf/AD5zio30FIY7mVEgA='), 'iceberg'],
   ['firebase-scrypt', firebaseHash, 'user1password', firebase],
   [
+    'firebase-scrypt-gotrue',
+    `$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk=${signer}$42xEC+ixf3L2lw==$${firebaseHash}`,
+    'user1password',
+  ],
+  [
     'firebase-scrypt',
     firebaseHash,
     'user1password',
