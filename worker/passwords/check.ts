@@ -33,7 +33,8 @@ export const createCheck = (options: {
     password: string,
   ): Promise<Checked> => {
     const hash = credential === undefined ? 'hash_unknown' : readHash(credential.hash);
-    if (credential !== undefined && !isUsable(hash))
+    // An account without a password is no fault.
+    if (credential !== undefined && !isUsable(hash) && hash !== 'hash_unusable')
       log.error({ user_id: credential.userId, problem: hash }, 'a stored hash cannot be used');
     const usable = isUsable(hash) ? hash : undefined;
     const text = credential?.norm === 'raw' ? password : toOpaque(password);

@@ -1,5 +1,6 @@
 /** Fast digests, phpass, Drupal and crypt(3): read, computed, bounded and refused. */
 import { createHash, createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { candidateIds, candidatesOf } from '../passwords/formats/detect.js';
 import type { Options } from '../passwords/formats/format.js';
@@ -176,6 +177,12 @@ t.test('an ambiguous string is named, never guessed', async (t) => {
   t.equal(new Set(ids).size, ids.length, 'no id twice');
   for (const id of candidateIds) t.ok(ids.includes(id), id);
   t.same(candidatesOf('hunter2'), []);
+});
+
+t.test('every format that can be declared is documented', async (t) => {
+  const text = readFileSync(new URL('../../docs/password-hashes.md', import.meta.url), 'utf8');
+  const internal = ['own', 'plaintext', 'unusable'];
+  for (const { id } of formats) if (!internal.includes(id)) t.ok(text.includes(`\`${id}\``), id);
 });
 
 t.test('a password longer than the product takes is no match, and no more work', async (t) => {

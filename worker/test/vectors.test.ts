@@ -162,3 +162,18 @@ t.test('no string is claimed twice; an unclaimed one names its format', { skip }
     t.ok(candidatesOf(encoded).includes(formatOf(vector)), `${id} ${candidatesOf(encoded)}`);
   }
 });
+
+t.test('nor is any beginning of a string claimed twice', { skip }, async (t) => {
+  const beginnings = new Set<string>();
+  for (const { encoded } of vectors)
+    for (let length = 0; length <= 24; length++) beginnings.add(encoded.slice(0, length));
+  const claimants = (text: string): string[] =>
+    formats.filter(({ identify }) => identify?.(text) === true).map(({ id }) => id);
+  for (const text of [...beginnings].flatMap((each) => [
+    each,
+    `{CRYPT}${each}`,
+    each.toUpperCase(),
+  ]))
+    if (claimants(text).length > 1) t.fail(`${text}: ${claimants(text)}`);
+  t.ok(beginnings.size > 1000);
+});
