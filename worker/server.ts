@@ -25,15 +25,18 @@ import { createAdmission } from './passwords/admission.js';
 import { createBlocklist } from './passwords/blocklist.js';
 import { createCheck } from './passwords/check.js';
 import { createTranslate, readDeclaration } from './passwords/formats/translate.js';
+import { createKeyRing } from './passwords/keys.js';
 import { createLock } from './passwords/lock.js';
 import { createMigrate } from './passwords/migrate.js';
 import { createPolicy, type Policy } from './passwords/policy.js';
 import { createThreads, type Threads } from './passwords/threads.js';
 import { createImport } from './routes/credentials.js';
+import { createBatchRoute } from './routes/credentials-batch.js';
 import { createDrain } from './routes/drain.js';
 import { createLogin } from './routes/login.js';
 import { createMetricsRoute } from './routes/metrics.js';
 import { createPassword } from './routes/password.js';
+import { createRecordRoutes } from './routes/records.js';
 import { createRegister } from './routes/register.js';
 import { createReset } from './routes/reset.js';
 import { createSelftest } from './routes/selftest.js';
@@ -96,7 +99,15 @@ const createPasswords = async (
   const { credentials, close } = await openStoreOf(config, redis, log);
   lifecycle.onStop('credentials', close);
   const blocklist = createBlocklist(config.blocklistFile);
-  const policy = createPolicy({ target, blocklist, norm: credentials.norm });
+  const keys = createKeyRing({
+    keys: config.passwordKeys,
+    pepper: config.passwordPepper,
+    onMissing: (id) => {
+      meters.keyMissing();
+      log.error({ key: id, alarm: true }, 'a record needs a key that is not in PASSWORD_KEYS');
+    },
+  });
+  const policy = createPolicy({ target, blocklist, pepper: keys.pepper, norm: credentials.norm });
   const lockClients = openLockClients(config.lockRedisUrls, log);
   lifecycle.onStop('lock servers', () => Promise.all(lockClients.map(quitRedis)));
   const lock = createLock({ clients: lockClients, log });
@@ -111,7 +122,7 @@ const createPasswords = async (
     send: threads.send,
     watch: meters.watch,
   });
-  const check = createCheck({ admission, decoy, log });
+  const check = createCheck({ admission, decoy, keys, log });
   const migrate = createMigrate({
     credentials,
     admission,
@@ -121,7 +132,7 @@ const createPasswords = async (
     log,
   });
   const idle = () => admission.idle().then(migrate.idle);
-  return { credentials, policy, threads, admission, check, migrate, idle };
+  return { credentials, keys, policy, threads, admission, check, migrate, idle };
 };
 
 type Parts = Awaited<ReturnType<typeof createPasswords>> & {
@@ -149,6 +160,8 @@ const createNodeHttp = (
       createPassword({ ...parts, sendVerdict }),
       createReset({ ...parts, secrets: config.nodeSecrets, sendVerdict }),
       createImport({ ...parts, sendVerdict }),
+      createBatchRoute(parts),
+      ...createRecordRoutes(parts),
       createMetricsRoute(parts),
       createSelftest(parts),
       ...createDrain(parts),
