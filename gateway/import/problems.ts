@@ -2,7 +2,6 @@
  * What can be wrong with a line of an import, one row per code: what it means and what to do. A text
  * never has anything of the line in it; `describe` adds what is known and harmless (length, position).
  */
-import { reasons } from '../../shared/errors.js';
 import type { Finding } from '../../shared/import-batch.js';
 
 export type Code = keyof typeof table;
@@ -87,7 +86,6 @@ const codeOfFinding: Record<Finding, Code> = {
   hash_length: 'E_HASH_LENGTH',
   hash_limit: 'E_PARAM_LIMIT',
   hash_option: 'E_PARAM_RANGE',
-  hash_unsupported: 'E_FORMAT_UNKNOWN',
   hash_plaintext: 'E_PLAINTEXT',
   hash_unusable: 'E_UNUSABLE',
   hash_wrapped: 'E_ALREADY_WRAPPED',
@@ -124,8 +122,7 @@ export const problemOf = (
 ): Problem => {
   const isOfHash = ofHash.test(found);
   const field = found === 'exists' ? 'login' : found === 'key_unknown' ? 'key' : 'hash';
-  const length = isOfHash && hash !== null ? describeHash(hash) : undefined;
-  const said = found === 'hash_unsupported' ? reasons.hash_unsupported : length;
+  const said = isOfHash && hash !== null ? describeHash(hash) : undefined;
   const made = problem(codeOfFinding[found], field, said);
   return candidates === undefined ? made : { ...made, candidates: [...candidates] };
 };
