@@ -1,0 +1,137 @@
+/** A node over a table that another program owns and goes on writing. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hashSync } from '@node-rs/bcrypt';
+import t from 'tap';
+import { startRedis } from '../../shared/test/redis-server.js';
+import type { CredentialsSettings } from '../credentials/settings.js';
+import { newId, startNode, type TestNode } from './node.js';
+import { noPostgres, startPostgres } from './postgres-server.js';
+
+const old = 'the old one';
+const owners = "the owner's new one";
+const bcrypt = (password: string) => hashSync(password, { cost: 4, salt: Buffer.alloc(16, 7) });
+
+const mapped: CredentialsSettings['table'] = {
+  ...{ table: 'users', id: 'id', login: 'login', hash: 'pass', isLower: false },
+  ...{ status: { column: 'state', active: ['active'] }, version: undefined },
+  ...{ format: undefined, defaultScopes: 'account' },
+};
+
+/** Every change of a password leaves a line. */
+const schema = `
+CREATE TABLE users (id serial PRIMARY KEY, login text UNIQUE NOT NULL, pass text NOT NULL,
+  state text NOT NULL DEFAULT 'active', visits int NOT NULL DEFAULT 0);
+CREATE TABLE changes (nr serial, id int, pass text);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+  'BEGIN INSERT INTO changes (id, pass) VALUES (NEW.id, NEW.pass); RETURN NEW; END';
+CREATE TRIGGER note AFTER UPDATE OF pass ON users FOR EACH ROW
+  WHEN (OLD.pass IS DISTINCT FROM NEW.pass) EXECUTE FUNCTION note()`;
+
+/** Until the node has decided: a busy machine may refuse. */
+const decided = async (node: TestNode, path: string, body: object) => {
+  for (let tries = 0; tries < 400; tries++) {
+    const { status, body: answer } = await node.post(path, body);
+    if (status !== 503) return answer;
+    await sleep(20 + Math.random() * 20);
+  }
+  throw new Error('never decided');
+};
+
+t.test("an operator's table", { skip: noPostgres }, async (t) => {
+  const redis = await startRedis(t);
+  const postgres = await startPostgres(t);
+  await postgres.ask(schema);
+  const given = (table = mapped) => ({
+    redisUrl: redis.url,
+    credentials: { url: postgres.url, connections: 2, table },
+  });
+  const addUsers = async (names: string[], hash: string) => {
+    const text = 'INSERT INTO users (login, pass) SELECT unnest($1::text[]), $2';
+    await postgres.ask(text, [names, hash]);
+    return names.map((name) => ({ name, u: newId() }));
+  };
+
+  t.test('migrates in place while its owner changes rows', async (t) => {
+    const nodes = [
+      await startNode(t, { ...given(), nodeId: 'a' }),
+      await startNode(t, { ...given(), nodeId: 'b' }),
+    ];
+    const nodeOf = (i: number) => nodes[i % 2] ?? nodes[0];
+    const names = Array.from({ length: 24 }, (_, i) => `user-${i}`);
+    const users = await addUsers(names, bcrypt(old));
+    const login = async (i: number, password: string) => {
+      const [node, user] = [nodeOf(i), users[i % users.length]];
+      const { outcome } = node ? await decided(node, '/login', { ...user, password }) : {};
+      return outcome;
+    };
+    // The owner changes the first eight passwords, and another column of all.
+    const owner = async () => {
+      for (let i = 0; i < users.length; i++) {
+        await postgres.ask('UPDATE users SET visits = visits + 1');
+        const text = 'UPDATE users SET pass = $2 WHERE login = $1';
+        if (i < 8) await postgres.ask(text, [`user-${i}`, bcrypt(owners)]);
+      }
+    };
+    const [, ...outcomes] = await Promise.all([
+      owner(),
+      ...Array.from({ length: 96 }, (_, i) =>
+        sleep(i * 4).then(async () => (i % 24 < 8 ? 'ok' : login(i, old))),
+      ),
+      ...Array.from({ length: 16 }, (_, i) => sleep(i * 20).then(() => login(i % 8, old))),
+    ]);
+    t.same(new Set(outcomes.slice(0, 96)), new Set(['ok']));
+
+    const isMigrated = async () => {
+      for (let i = 0; i < users.length; i++) await login(i, i < 8 ? owners : old);
+      const [row] = await postgres.ask("SELECT count(*) FROM users WHERE pass LIKE '$argon2id$%'");
+      return Number(row?.count) === users.length;
+    };
+    for (let tries = 0; tries < 100 && !(await isMigrated()); tries++) await sleep(50);
+    t.equal(await isMigrated(), true);
+    const perUser = await postgres.ask<{ id: string; list: string[] }>(
+      'SELECT id::text, array_agg(left(pass, 4) ORDER BY nr) AS list FROM changes GROUP BY id',
+    );
+    for (const { id, list } of perUser) {
+      const text = list.join(' ');
+      if (Number(id) > 8) t.equal(text, '$arg', 'exactly one write');
+      else t.match(text, /^(\$arg )?\$2b\$ \$arg$/, 'at most one before the owner, one after');
+    }
+    t.equal(perUser.length, users.length);
+    for (let i = 0; i < users.length; i++) {
+      t.equal(await login(i, i < 8 ? owners : old), 'ok');
+      if (i < 8) t.equal(await login(i, old), 'denied', 'the old password never comes back');
+    }
+    const [row] = await postgres.ask('SELECT min(visits) FROM users');
+    t.equal(Number(row?.min), users.length, "and the owner's other columns are its own");
+  });
+
+  t.test('who is there may change the password, who is new registers', async (t) => {
+    const node = await startNode(t, given());
+    const [ada] = await addUsers(['ada'], bcrypt(old));
+    const { u, name } = ada ?? { u: '', name: '' };
+    t.match(await decided(node, '/login', { u, name, password: old }), { outcome: 'ok', gen: 1 });
+    const wish = { u, current_password: old, new_password: 'å new påssword' };
+    t.match(await decided(node, '/password', wish), { outcome: 'ok', gen: 2 });
+    t.match(await decided(node, '/password', wish), { outcome: 'ok', gen: 3 }, 'a repeat too');
+    t.match(await decided(node, '/login', { u, name, password: old }), { outcome: 'denied' });
+    const password = 'å new påssword';
+    t.match(await decided(node, '/login', { u, name, password }), { outcome: 'ok', gen: 3 });
+    // Over the bytes as sent, as the owner's own program would.
+    const sent = password.normalize('NFD');
+    t.match(await decided(node, '/login', { u, name, password: sent }), { outcome: 'denied' });
+
+    await postgres.ask("UPDATE users SET state = 'locked' WHERE login = 'ada'");
+    t.match(await decided(node, '/login', { u, name, password }), { outcome: 'denied' });
+    const [bo, wants] = [newId(), { user_id: 'u_1', scopes: 'account', password }];
+    const made = await decided(node, '/register', { ...wants, u: bo, name: 'bo' });
+    t.match(made, { outcome: 'ok', user_id: /^\d+$/ });
+    t.match(await decided(node, '/login', { u: bo, name: 'bo', password }), { outcome: 'ok' });
+    t.match(await decided(node, '/register', { ...wants, u, name }), { outcome: 'exists' });
+
+    await postgres.ask("DELETE FROM users WHERE login = 'bo'");
+    t.match(await decided(node, '/login', { u: bo, name: 'bo', password }), { outcome: 'denied' });
+    await addUsers(['bo'], bcrypt(old));
+    const other = await decided(node, '/login', { u: bo, name: 'bo', password: old });
+    t.match(other, { outcome: 'ok', gen: 2 }, 'another row of the name is another account');
+  });
+});
