@@ -25,6 +25,7 @@ import { createAdmission } from './passwords/admission.js';
 import { createBlocklist } from './passwords/blocklist.js';
 import { createCheck } from './passwords/check.js';
 import { createTranslate, readDeclaration } from './passwords/formats/translate.js';
+import { createKeyRing } from './passwords/keys.js';
 import { createLock } from './passwords/lock.js';
 import { createMigrate } from './passwords/migrate.js';
 import { createPolicy, type Policy } from './passwords/policy.js';
@@ -96,7 +97,15 @@ const createPasswords = async (
   const { credentials, close } = await openStoreOf(config, redis, log);
   lifecycle.onStop('credentials', close);
   const blocklist = createBlocklist(config.blocklistFile);
-  const policy = createPolicy({ target, blocklist, norm: credentials.norm });
+  const keys = createKeyRing({
+    keys: config.passwordKeys,
+    pepper: config.passwordPepper,
+    onMissing: (id) => {
+      meters.keyMissing();
+      log.error({ key: id, alarm: true }, 'a record needs a key that is not in PASSWORD_KEYS');
+    },
+  });
+  const policy = createPolicy({ target, blocklist, pepper: keys.pepper, norm: credentials.norm });
   const lockClients = openLockClients(config.lockRedisUrls, log);
   lifecycle.onStop('lock servers', () => Promise.all(lockClients.map(quitRedis)));
   const lock = createLock({ clients: lockClients, log });
@@ -111,7 +120,7 @@ const createPasswords = async (
     send: threads.send,
     watch: meters.watch,
   });
-  const check = createCheck({ admission, decoy, log });
+  const check = createCheck({ admission, decoy, keys, log });
   const migrate = createMigrate({
     credentials,
     admission,
@@ -121,7 +130,7 @@ const createPasswords = async (
     log,
   });
   const idle = () => admission.idle().then(migrate.idle);
-  return { credentials, policy, threads, admission, check, migrate, idle };
+  return { credentials, keys, policy, threads, admission, check, migrate, idle };
 };
 
 type Parts = Awaited<ReturnType<typeof createPasswords>> & {

@@ -7,6 +7,7 @@ import { AppError } from '../../shared/errors.js';
 import type { Norm } from '../credentials/credentials.js';
 import type { Blocklist } from './blocklist.js';
 import type { Target } from './formats/format.js';
+import type { Pepper } from './keys.js';
 import { argon2Cost } from './recipes/argon2.js';
 import type { Cost } from './recipes/recipe.js';
 import type { Work } from './task.js';
@@ -38,18 +39,21 @@ const countCodePoints = (text: string): number => {
   return count;
 };
 
-export const createPolicy = ({
-  target,
-  blocklist,
-  norm = 'nfc',
-}: {
-  target: Target;
+export const createPolicy = (options: {
+  target: Omit<Target, 'pepper'>;
   blocklist: Blocklist;
+  /** The key of new hashes. */
+  pepper?: Pepper | undefined;
   /** What new hashes are made over: OpaqueString, or the bytes as sent. */
   norm?: Norm;
 }) => {
-  const cost: Cost = argon2Cost(target.memoryKiB, target.passes);
-  const { memoryKiB, passes, lanes } = target;
+  const { blocklist, pepper, norm = 'nfc' } = options;
+  const { memoryKiB, passes, lanes } = options.target;
+  const cost: Cost = argon2Cost(memoryKiB, passes);
+  const target: Target = {
+    ...{ memoryKiB, passes, lanes },
+    ...(pepper === undefined ? {} : { pepper: pepper.id }),
+  };
 
   /** AppError bad_request naming the rule; `field` is the body field's name. */
   const checkNew = (field: string, password: string): void => {
@@ -63,13 +67,12 @@ export const createPolicy = ({
   };
 
   /** The work that makes a new hash of this password; such records carry `norm`. */
-  const hashWork = (password: string): Work => [
-    'hash',
-    norm === 'nfc' ? toOpaque(password) : password,
-    memoryKiB,
-    passes,
-    lanes,
-  ];
+  const hashWork = (password: string): Work => {
+    const text = norm === 'nfc' ? toOpaque(password) : password;
+    return pepper === undefined
+      ? ['hash', text, memoryKiB, passes, lanes]
+      : ['hash', text, memoryKiB, passes, lanes, pepper];
+  };
 
   return { target, cost, norm, checkNew, hashWork };
 };

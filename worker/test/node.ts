@@ -50,6 +50,8 @@ export const configFor = (
   credentials: { url: undefined, connections: 4, table: undefined },
   tcp: undefined,
   blocklistFile: undefined,
+  passwordKeys: {},
+  passwordPepper: undefined,
   logLevel: 'silent',
   ...given,
 });
