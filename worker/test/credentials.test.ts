@@ -11,6 +11,7 @@ import { recordOf, testStore } from './conformance.js';
 import { newId } from './node.js';
 import { noPostgres, startPostgres } from './postgres-server.js';
 
+t.setTimeout(120_000);
 const log = createLog({ level: 'silent', role: 'test' });
 const server = await startRedis(t);
 const redis = connectRedis({ url: server.url, name: 'test', log, commandTimeoutMs: 5000 });

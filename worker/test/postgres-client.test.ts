@@ -6,6 +6,7 @@ import { openPostgres } from '../credentials/postgres-client.js';
 import { parsePostgresUrl } from '../credentials/postgres-url.js';
 import { noPostgres, startPostgres } from './postgres-server.js';
 
+t.setTimeout(120_000);
 const log = createLog({ level: 'silent', role: 'test' });
 const patient = { readMs: 5000, writeMs: 5000, bulkMs: 10_000 };
 const select = 'SELECT pass FROM users WHERE id = $1';

@@ -7,6 +7,8 @@ import type { CredentialsSettings } from '../credentials/settings.js';
 import { newId, startNode, type TestNode } from './node.js';
 import { noPostgres, startPostgres } from './postgres-server.js';
 
+t.setTimeout(120_000);
+
 const old = 'the old one';
 const owners = "the owner's new one";
 const bcrypt = (password: string) => hashSync(password, { cost: 4, salt: Buffer.alloc(16, 7) });
