@@ -149,6 +149,39 @@ t.test('with a real server', { skip: noPostgres }, async (t) => {
     t.match(await eventually(() => postgres.write(update, ['2', 'two'])), { count: 1 });
   });
 
+  t.test('TLS: the right name under the right CA', async (t) => {
+    const ca = await first.useTls();
+    const query = `sslrootcert=${ca}&sslmode=`;
+    const usesTls = async (url: string) => {
+      const opened = openPostgres({
+        target: parsePostgresUrl(url),
+        connections: 1,
+        log,
+        patienceMs,
+      });
+      const postgres = await opened.catch(() => undefined);
+      if (postgres === undefined) return 'refused';
+      const text = 'SELECT ssl::text FROM pg_stat_ssl WHERE pid = pg_backend_pid()';
+      const { rows } = await eventually(() => postgres.read(text));
+      await postgres.close();
+      return rows[0]?.ssl;
+    };
+    // The server reads its settings anew in its own time.
+    const patienceMs = 5000;
+    const byName = first.url.replace('127.0.0.1', 'localhost');
+    t.equal(await usesTls(`${first.url}?${query}verify-full`), 'true');
+    t.equal(await usesTls(`${byName}?${query}verify-ca`), 'true');
+    t.equal(await usesTls(`${first.url}?sslmode=require`), 'true');
+    const soon = (url: string) =>
+      openPostgres({ target: parsePostgresUrl(url), connections: 1, log, patienceMs: 500 });
+    await t.rejects(soon(`${byName}?${query}verify-full`), /ERR_TLS_CERT_ALTNAME_INVALID/);
+    await t.rejects(soon(`${first.url}?sslmode=verify-full`), /SELF_SIGNED/);
+    await t.rejects(
+      soon(`${first.url}?sslrootcert=/nowhere&sslmode=verify-full`),
+      /cannot be read/,
+    );
+  });
+
   t.test('a standby that takes over is found', async (t) => {
     const second = await startPostgres(t, { standbyOf: first.url });
     const hosts = [second, first].map(({ port }) => ({ host: '127.0.0.1', port }));

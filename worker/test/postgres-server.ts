@@ -115,5 +115,23 @@ export const startPostgres = async (t: Test, { standbyOf }: { standbyOf?: string
     const children = readFileSync(`/proc/${main}/task/${main}/children`, 'utf8').trim().split(' ');
     for (const pid of [main, ...children]) process.kill(Number(pid), signal);
   };
-  return { url, port, ask, stop, start, signalAll };
+  /** With a certificate for 127.0.0.1 from now on, also trusted as its own CA; its file. */
+  const useTls = async (): Promise<string> => {
+    const [cert, key] = [join(dir, 'cert.pem'), join(dir, 'key.pem')];
+    await promisify(execFile)(
+      'openssl',
+      [
+        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
+        ...['-days', '2', '-subj', '/CN=pg.test', '-addext', 'subjectAltName=IP:127.0.0.1'],
+        ...['-keyout', key, '-out', cert],
+      ],
+      user,
+    );
+    await ask(`ALTER SYSTEM SET ssl_cert_file = '${cert}'`);
+    await ask(`ALTER SYSTEM SET ssl_key_file = '${key}'`);
+    await ask('ALTER SYSTEM SET ssl = on');
+    await ask('SELECT pg_reload_conf()');
+    return cert;
+  };
+  return { url, port, ask, stop, start, signalAll, useTls };
 };

@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { createLog } from '../../shared/log.js';
 import { connectRedis } from '../../shared/redis.js';
-import { whenReady } from '../../shared/redis-calls.js';
+import { patiently, whenReady } from '../../shared/redis-calls.js';
 import { startCluster } from '../../shared/test/redis-topology.js';
 import { createRedisCredentials } from '../credentials/redis.js';
 import { recordOf } from './conformance.js';
@@ -29,7 +30,7 @@ t.test('a Cluster: imports go to every master, and a scan sees them all', async 
     const seen = new Set<string>();
     let cursor = '';
     for (let page = 0; page === 0 || cursor !== ''; page++) {
-      const next = await credentials.scan(cursor, 100);
+      const next = await patiently(() => credentials.scan(cursor, 100), 20_000);
       cursor = next.cursor;
       for (const { u } of next.rows) seen.add(u);
       await disturb(page);
@@ -37,6 +38,14 @@ t.test('a Cluster: imports go to every master, and a scan sees them all', async 
     return us.filter((u) => !seen.has(u)).length;
   };
   t.equal(await scan(), 0);
+  const [[, replica] = []] = cluster.shards;
+  const change = async (page: number) => {
+    if (page !== 2 || replica === undefined) return;
+    await replica.ask('CLUSTER', 'FAILOVER');
+    for (let role = ''; role !== 'master'; await sleep(50))
+      role = String(await replica.ask('ROLE')).slice(0, 6);
+  };
+  t.equal(await scan(change), 0, 'also when another server takes over meanwhile');
   const [first, second] = await Promise.all([
     credentials.scan('', 50),
     credentials.scan('no.such.cursor', 50),
