@@ -1,4 +1,5 @@
 /** A node over a table that another program owns and goes on writing. */
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hashSync } from '@node-rs/bcrypt';
 import t from 'tap';
@@ -135,5 +136,28 @@ t.test("an operator's table", { skip: noPostgres }, async (t) => {
     await addUsers(['bo'], bcrypt(old));
     const other = await decided(node, '/login', { u: bo, name: 'bo', password: old });
     t.match(other, { outcome: 'ok', gen: 2 }, 'another row of the name is another account');
+  });
+
+  t.test('hashes that do not say what they are need a declared format', async (t) => {
+    const md5 = createHash('md5').update(old).digest('hex');
+    const [cy] = await addUsers(['cy'], md5);
+    const login = { ...cy, password: old };
+    const read = async () => {
+      const [row] = await postgres.ask("SELECT pass FROM users WHERE login = 'cy'");
+      return row?.pass ?? '';
+    };
+    const without = await startNode(t, given());
+    t.match(await decided(without, '/login', login), { outcome: 'denied' });
+    await without.stop();
+    const format = 'digest,alg=md5';
+    const node = await startNode(t, given({ ...mapped, format }));
+    t.match(await decided(node, '/login', { ...login, password: md5 }), { outcome: 'denied' });
+    t.equal(await read(), md5);
+    for (let tries = 0; tries < 100 && (await read()) === md5; tries++) {
+      t.match(await decided(node, '/login', login), { outcome: 'ok', gen: 1 });
+      await sleep(50);
+    }
+    t.match(await read(), /^\$argon2id\$/);
+    t.match(await decided(node, '/login', login), { outcome: 'ok', gen: 1 });
   });
 });
