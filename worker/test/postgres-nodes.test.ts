@@ -1,12 +1,12 @@
-/** A node over a table that another program owns and goes on writing. */
+/** Nodes over PostgreSQL: a table of ours, and one that another program owns and goes on writing. */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hashSync } from '@node-rs/bcrypt';
 import t from 'tap';
-import { startRedis } from '../../shared/test/redis-server.js';
+import { startRedis, type TestRedis } from '../../shared/test/redis-server.js';
 import type { CredentialsSettings } from '../credentials/settings.js';
 import { newId, startNode, type TestNode } from './node.js';
-import { noPostgres, startPostgres } from './postgres-server.js';
+import { noPostgres, startPostgres, type TestPostgres } from './postgres-server.js';
 
 t.setTimeout(120_000);
 
@@ -17,7 +17,7 @@ const bcrypt = (password: string) => hashSync(password, { cost: 4, salt: Buffer.
 const mapped: CredentialsSettings['table'] = {
   ...{ table: 'users', id: 'id', login: 'login', hash: 'pass', isLower: false },
   ...{ status: { column: 'state', active: ['active'] }, version: undefined },
-  ...{ format: undefined, defaultScopes: 'account' },
+  ...{ format: 'digest,alg=md5', defaultScopes: 'account' },
 };
 
 /** Every change of a password leaves a line. */
@@ -40,14 +40,23 @@ const decided = async (node: TestNode, path: string, body: object) => {
   throw new Error('never decided');
 };
 
+/** One of each for all tests here. */
+let servers: Promise<{ redis: TestRedis; postgres: TestPostgres }> | undefined;
+const openServers = () => {
+  const start = async () => ({ redis: await startRedis(t), postgres: await startPostgres(t) });
+  servers ??= start();
+  return servers;
+};
+
 t.test("an operator's table", { skip: noPostgres }, async (t) => {
-  const redis = await startRedis(t);
-  const postgres = await startPostgres(t);
+  const { redis, postgres } = await openServers();
   await postgres.ask(schema);
-  const given = (table = mapped) => ({
-    redisUrl: redis.url,
-    credentials: { url: postgres.url, connections: 2, table },
-  });
+  const credentials = { url: postgres.url, connections: 2, table: mapped };
+  const given = { redisUrl: redis.url, credentials };
+  const [node, other] = [
+    await startNode(t, { ...given, nodeId: 'a' }),
+    await startNode(t, { ...given, nodeId: 'b' }),
+  ];
   const addUsers = async (names: string[], hash: string) => {
     const text = 'INSERT INTO users (login, pass) SELECT unnest($1::text[]), $2';
     await postgres.ask(text, [names, hash]);
@@ -55,16 +64,11 @@ t.test("an operator's table", { skip: noPostgres }, async (t) => {
   };
 
   t.test('migrates in place while its owner changes rows', async (t) => {
-    const nodes = [
-      await startNode(t, { ...given(), nodeId: 'a' }),
-      await startNode(t, { ...given(), nodeId: 'b' }),
-    ];
-    const nodeOf = (i: number) => nodes[i % 2] ?? nodes[0];
     const names = Array.from({ length: 24 }, (_, i) => `user-${i}`);
     const users = await addUsers(names, bcrypt(old));
     const login = async (i: number, password: string) => {
-      const [node, user] = [nodeOf(i), users[i % users.length]];
-      const { outcome } = node ? await decided(node, '/login', { ...user, password }) : {};
+      const body = { ...users[i % users.length], password };
+      const { outcome } = await decided(i % 2 ? node : other, '/login', body);
       return outcome;
     };
     // The owner changes the first eight passwords, and another column of all.
@@ -109,7 +113,6 @@ t.test("an operator's table", { skip: noPostgres }, async (t) => {
   });
 
   t.test('who is there may change the password, who is new registers', async (t) => {
-    const node = await startNode(t, given());
     const [ada] = await addUsers(['ada'], bcrypt(old));
     const { u, name } = ada ?? { u: '', name: '' };
     t.match(await decided(node, '/login', { u, name, password: old }), { outcome: 'ok', gen: 1 });
@@ -146,11 +149,6 @@ t.test("an operator's table", { skip: noPostgres }, async (t) => {
       const [row] = await postgres.ask("SELECT pass FROM users WHERE login = 'cy'");
       return row?.pass ?? '';
     };
-    const without = await startNode(t, given());
-    t.match(await decided(without, '/login', login), { outcome: 'denied' });
-    await without.stop();
-    const format = 'digest,alg=md5';
-    const node = await startNode(t, given({ ...mapped, format }));
     t.match(await decided(node, '/login', { ...login, password: md5 }), { outcome: 'denied' });
     t.equal(await read(), md5);
     for (let tries = 0; tries < 100 && (await read()) === md5; tries++) {
@@ -160,4 +158,75 @@ t.test("an operator's table", { skip: noPostgres }, async (t) => {
     t.match(await read(), /^\$argon2id\$/);
     t.match(await decided(node, '/login', login), { outcome: 'ok', gen: 1 });
   });
+});
+
+t.test('a table of ours', { skip: noPostgres }, async (t) => {
+  const { redis, postgres } = await openServers();
+  const credentials = { url: postgres.url, connections: 3, table: undefined };
+  const given = { redisUrl: redis.url, credentials };
+  const [a, b] = [
+    await startNode(t, { ...given, nodeId: 'a' }),
+    await startNode(t, { ...given, nodeId: 'b' }),
+  ];
+  const addUser = async () => {
+    const u = newId();
+    const user = { u, name: u, user_id: `x-${u}`, hash: bcrypt(old), scopes: '' };
+    t.match(await decided(a, '/credentials', user), { outcome: 'ok', gen: 1 });
+    return u;
+  };
+  const versionOf = async (u: string) => {
+    const text = 'SELECT version::text, hash, attempt FROM floodgate.credentials WHERE u = $1';
+    const [row] = await postgres.ask(text, [u]);
+    return row;
+  };
+
+  t.test('100 logins of one user over two nodes: all right, one write', async (t) => {
+    const u = await addUser();
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, i) => decided(i % 2 ? a : b, '/login', { u, password: old })),
+    );
+    t.same(new Set(answers.map(({ outcome }) => outcome)), new Set(['ok']));
+    for (let tries = 0; tries < 100 && (await versionOf(u))?.version === '1'; tries++) {
+      await decided(a, '/login', { u, password: old });
+      await sleep(50);
+    }
+    t.match(await versionOf(u), { version: '2', hash: /^\$argon2id\$/ });
+    t.match(await decided(b, '/login', { u, password: old }), { outcome: 'ok', gen: 1 });
+  });
+
+  t.test('a changed password wins against every migration', async (t) => {
+    const change = async (ms: number) => {
+      const u = await addUser();
+      const wish = { u, current_password: old, new_password: owners };
+      const [, changed] = await Promise.all([
+        decided(a, '/login', { u, password: old }),
+        sleep(ms).then(() => decided(b, '/password', wish)),
+      ]);
+      t.match(changed, { outcome: 'ok', gen: 2 });
+      t.match(await decided(a, '/login', { u, password: old }), { outcome: 'denied' });
+      t.match(await decided(b, '/login', { u, password: owners }), { outcome: 'ok', gen: 2 });
+    };
+    for (let i = 0; i < 20; i += 4) await Promise.all([0, 1, 2, 4].map((ms) => change(ms * i)));
+  });
+
+  t.test('a registration, and its repeat', async (t) => {
+    const [u, attempt] = [newId(), newId()];
+    const wish = { u, name: 'ada', password: owners, user_id: `u_${u}`, scopes: 'account' };
+    t.match(await a.verdict('/register', wish, { attempt }), { outcome: 'ok', gen: 1 });
+    t.match(await b.verdict('/register', wish, { attempt }), { outcome: 'ok', gen: 1 });
+    t.match(await b.verdict('/register', wish), { outcome: 'exists' });
+    t.match(await decided(a, '/login', { u, password: owners }), { outcome: 'ok', gen: 1 });
+  });
+
+  t.test(
+    'a lost database is a 503 within its limit, and the node comes back with it',
+    async (t) => {
+      const u = await addUser();
+      await postgres.stop('SIGKILL');
+      const { status, body } = await a.post('/login', { u, password: old });
+      t.same([status, body.error], [503, 'store_unavailable']);
+      await postgres.start();
+      t.match(await decided(a, '/login', { u, password: old }), { outcome: 'ok' });
+    },
+  );
 });
