@@ -1,5 +1,6 @@
+/** The slow formats: what the public vectors (vectors.test.ts) do not have. */
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -14,33 +15,6 @@ import { runWork } from '../passwords/task.js';
 import { createThreads } from '../passwords/threads.js';
 
 type Options = Record<string, string>;
-type Vector = {
-  id: string;
-  format: string;
-  encoded: string;
-  password: string | { hex: string };
-  context?: Record<string, string>;
-  outcome: string;
-  tier: string;
-  slow?: boolean;
-};
-
-/** Format to declare for a vector's format, where the names differ. */
-const names: Record<string, string> = {
-  'argon2-django': 'argon2',
-  'argon2-ldap': 'argon2',
-  'spring-bcrypt': 'spring',
-  'pbkdf2-spring': 'spring',
-  'scrypt-spring': 'spring',
-  'spring-argon2': 'spring',
-};
-const same = [
-  ...['argon2', 'bcrypt', 'bcrypt-prehash', 'wordpress-bcrypt', 'keycloak', 'aspnet-identity'],
-  ...['pbkdf2-passlib', 'pbkdf2-django', 'pbkdf2-kratos', 'pbkdf2-ldap', 'pbkdf2-atlassian'],
-  ...['pbkdf2-hashcat', 'web2py-pbkdf2', 'scrypt-phc', 'scrypt-kratos', 'scrypt-django'],
-  ...['scrypt-hashcat', 'scrypt-crypt7', 'firebase-scrypt-kratos', 'firebase-scrypt-zitadel'],
-  ...['firebase-scrypt-supertokens', 'yescrypt', 'gost-yescrypt'],
-];
 
 /** What an import does with it: secrets get an id, and what is stored is our own spelling. */
 const importAs = (format: string, text: string, options: Options, context: Options) => {
@@ -73,39 +47,6 @@ const judge = (
   if (typeof imported === 'string') return imported;
   return judgeStored(imported.stored, imported.keys, password);
 };
-
-/** Dearer ones are left to the test of all vectors: a machine under load takes seconds for them. */
-const maxRelative = 1.5;
-
-t.test('public vectors: imported as declared, stored in our own spelling, verified', async (t) => {
-  const file = new URL('../../../shared/vectors/legacy-hashes.json', import.meta.url);
-  if (!existsSync(file) && !process.env.CI) {
-    t.pass('skipped: the vectors are not on this machine');
-    return;
-  }
-  const vectors: Vector[] = JSON.parse(readFileSync(file, 'utf8'));
-  const contested: string[] = [];
-  let graded = 0;
-  for (const { id, encoded, password, context = {}, ...v } of vectors) {
-    const format = names[v.format] ?? v.format;
-    if (!(names[v.format] || same.includes(v.format)) || v.slow) continue;
-    const options = { key: 'k1', ...context };
-    const declared = readDeclared(format, encoded, options);
-    if (isUsable(declared) && declared.cost.relative > maxRelative) continue;
-    const bytes = typeof password === 'string' ? password : Buffer.from(password.hex, 'hex');
-    const got = judge(format, encoded, bytes, options, context);
-    const wanted = v.outcome === 'match' ? /^match$/ : /^(mismatch|hash_.+)$/;
-    graded++;
-    if (v.tier === 'contested' && !wanted.test(got)) contested.push(id);
-    else t.match(got, wanted, `${id} ${v.format} ${encoded.slice(0, 40)}`);
-    const asIs = readHash(encoded);
-    if (isUsable(declared) && isUsable(asIs) && asIs.format === format)
-      t.same(asIs.recipe, declared.recipe, 'and the same when the string itself is stored');
-  }
-  t.ok(graded > 150, `${graded} vectors graded`);
-  // crypt_blowfish's own answer to `$2a$` with bytes of ff; every other library gives that of `$2b$`.
-  t.strictSame(contested, ['lh-0437', 'lh-0444']);
-});
 
 const keycloak = (algorithm: string, value: string, iterations = 1000, parameters = {}) =>
   JSON.stringify({
