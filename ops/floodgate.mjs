@@ -33,6 +33,10 @@ const verbs = {
     help: 'OAuth clients: floodgate clients add|list|set|rotate|remove, see --help there',
     load: async () => (await import('./clients.mjs')).runClients,
   },
+  migrate: {
+    help: 'wrap weak hashes in bulk: floodgate migrate start|status|pause|resume|cancel, see --help there',
+    load: async () => (await import('./migrate.mjs')).runMigrate,
+  },
   keys: {
     help: 'floodgate keys list|rotate [--revoke KID]: keys that sign access tokens (--json)',
     load: async () => (await import('./keys.mjs')).runKeys,
