@@ -43,6 +43,7 @@ export const errors = {
     status: 409,
     text: 'A campaign is under way, or none is: see its status.',
   },
+  store_refused: { status: 409, text: 'The user database refuses this change.' },
   payload_too_large: { status: 413, text: 'The body is larger than 16 KiB.' },
   unsupported_media_type: { status: 415, text: 'The body must be application/json in UTF-8.' },
   too_many_attempts: {
@@ -118,6 +119,7 @@ export const reasons = {
   hash_option: 'The format of hash needs an option that is missing or not valid.',
   hash_plaintext: 'hash is a plaintext password or reads as one. It is never stored.',
   hash_unusable: 'hash marks an account without a usable password.',
+  hash_unsupported: 'hash needs koffi and libcrypt, which this machine does not have.',
   hash_limit: 'hash asks for more work or memory than the limits allow.',
 } as const;
 

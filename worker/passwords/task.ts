@@ -9,6 +9,7 @@ import { hashRawSync, hashSync } from '@node-rs/argon2';
 import { hashSync as bcryptSync } from '@node-rs/bcrypt';
 import { readBcrypt64 } from './formats/strict.js';
 import type { Pepper } from './keys.js';
+import { libcrypt } from './libcrypt.js';
 import { toBase64 } from './recipes/params.js';
 import type { Argon2Options, Keys, Recipe, Tools } from './recipes/recipe.js';
 import { kindOf } from './recipes/recipes.js';
@@ -57,7 +58,7 @@ const bcrypt = (password: Uint8Array, cost: number, salt: Uint8Array): Uint8Arra
   return digest;
 };
 
-const tools: Tools = { argon2, bcrypt };
+const tools: Tools = { argon2, bcrypt, crypt: libcrypt };
 
 const verify = (
   recipe: Recipe,

@@ -7,6 +7,7 @@ import { whenReady } from '../../shared/redis-calls.js';
 import { startRedis } from '../../shared/test/redis-server.js';
 import { createDesk } from '../campaigns/desk.js';
 import { viewCampaign } from '../campaigns/view.js';
+import type { NewCredential } from '../credentials/credentials.js';
 import { createRedisCredentials } from '../credentials/redis.js';
 import { isUsable, readHash } from '../passwords/formats/formats.js';
 import { makeRuntimeDir, newId, startNode, type TestNode } from './node.js';
@@ -28,13 +29,12 @@ const desk = createDesk({ redis: client, nodeId: 'test', bootId: 'test' });
 
 const addUsers = async (count: number, hash = legacy): Promise<string[]> => {
   const us = Array.from({ length: count }, newId);
-  const rows = us.map((u) => ({
-    u,
-    record: {
-      ...{ name: `n-${u}`, userId: `x-${u}`, hash, scopes: '', attempt: newId() },
-      ...{ norm: 'raw', status: 'active' },
-    } as const,
-  }));
+  const recordOf = (u: string): NewCredential => ({
+    ...{ name: `n-${u}`, userId: `x-${u}`, hash, scopes: '', attempt: newId() },
+    norm: 'raw',
+    status: 'active',
+  });
+  const rows = us.map((u) => ({ u, record: recordOf(u) }));
   await credentials.createMany(rows, 'insert');
   return us;
 };
