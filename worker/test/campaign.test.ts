@@ -1,4 +1,5 @@
 /** Campaigns on real Redis, real nodes and real threads with cheap parameters. */
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { createLog } from '../../shared/log.js';
@@ -79,11 +80,11 @@ t.test('a killed node’s page is finished by another, each record once', async 
 
 t.test('counts first, then wraps, over two nodes; a login unwraps', async (t) => {
   await client.flushall();
-  const b = await startNode(t, { ...given, nodeId: 'b' });
+  const b = await startNode(t, { ...given, nodeId: 'b', passwordPepper: 'wk1' });
   const us = await addUsers(200);
   await addUsers(3, 'not a hash');
   const fine = newId();
-  await a.register(fine, 'a password of today');
+  await b.register(fine, 'a password of today', { remainingMs: 60_000 });
   const { body } = await a.send('GET', '/campaign', '');
   t.same(body, { campaign: null }, 'there has never been one');
 
@@ -105,7 +106,9 @@ t.test('counts first, then wraps, over two nodes; a login unwraps', async (t) =>
     t.match(record, { version: '2', norm: 'raw', gen: 1 });
     t.match(record?.hash, /^\$wrap1\$in=bcrypt,k=wk1\$/);
   }
-  t.match((await credentials.find(fine))?.version, '1', 'strong ones are left alone');
+  t.match(await credentials.find(fine), { version: '1' }, 'strong ones are left alone');
+  t.match((await credentials.find(fine))?.hash, /,keyid=d2sx\$/, 'a new one names its pepper');
+  t.equal(await login(a, fine, 'a password of today'), 'ok', 'a node that has the key reads it');
 
   await begin(b, { key: 'wk1' });
   t.match(await until(isOver), { status: 'done', due: 0, wrapped: 0 }, 'nothing is wrapped twice');
@@ -139,6 +142,19 @@ t.test('logins during a campaign always win', async (t) => {
     t.ok(Number(record?.version) <= 3);
   }
   t.equal(await login(a, us[0] ?? '', password), 'ok');
+});
+
+t.test('hashes without salt demand a key, unless they are forced', async (t) => {
+  await client.flushall();
+  const digest = createHash('md5').update(password).digest('base64').replace(/=+$/, '');
+  const us = await addUsers(5, `$x-digest$alg=md5,o=p,salt=$${digest}`);
+  await begin(a);
+  t.match(await until(isOver), { status: 'refused', due: 5, due_class_e: 5, wrapped: 0 });
+  await begin(a, { force: true });
+  t.match(await until(isOver), { status: 'done', wrapped: 5 });
+  for (const u of us) t.match((await credentials.find(u))?.hash, /^\$wrap1\$in=digest,k=0\$/);
+  t.equal(await login(a, us[0] ?? '', password), 'ok');
+  t.equal(await login(a, us[1] ?? '', digest), 'denied');
 });
 
 t.test('pause, resume, cancel; what is not there cannot be steered', async (t) => {
