@@ -14,8 +14,12 @@ import { createCallerCheck, type Endpoint, formatLoad, headers } from '../shared
 import { quitRedis, type RedisClient } from '../shared/redis.js';
 import { openStore } from '../shared/store.js';
 import { createSendVerdict } from './attempt.js';
+import { createCampaigns } from './campaigns/campaign.js';
+import { createDesk, type Desk } from './campaigns/desk.js';
+import { createSpare } from './campaigns/spare.js';
+import { createWrapRecord } from './campaigns/wrap-record.js';
 import { type Config, version } from './config.js';
-import { createCredentials } from './credentials.js';
+import { openCredentials } from './credentials/open.js';
 import { openEndpoint, type SocketEndpoint } from './endpoint.js';
 import { createFence, type Fence } from './fence.js';
 import { createHeartbeat, type Heartbeat } from './heartbeat.js';
@@ -24,15 +28,20 @@ import { createMeters, type Meters } from './meters.js';
 import { createAdmission } from './passwords/admission.js';
 import { createBlocklist } from './passwords/blocklist.js';
 import { createCheck } from './passwords/check.js';
+import { createTranslate, readDeclaration } from './passwords/formats/translate.js';
+import { createKeyRing } from './passwords/keys.js';
 import { createLock } from './passwords/lock.js';
 import { createMigrate } from './passwords/migrate.js';
 import { createPolicy, type Policy } from './passwords/policy.js';
 import { createThreads, type Threads } from './passwords/threads.js';
+import { createCampaignRoutes } from './routes/campaign.js';
 import { createImport } from './routes/credentials.js';
+import { createBatchRoute } from './routes/credentials-batch.js';
 import { createDrain } from './routes/drain.js';
 import { createLogin } from './routes/login.js';
 import { createMetricsRoute } from './routes/metrics.js';
 import { createPassword } from './routes/password.js';
+import { createRecordRoutes } from './routes/records.js';
 import { createRegister } from './routes/register.js';
 import { createReset } from './routes/reset.js';
 import { createSelftest } from './routes/selftest.js';
@@ -79,14 +88,31 @@ const warmUp = async (threads: Threads, policy: Policy) => {
   return { decoy, tookMs: performance.now() - startedAt };
 };
 
+/** The store of password records; a format that is declared for its texts is checked first. */
+const openStoreOf = ({ credentials: settings }: Config, redis: RedisClient, log: Log) => {
+  const format = settings.table?.format;
+  const translate = createTranslate(format === undefined ? undefined : readDeclaration(format));
+  return openCredentials({ settings, redis, translate, log });
+};
+
 /** Everything that needs a hash thread. */
 const createPasswords = async (
   { config, lifecycle, log, openThreads = createThreads }: Given,
   { redis, meters }: { redis: RedisClient; meters: Meters },
 ) => {
   const { target, threads: count, hashMemoryBytes: memoryBytes } = config;
-  const credentials = createCredentials({ redis });
-  const policy = createPolicy({ target, blocklist: createBlocklist(config.blocklistFile) });
+  const { credentials, close } = await openStoreOf(config, redis, log);
+  lifecycle.onStop('credentials', close);
+  const blocklist = createBlocklist(config.blocklistFile);
+  const keys = createKeyRing({
+    keys: config.passwordKeys,
+    pepper: config.passwordPepper,
+    onMissing: (id) => {
+      meters.keyMissing();
+      log.error({ key: id, alarm: true }, 'a record needs a key that is not in PASSWORD_KEYS');
+    },
+  });
+  const policy = createPolicy({ target, blocklist, pepper: keys.pepper, norm: credentials.norm });
   const lockClients = openLockClients(config.lockRedisUrls, log);
   lifecycle.onStop('lock servers', () => Promise.all(lockClients.map(quitRedis)));
   const lock = createLock({ clients: lockClients, log });
@@ -101,7 +127,7 @@ const createPasswords = async (
     send: threads.send,
     watch: meters.watch,
   });
-  const check = createCheck({ admission, decoy, log });
+  const check = createCheck({ admission, decoy, keys, log });
   const migrate = createMigrate({
     credentials,
     admission,
@@ -111,7 +137,7 @@ const createPasswords = async (
     log,
   });
   const idle = () => admission.idle().then(migrate.idle);
-  return { credentials, policy, threads, admission, check, migrate, idle };
+  return { credentials, keys, policy, threads, admission, check, migrate, idle };
 };
 
 type Parts = Awaited<ReturnType<typeof createPasswords>> & {
@@ -121,6 +147,15 @@ type Parts = Awaited<ReturnType<typeof createPasswords>> & {
   meters: Meters;
   heartbeat: Heartbeat;
   fence: Fence;
+  desk: Desk;
+};
+
+/** This node's part in wrapping what nobody logs in with. */
+const openCampaigns = (log: Log, parts: Parts) => {
+  const { policy, meters } = parts;
+  const wrapRecord = createWrapRecord({ ...parts, target: policy.target, log });
+  const spare = createSpare(parts);
+  return createCampaigns({ ...parts, spare, wrapRecord, count: meters.campaigned, log });
 };
 
 /** `more`: what is special about the server of one endpoint. */
@@ -139,6 +174,9 @@ const createNodeHttp = (
       createPassword({ ...parts, sendVerdict }),
       createReset({ ...parts, secrets: config.nodeSecrets, sendVerdict }),
       createImport({ ...parts, sendVerdict }),
+      createBatchRoute(parts),
+      ...createRecordRoutes(parts),
+      ...createCampaignRoutes(parts),
       createMetricsRoute(parts),
       createSelftest(parts),
       ...createDrain(parts),
@@ -174,6 +212,7 @@ const openDoors = async (given: Given, parts: Parts, socket: SocketEndpoint) => 
     log,
   });
   lifecycle.onStop('certificate', tcp.close);
+  parts.meters.watchCertificate(tcp.certificateEnd);
   const stop = (ms: number) => Promise.all([http.stop(ms), tcp.stop(ms)]);
   return { endpoints: [...endpoints, tcp.endpoint], stop };
 };
@@ -196,7 +235,8 @@ export const startWorker = async (given: Given): Promise<Started> => {
   const entry = { id: nodeId, boot_id: bootId, slots, version, zone };
   const heartbeat = createHeartbeat({ redis, secret, entry, log });
   const fence = createFence({ onStall: meters.stalled });
-  const parts = { ...passwords, bootId, secret, metrics, meters, heartbeat, fence };
+  const desk = createDesk({ redis, nodeId, bootId });
+  const parts = { ...passwords, desk, bootId, secret, metrics, meters, heartbeat, fence };
   const doors = await openDoors(given, parts, endpoint);
   lifecycle.onStop('registry', heartbeat.leave);
   lifecycle.onStop('work', passwords.idle, drainBudgetMs);
@@ -210,7 +250,10 @@ export const startWorker = async (given: Given): Promise<Started> => {
     },
     drainBudgetMs,
   );
+  const campaigns = openCampaigns(log, parts);
+  lifecycle.onStop('campaigns', campaigns.stop, drainBudgetMs);
   await heartbeat.enter(doors.endpoints);
   heartbeat.start();
+  campaigns.start();
   return { socketPath: endpoint.path, bootId, slots };
 };

@@ -2,7 +2,7 @@
  * Composition root of the admin child: metrics of the whole fleet, nodes and users. Nothing of it
  * is on the public port; every call needs ADMIN_TOKEN, a scrape also takes METRICS_TOKEN.
  */
-import { readCertificate } from '../../shared/certificate.js';
+import { type Certificate, readCertificate } from '../../shared/certificate.js';
 import { createHttp } from '../../shared/http.js';
 import type { Lifecycle } from '../../shared/lifecycle.js';
 import { listen } from '../../shared/listen.js';
@@ -15,12 +15,14 @@ import { loadNameKey } from '../account-key.js';
 import { createAddresses } from '../address.js';
 import { createRegistry } from '../clients/registry.js';
 import type { Config } from '../config.js';
+import { createBatch } from '../import/batch.js';
+import { createClaims } from '../import/claims.js';
 import { isMessage } from '../ipc.js';
 import { createNodes } from '../nodes/submit.js';
 import { createObserve } from '../observe.js';
 import { openBackup, openUserSessions } from '../open-backup.js';
 import { createResets } from '../resets.js';
-import { keepCertificate, openGatewayIdentity } from '../tls.js';
+import { keepCertificate, openGatewayIdentity, watchEnds } from '../tls.js';
 import { loadKeys } from '../tokens/keys.js';
 import { createPublish } from '../tokens/revocations.js';
 import { createKeyDesk } from '../tokens/rotation.js';
@@ -28,11 +30,15 @@ import { createAccounts } from '../username.js';
 import { createGate } from './gate.js';
 import { createGather } from './gather.js';
 import { createAccountRoutes } from './routes/accounts.js';
+import { createCampaignRoutes } from './routes/campaigns.js';
 import { createClientRoutes } from './routes/clients.js';
 import { createKeyRoutes } from './routes/keys.js';
 import { createMetricsRoute } from './routes/metrics.js';
 import { createNodeRoutes } from './routes/nodes.js';
 import { createUserRoutes } from './routes/users.js';
+import { createExportRoutes } from './routes/users-export.js';
+import { createImportRoute } from './routes/users-import.js';
+import { createSetPassword } from './set-password.js';
 
 export const startAdmin = async ({
   config,
@@ -59,24 +65,38 @@ export const startAdmin = async ({
   const publish = createPublish({ redis });
   const userSessions = openUserSessions({ config, redis, backup, publish });
   const resets = createResets({ redis });
+  const { errand } = nodes;
+  const batch = createBatch({ accounts, claims: createClaims({ redis }), errand });
+  const setPassword = createSetPassword({ nodes, userSessions, secret: secrets[0] ?? '' });
   const { defaultScopes, kek, previousKek, tokenAlg: alg, keyIntervalMs: intervalMs } = config;
   const keys = await patiently(() => loadKeys({ redis, kek, previousKek, alg, intervalMs }));
+
+  let certificate = config.tls && readCertificate(config.tls);
+  watchEnds(metrics, { public: () => certificate, nodes: () => identity?.certificate() });
 
   const http = createHttp({
     routes: [
       createMetricsRoute({ gather, own: metrics.json }),
       ...createNodeRoutes({ nodes, gather }),
+      ...createCampaignRoutes({ nodes }),
       ...createClientRoutes({ registry: createRegistry({ redis }), publish }),
       ...createKeyRoutes({ desk: createKeyDesk({ keys, publish }) }),
       ...createUserRoutes({ redis, nodes, accounts, defaultScopes }),
-      ...createAccountRoutes({ redis, userSessions, resets }),
+      createImportRoute({ batch, defaultScopes }),
+      ...createExportRoutes({ errand, accounts }),
+      ...createAccountRoutes({ redis, userSessions, resets, errand, setPassword }),
     ],
     log,
     before: createGate(config),
     observe: createObserve({ metrics, log, addresses }),
-    ...(config.tls ? { tls: readCertificate(config.tls) } : {}),
+    ...(certificate ? { tls: certificate } : {}),
   });
-  if (config.tls) lifecycle.onStop('certificate', keepCertificate(config.tls, http.server, log));
+  if (config.tls) {
+    const changed = (next: Certificate) => {
+      certificate = next;
+    };
+    lifecycle.onStop('certificate', keepCertificate(config.tls, http.server, log, changed));
+  }
   lifecycle.onMessage((message) => {
     if (!isMessage(message)) return;
     if (message.t === 'ping') lifecycle.tell({ t: 'pong' });

@@ -19,11 +19,12 @@ import {
 import { AppError } from '../../shared/errors.js';
 import type { Load, WorkClass } from '../../shared/protocol.js';
 import type { Cost } from './recipes/recipe.js';
+import { createSchedule } from './schedule.js';
 import type { Work } from './task.js';
 import type { Done } from './threads.js';
 
 export type Admission = ReturnType<typeof createAdmission>;
-export type AdmissionClass = WorkClass | 'migration';
+export type AdmissionClass = WorkClass | 'migration' | 'campaign';
 export type Decision = 'admitted' | 'full' | 'late' | 'late_queued' | 'client_left';
 
 /** Place in the node of one request, from `enter` until its hash is done or it leaves. */
@@ -51,7 +52,12 @@ export type Watch = {
   served: (kind: string, tookMs: number, queuedMs: number) => void;
 };
 
-const shares: Readonly<Record<AdmissionClass, number>> = { ...budgetShares, migration: 0.2 };
+const shares: Readonly<Record<AdmissionClass, number>> = {
+  ...budgetShares,
+  migration: 0.2,
+  // Only into a free slot.
+  campaign: 0,
+};
 const alpha = 0.1;
 /** One step in the queue must not wait behind a hash dearer than this many default ones. */
 const maxRelativeAhead = 4;
@@ -106,10 +112,10 @@ export const createAdmission = (options: {
   /** How long a hash that arrives now would wait for a thread. */
   const waitMs = (at: number): number => {
     if (inflight() < slots.length) return 0;
-    let work = reserved * serviceMs();
-    for (const slot of slots) work += leftMs(slot, at);
-    for (const job of queue) work += job.estimateMs;
-    return work / slots.length;
+    const schedule = createSchedule(slots.map((slot) => leftMs(slot, at)));
+    for (const job of queue) schedule.add(job.estimateMs);
+    for (let i = 0; i < reserved; i++) schedule.add(serviceMs());
+    return schedule.startsIn();
   };
 
   /** A queue that is short because we refuse is no empty one: a node of few slots would never tell. */
