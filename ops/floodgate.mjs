@@ -42,7 +42,7 @@ const verbs = {
     load: async () => (await import('./users.mjs')).runUsers,
   },
   keys: {
-    help: 'floodgate keys list|rotate [--revoke KID]: keys that sign access tokens (--json)',
+    help: 'floodgate keys list|rotate [--refresh|--device|--revoke KID]: keys behind all tokens (--json)',
     load: async () => (await import('./keys.mjs')).runKeys,
   },
 };
