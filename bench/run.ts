@@ -20,6 +20,7 @@ import { reload } from './open/reload.js';
 import { soak } from './open/soak.js';
 import { type Bench, describeMachine, describeVersions, formatReport } from './report.js';
 import { routing } from './routing.js';
+import { timing } from './timing.js';
 import { verify } from './verify.js';
 
 const benches: Record<string, Bench> = {
@@ -35,6 +36,7 @@ const benches: Record<string, Bench> = {
   reload,
   soak,
   routing,
+  timing,
 };
 
 const usage = `npm run bench -- NAME [options]

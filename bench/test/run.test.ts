@@ -12,7 +12,7 @@ const run = (...args: string[]) =>
 t.test('--help names every bench', async (t) => {
   const { status, stdout } = run('--help');
   t.equal(status, 0);
-  const closedLoop = ['login', 'verify', 'engines', 'oauth', 'nodes', 'haproxy'];
+  const closedLoop = ['login', 'verify', 'engines', 'oauth', 'nodes', 'haproxy', 'timing'];
   const openLoop = ['overload', 'hotkey', 'failover', 'reload', 'soak'];
   for (const name of [...closedLoop, ...openLoop]) t.match(stdout, name);
 });

@@ -19,7 +19,7 @@ const machine = (msPerMiB: number) => {
 };
 const find = async (
   msPerMiB: number,
-  { targetMs = 250, maxMemoryKiB = 1024 * 1024, hasTime = () => true } = {},
+  { targetMs = 250, maxMemoryKiB = 1024 * 1024, hasTime = (): boolean => true } = {},
 ) => {
   const { asked, measure } = machine(msPerMiB);
   const all = await search({ targetMs, maxMemoryKiB, measure, hasTime });
