@@ -13,8 +13,9 @@ t.test('--help names every bench', async (t) => {
   const { status, stdout } = run('--help');
   t.equal(status, 0);
   const closedLoop = ['login', 'verify', 'engines', 'oauth', 'nodes', 'haproxy', 'timing'];
+  const legacy = ['import', 'campaign'];
   const openLoop = ['overload', 'hotkey', 'failover', 'reload', 'soak'];
-  for (const name of [...closedLoop, ...openLoop]) t.match(stdout, name);
+  for (const name of [...closedLoop, ...openLoop, ...legacy]) t.match(stdout, name);
 });
 
 t.test('mistakes are named, in one line, and nothing starts', async (t) => {
