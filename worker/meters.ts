@@ -63,6 +63,10 @@ export const createMeters = (metrics: Metrics) => {
   const decisions = createCounts();
   const answers = createCounts();
   const migrations = metrics.counter('migrations_total', 'Hash migrations by outcome', ['outcome']);
+  const keysMissing = metrics.counter(
+    'password_keys_missing_total',
+    'Records that need a key which this node does not have',
+  );
   const stalls = metrics.counter('stalls_total', 'Event loop stalls that closed the self-fence');
 
   metrics.computed('hash_seconds', 'Time in a hash thread by kind of work', 'histogram', () =>
@@ -111,6 +115,7 @@ export const createMeters = (metrics: Metrics) => {
     watchState,
     migrated: (outcome: MigrationOutcome) => migrations.inc({ outcome }),
     stalled: () => stalls.inc(),
+    keyMissing: () => keysMissing.inc(),
     answered: (route: string, code: ErrorCode | undefined) => answers.add(route, code ?? 'ok'),
   };
 };

@@ -15,7 +15,7 @@ import { quitRedis, type RedisClient } from '../shared/redis.js';
 import { openStore } from '../shared/store.js';
 import { createSendVerdict } from './attempt.js';
 import { type Config, version } from './config.js';
-import { createCredentials } from './credentials.js';
+import { createRedisCredentials } from './credentials/redis.js';
 import { openEndpoint, type SocketEndpoint } from './endpoint.js';
 import { createFence, type Fence } from './fence.js';
 import { createHeartbeat, type Heartbeat } from './heartbeat.js';
@@ -24,15 +24,18 @@ import { createMeters, type Meters } from './meters.js';
 import { createAdmission } from './passwords/admission.js';
 import { createBlocklist } from './passwords/blocklist.js';
 import { createCheck } from './passwords/check.js';
+import { createKeyRing } from './passwords/keys.js';
 import { createLock } from './passwords/lock.js';
 import { createMigrate } from './passwords/migrate.js';
 import { createPolicy, type Policy } from './passwords/policy.js';
 import { createThreads, type Threads } from './passwords/threads.js';
 import { createImport } from './routes/credentials.js';
+import { createBatchRoute } from './routes/credentials-batch.js';
 import { createDrain } from './routes/drain.js';
 import { createLogin } from './routes/login.js';
 import { createMetricsRoute } from './routes/metrics.js';
 import { createPassword } from './routes/password.js';
+import { createRecordRoutes } from './routes/records.js';
 import { createRegister } from './routes/register.js';
 import { createReset } from './routes/reset.js';
 import { createSelftest } from './routes/selftest.js';
@@ -85,8 +88,21 @@ const createPasswords = async (
   { redis, meters }: { redis: RedisClient; meters: Meters },
 ) => {
   const { target, threads: count, hashMemoryBytes: memoryBytes } = config;
-  const credentials = createCredentials({ redis });
-  const policy = createPolicy({ target, blocklist: createBlocklist(config.blocklistFile) });
+  const credentials = createRedisCredentials({ redis });
+  const keys = createKeyRing({
+    keys: config.passwordKeys,
+    pepper: config.passwordPepper,
+    onMissing: (id) => {
+      meters.keyMissing();
+      log.error({ key: id, alarm: true }, 'a record needs a key that is not in PASSWORD_KEYS');
+    },
+  });
+  const { pepper } = keys;
+  const policy = createPolicy({
+    target,
+    pepper,
+    blocklist: createBlocklist(config.blocklistFile),
+  });
   const lockClients = openLockClients(config.lockRedisUrls, log);
   lifecycle.onStop('lock servers', () => Promise.all(lockClients.map(quitRedis)));
   const lock = createLock({ clients: lockClients, log });
@@ -101,7 +117,7 @@ const createPasswords = async (
     send: threads.send,
     watch: meters.watch,
   });
-  const check = createCheck({ admission, decoy, log });
+  const check = createCheck({ admission, decoy, keys, log });
   const migrate = createMigrate({
     credentials,
     admission,
@@ -111,7 +127,7 @@ const createPasswords = async (
     log,
   });
   const idle = () => admission.idle().then(migrate.idle);
-  return { credentials, policy, threads, admission, check, migrate, idle };
+  return { credentials, keys, policy, threads, admission, check, migrate, idle };
 };
 
 type Parts = Awaited<ReturnType<typeof createPasswords>> & {
@@ -139,6 +155,8 @@ const createNodeHttp = (
       createPassword({ ...parts, sendVerdict }),
       createReset({ ...parts, secrets: config.nodeSecrets, sendVerdict }),
       createImport({ ...parts, sendVerdict }),
+      createBatchRoute(parts),
+      ...createRecordRoutes(parts),
       createMetricsRoute(parts),
       createSelftest(parts),
       ...createDrain(parts),

@@ -15,6 +15,8 @@ import { loadNameKey } from '../account-key.js';
 import { createAddresses } from '../address.js';
 import { createRegistry } from '../clients/registry.js';
 import type { Config } from '../config.js';
+import { createBatch } from '../import/batch.js';
+import { createClaims } from '../import/claims.js';
 import { isMessage } from '../ipc.js';
 import { createNodes } from '../nodes/submit.js';
 import { createObserve } from '../observe.js';
@@ -33,6 +35,9 @@ import { createKeyRoutes } from './routes/keys.js';
 import { createMetricsRoute } from './routes/metrics.js';
 import { createNodeRoutes } from './routes/nodes.js';
 import { createUserRoutes } from './routes/users.js';
+import { createExportRoutes } from './routes/users-export.js';
+import { createImportRoute } from './routes/users-import.js';
+import { createSetPassword } from './set-password.js';
 
 export const startAdmin = async ({
   config,
@@ -59,6 +64,9 @@ export const startAdmin = async ({
   const publish = createPublish({ redis });
   const userSessions = openUserSessions({ config, redis, backup, publish });
   const resets = createResets({ redis });
+  const { errand } = nodes;
+  const batch = createBatch({ accounts, claims: createClaims({ redis }), errand });
+  const setPassword = createSetPassword({ nodes, userSessions, secret: secrets[0] ?? '' });
   const { defaultScopes, kek, previousKek, tokenAlg: alg, keyIntervalMs: intervalMs } = config;
   const keys = await patiently(() => loadKeys({ redis, kek, previousKek, alg, intervalMs }));
 
@@ -69,7 +77,9 @@ export const startAdmin = async ({
       ...createClientRoutes({ registry: createRegistry({ redis }), publish }),
       ...createKeyRoutes({ desk: createKeyDesk({ keys, publish }) }),
       ...createUserRoutes({ redis, nodes, accounts, defaultScopes }),
-      ...createAccountRoutes({ redis, userSessions, resets }),
+      createImportRoute({ batch, defaultScopes }),
+      ...createExportRoutes({ errand, accounts }),
+      ...createAccountRoutes({ redis, userSessions, resets, errand, setPassword }),
     ],
     log,
     before: createGate(config),

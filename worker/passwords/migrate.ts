@@ -9,7 +9,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { codeOf } from '../../shared/errors.js';
-import type { Credential, Credentials } from '../credentials.js';
+import type { Credential, Credentials } from '../credentials/credentials.js';
 import type { Admission, Ticket } from './admission.js';
 import type { StoredHash } from './formats/format.js';
 import type { Lock } from './lock.js';

@@ -8,6 +8,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { hashRawSync, hashSync } from '@node-rs/argon2';
 import { hashSync as bcryptSync } from '@node-rs/bcrypt';
 import { readBcrypt64 } from './formats/strict.js';
+import type { Pepper } from './keys.js';
 import type { Argon2Options, Keys, Recipe, Tools } from './recipes/recipe.js';
 import { kindOf } from './recipes/recipes.js';
 
@@ -19,7 +20,14 @@ export type Work =
       password: string | Uint8Array,
       keys: Keys,
     ]
-  | readonly ['hash', password: string, memoryKiB: number, passes: number, lanes: number]
+  | readonly [
+      'hash',
+      password: string,
+      memoryKiB: number,
+      passes: number,
+      lanes: number,
+      pepper?: Pepper,
+    ]
   | readonly ['ping'];
 
 /** What a thread answers: does the password match, the new hash, or what went wrong. */
@@ -46,6 +54,8 @@ const bcrypt = (password: Uint8Array, cost: number, salt: Uint8Array): Uint8Arra
   return digest;
 };
 
+const toBase64 = (text: string): string => Buffer.from(text).toString('base64').replace(/=+$/, '');
+
 const tools: Tools = { argon2, bcrypt };
 
 const verify = (
@@ -59,13 +69,20 @@ const verify = (
   return timingSafeEqual(kindOf(recipe).derive(recipe.params, bytes, given), digest);
 };
 
+/** The library uses a secret, but does not write which: PHC names it by `keyid`, in base64. */
+const nameKey = (hash: string, id: string): string =>
+  hash.replace(/,p=\d+\$/, (lanes) => `${lanes.slice(0, -1)},keyid=${toBase64(id)}$`);
+
 export const runWork = (work: Work): boolean | string => {
   switch (work[0]) {
     case 'verify':
       return verify(work[1], work[2], work[3], work[4]);
     case 'hash': {
-      const [, password, memoryCost, timeCost, parallelism] = work;
-      return hashSync(password, { memoryCost, timeCost, parallelism, outputLen: 32 });
+      const [, password, memoryCost, timeCost, parallelism, pepper] = work;
+      const parameters = { memoryCost, timeCost, parallelism, outputLen: 32 };
+      return pepper === undefined
+        ? hashSync(password, parameters)
+        : nameKey(hashSync(password, { ...parameters, secret: pepper.bytes }), pepper.id);
     }
     case 'ping':
       return true;

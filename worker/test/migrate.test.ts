@@ -4,7 +4,8 @@ import { createLog } from '../../shared/log.js';
 import { connectRedis } from '../../shared/redis.js';
 import { whenReady } from '../../shared/redis-calls.js';
 import { startRedis, type TestRedis } from '../../shared/test/redis-server.js';
-import { type Credential, createCredentials } from '../credentials.js';
+import type { Credential } from '../credentials/credentials.js';
+import { createRedisCredentials } from '../credentials/redis.js';
 import { createAdmission } from '../passwords/admission.js';
 import { createBlocklist } from '../passwords/blocklist.js';
 import { isUsable, readHash } from '../passwords/formats/formats.js';
@@ -22,14 +23,21 @@ const redis = await startRedis(t);
 const client = connectRedis({ url: redis.url, name: 'test', log });
 t.teardown(() => client.disconnect());
 await whenReady(client, 2000);
-const credentials = createCredentials({ redis: client });
+const credentials = createRedisCredentials({ redis: client });
 const threads = createThreads({ count: 2, log });
 t.teardown(threads.stop);
 const policy = createPolicy({ target: cheap, blocklist: createBlocklist() });
 
 const importUser = async (hash = legacy): Promise<{ u: string; seen: Credential }> => {
   const u = newId();
-  const record = { userId: `x-${u}`, hash, norm: 'raw', scopes: '', attempt: '' } as const;
+  const record = {
+    name: '',
+    userId: `x-${u}`,
+    hash,
+    norm: 'raw',
+    scopes: '',
+    attempt: '',
+  } as const;
   await credentials.create(u, { ...record, status: 'active' });
   const seen = await credentials.find(u);
   if (seen === undefined) throw new Error('the record is not there');

@@ -49,6 +49,8 @@ export const configFor = (
   nodeSecrets: [secret],
   tcp: undefined,
   blocklistFile: undefined,
+  passwordKeys: {},
+  passwordPepper: undefined,
   logLevel: 'silent',
   ...given,
 });
