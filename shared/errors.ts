@@ -114,6 +114,7 @@ export const reasons = {
   hash_option: 'The format of hash needs an option that is missing or not valid.',
   hash_plaintext: 'hash is a plaintext password or reads as one. It is never stored.',
   hash_unusable: 'hash marks an account without a usable password.',
+  hash_unsupported: 'hash needs koffi and libcrypt, which this machine does not have.',
   hash_limit: 'hash asks for more work or memory than the limits allow.',
 } as const;
 

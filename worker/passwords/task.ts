@@ -9,6 +9,7 @@ import { hashRawSync, hashSync } from '@node-rs/argon2';
 import { hashSync as bcryptSync } from '@node-rs/bcrypt';
 import { readBcrypt64 } from './formats/strict.js';
 import type { Pepper } from './keys.js';
+import { libcrypt } from './libcrypt.js';
 import type { Argon2Options, Keys, Recipe, Tools } from './recipes/recipe.js';
 import { kindOf } from './recipes/recipes.js';
 
@@ -56,7 +57,7 @@ const bcrypt = (password: Uint8Array, cost: number, salt: Uint8Array): Uint8Arra
 
 const toBase64 = (text: string): string => Buffer.from(text).toString('base64').replace(/=+$/, '');
 
-const tools: Tools = { argon2, bcrypt };
+const tools: Tools = { argon2, bcrypt, crypt: libcrypt };
 
 const verify = (
   recipe: Recipe,

@@ -16,7 +16,8 @@ export type Target = { memoryKiB: number; passes: number; lanes: number; pepper?
 /**
  * Why a stored string cannot be used; the names are those of the public reasons.
  * ambiguous: several products mean different things by it, so the format must be declared ·
- * option: a declared option is missing or wrong · plaintext, unusable: there is no hash in it.
+ * option: a declared option is missing or wrong · unsupported: this machine lacks the optional library
+ * that computes it · plaintext, unusable: there is no hash in it.
  */
 export type HashProblem =
   | 'hash_unknown'
@@ -25,6 +26,7 @@ export type HashProblem =
   | 'hash_length'
   | 'hash_limit'
   | 'hash_option'
+  | 'hash_unsupported'
   | 'hash_plaintext'
   | 'hash_unusable';
 
