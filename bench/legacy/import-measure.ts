@@ -25,8 +25,7 @@ export type Imported = {
 };
 
 export const defaultRows = 1_000_000;
-const kills = 3;
-const samples = 30;
+export const sizes = { kills: 3, samples: 30 };
 /** Every third row is one whose password is known. */
 const known = { first: 2, step: 3 };
 /** Redis moves its tables a little longer than it answers. */
@@ -51,7 +50,11 @@ const commit = async (fleet: Fleet, file: string, rows: number) => {
 };
 
 /** Kills it at random points of what it should take, then lets it finish. */
-const commitKilled = async (fleet: Fleet, file: string, expectedMs: number): Promise<number> => {
+const commitKilled = async (
+  fleet: Fleet,
+  file: string,
+  { expectedMs, kills }: { expectedMs: number; kills: number },
+): Promise<number> => {
   await runCommand(fleet, ['users', 'import', file]);
   let killed = 0;
   for (let at = 0; at < kills; at++) {
@@ -67,7 +70,7 @@ const commitKilled = async (fleet: Fleet, file: string, expectedMs: number): Pro
   return killed;
 };
 
-export const measureImport = async (options: Options): Promise<Imported> => {
+export const measureImport = async (options: Options, its = sizes): Promise<Imported> => {
   const rows = options.rows ?? defaultRows;
   const moreRows = Math.max(1, Math.floor(rows / 5));
   options.progress('starting');
@@ -82,9 +85,10 @@ export const measureImport = async (options: Options): Promise<Imported> => {
     rmSync(first);
     await sleep(settleMs);
     const records = await readRecords(fleet.redis);
-    const signIns = await signInSome(fleet, { ...known, end: rows, count: samples });
+    const signIns = await signInSome(fleet, { ...known, end: rows, count: its.samples });
     options.progress(`importing ${moreRows} rows, killed and resumed`);
-    const count = await commitKilled(fleet, second, (moreRows * 1000) / measured.perSecond);
+    const expectedMs = (moreRows * 1000) / measured.perSecond;
+    const count = await commitKilled(fleet, second, { expectedMs, kills: its.kills });
     await sleep(settleMs);
     const all = await readRecords(fleet.redis);
     const killed = { rows: moreRows, kills: count, records: all };

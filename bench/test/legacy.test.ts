@@ -1,0 +1,21 @@
+/** Whole runs of the import and campaign benches, tiny: what they count must be right. */
+import t from 'tap';
+import { ensureBuilt } from '../launch.js';
+import { measureImport } from '../legacy/import-measure.js';
+
+t.setTimeout(600_000);
+
+const options = { nodes: [1], durationSeconds: 1, pairs: 2, progress: () => {} };
+
+t.test('an import and one that is killed and resumed: every row is there once', async (t) => {
+  ensureBuilt();
+  const found = await measureImport({ ...options, rows: 300 }, { kills: 1, samples: 2 });
+  const kinds = { '1 $argon2id': 100, '1 pbkdf2_sha256': 100, '1 $x-digest': 100 };
+  t.strictSame(found.records.byKind, kinds);
+  t.equal(found.records.ids, 300);
+  t.strictSame(found.signIns, { tried: 2, ok: 2 });
+  t.equal(found.killed.records.total, 360);
+  t.equal(found.killed.records.ids, 360);
+  t.ok(found.perSecond > 0);
+  for (const name of ['command', 'admin', 'nodes', 'redis']) t.ok(found.memory[name]?.peak, name);
+});
