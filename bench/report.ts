@@ -15,6 +15,8 @@ export type Options = {
   minutes?: number;
   /** Of the file that is imported. */
   rows?: number;
+  /** Of revocations. */
+  count?: number;
   pairs: number;
   profile?: string;
   progress: (text: string) => void;

@@ -21,6 +21,7 @@ import { overload } from './open/overload.js';
 import { reload } from './open/reload.js';
 import { soak } from './open/soak.js';
 import { type Bench, describeMachine, describeVersions, formatReport } from './report.js';
+import { revocation } from './revocation/revocation.js';
 import { routing } from './routing.js';
 import { timing } from './timing.js';
 import { verify } from './verify.js';
@@ -41,12 +42,13 @@ const benches: Record<string, Bench> = {
   timing,
   import: importBench,
   campaign,
+  revocation,
 };
 
 const usage = `npm run bench -- NAME [options]
 
 ${Object.entries(benches)
-  .map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`)
+  .map(([name, { about }]) => `  ${name.padEnd(10)} ${about}`)
   .join('\n')}
 
   --nodes 1,2      node counts to measure (verify takes the last); nodes: 1,2,4,8,16,32
@@ -54,6 +56,7 @@ ${Object.entries(benches)
   --minutes 20     of the soak
   --rows N         of import (1,000,000) and campaign (100,000)
   --pairs 15       pairs of slices behind each ratio
+  --count 1000     revocations
   --profile DIR    write CPU profiles of edges and nodes there (slows them down)
   --json           one JSON object as the last line
 `;
@@ -80,6 +83,7 @@ const parse = () => {
         minutes: { type: 'string', default: '20' },
         rows: { type: 'string' },
         pairs: { type: 'string', default: '15' },
+        count: { type: 'string', default: '1000' },
         profile: { type: 'string' },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
@@ -118,6 +122,7 @@ const options = {
   minutes: readInt('minutes', values.minutes, 1, 600),
   ...(values.rows === undefined ? {} : { rows: readInt('rows', values.rows, 10, 100_000_000) }),
   pairs: readInt('pairs', values.pairs, 2, 1000),
+  count: readInt('count', values.count, 1, 10_000),
   ...(values.profile === undefined ? {} : { profile: values.profile }),
   progress: createProgress(),
 };

@@ -9,6 +9,7 @@ import { readIdentityFiles } from '../shared/identity.js';
 import { countCpus, memoryBytes } from '../shared/machine.js';
 import { splitRedisUrls } from '../shared/redis-url.js';
 import { createRedisUrls, readShared } from '../shared/settings.js';
+import { readCredentials } from './credentials/settings.js';
 import { isStrongKey, parseKeys } from './passwords/keys.js';
 import { targetProblem, weakestTarget } from './passwords/policy.js';
 import type { TcpSettings } from './tcp.js';
@@ -105,6 +106,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv, pid: number) => {
     ...readKeys(env),
     hashMemoryBytes: Math.max(minHashMemory, Math.floor(memoryBytes() / 4)),
     ...shared,
+    credentials: readCredentials(env),
     lockRedisUrls: lockUrls.length === 0 ? [shared.redisUrl] : lockUrls,
     tcp: readTcp(env),
     blocklistFile: env.optional('PASSWORD_BLOCKLIST_FILE'),
@@ -113,4 +115,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv, pid: number) => {
   return Object.freeze(config);
 };
 
-export const maskConfig = (config: Config): object => mask(config, secretNames);
+export const maskConfig = (config: Config): object => ({
+  ...mask(config, secretNames),
+  credentials: mask(config.credentials, ['url']),
+});

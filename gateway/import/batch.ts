@@ -3,6 +3,7 @@
  * Everything in it may be repeated: what was written before is found by its attempt id. Nothing is done
  * per row but plain work and commands of one pipeline, because a file has millions of them.
  */
+import { hash as digest } from 'node:crypto';
 import { AppError } from '../../shared/errors.js';
 import {
   type BatchHead,
@@ -71,25 +72,12 @@ const resultOf = (read: Read): LineResult[] => {
   return [{ line, ...known, ok: !hasFailed(read), ...first, ...(also.length > 0 ? { also } : {}) }];
 };
 
-/** FNV-1a over an id, in two halves: it tells ids of one file apart, it hides nothing. */
-const writePrint = (text: string, to: Buffer, at: number): void => {
-  let low = 0x811c9dc5;
-  let high = 0x9e3779b9;
-  for (let i = 0; i < text.length; i++) {
-    const char = text.charCodeAt(i);
-    low = Math.imul(low ^ char, 0x01000193);
-    high = Math.imul(high ^ char, 0x85ebca6b) ^ (high >>> 13);
-  }
-  to.writeUInt32LE((low >>> 0) | 1, at);
-  to.writeUInt32LE(high >>> 0, at + 4);
-};
-
 const printsOf = (reads: readonly Read[]): string => {
   const bytes = Buffer.alloc(16 * reads.length);
   for (const [at, { row, id }] of reads.entries()) {
     // The account key is random bits already.
     if (row !== undefined) bytes.write(row.u.slice(0, 11), 16 * at, 8, 'base64url');
-    if (id !== undefined) writePrint(id, bytes, 16 * at + 8);
+    if (id !== undefined) digest('sha256', id, 'buffer').copy(bytes, 16 * at + 8, 0, 8);
   }
   return bytes.toString('base64');
 };

@@ -49,6 +49,8 @@ export type Row<T> = { u: string; record: T };
 export type Scanned = { cursor: string; rows: { u: string; credential: Credential }[] };
 
 export type Credentials = {
+  /** What new hashes are made over, see policy.ts. */
+  norm: Norm;
   /** `name` helps where the account key alone leads nowhere. */
   find: (u: string, name?: string) => Promise<Credential | undefined>;
   /** Inserts. The same attempt finds its own write again. */

@@ -102,6 +102,7 @@ const removeScript = {
 if redis.call('DEL', KEYS[2]) == 0 then return 0 end
 redis.call('HINCRBY', KEYS[1], 'gen', 1)
 redis.call('HSET', KEYS[1], 'status', 'deleted')
+redis.call('HDEL', KEYS[1], 'critical')
 return 1`,
 };
 
@@ -152,6 +153,8 @@ export const createRedisCredentials = ({ redis }: { redis: RedisClient }): Crede
   const removeRow = defineStrongScript(redis, removeScript);
 
   return {
+    norm: 'nfc',
+
     find: async (u) => readCredential(await findRow(keysOf(u), [])),
 
     create: async (u, record) => readCreated(await createRow(keysOf(u), argsOf(record, 'own'))),

@@ -19,6 +19,7 @@ import {
 import { AppError } from '../../shared/errors.js';
 import type { Load, WorkClass } from '../../shared/protocol.js';
 import type { Cost } from './recipes/recipe.js';
+import { createSchedule } from './schedule.js';
 import type { Work } from './task.js';
 import type { Done } from './threads.js';
 
@@ -106,10 +107,10 @@ export const createAdmission = (options: {
   /** How long a hash that arrives now would wait for a thread. */
   const waitMs = (at: number): number => {
     if (inflight() < slots.length) return 0;
-    let work = reserved * serviceMs();
-    for (const slot of slots) work += leftMs(slot, at);
-    for (const job of queue) work += job.estimateMs;
-    return work / slots.length;
+    const schedule = createSchedule(slots.map((slot) => leftMs(slot, at)));
+    for (const job of queue) schedule.add(job.estimateMs);
+    for (let i = 0; i < reserved; i++) schedule.add(serviceMs());
+    return schedule.startsIn();
   };
 
   /** A queue that is short because we refuse is no empty one: a node of few slots would never tell. */

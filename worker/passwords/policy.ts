@@ -4,6 +4,7 @@
  * No composition rules, and every code point is allowed (NIST SP 800-63B).
  */
 import { AppError } from '../../shared/errors.js';
+import type { Norm } from '../credentials/credentials.js';
 import type { Blocklist } from './blocklist.js';
 import type { Target } from './formats/format.js';
 import type { Pepper } from './keys.js';
@@ -43,8 +44,10 @@ export const createPolicy = (options: {
   blocklist: Blocklist;
   /** The key of new hashes. */
   pepper?: Pepper | undefined;
+  /** What new hashes are made over: OpaqueString, or the bytes as sent. */
+  norm?: Norm;
 }) => {
-  const { blocklist, pepper } = options;
+  const { blocklist, pepper, norm = 'nfc' } = options;
   const { memoryKiB, passes, lanes } = options.target;
   const cost: Cost = argon2Cost(memoryKiB, passes);
   const target: Target = {
@@ -63,13 +66,13 @@ export const createPolicy = (options: {
       throw new AppError('bad_request', { reason: 'password_common', field });
   };
 
-  /** The work that makes a new hash of this password; such records carry norm `nfc`. */
+  /** The work that makes a new hash of this password; such records carry `norm`. */
   const hashWork = (password: string): Work => {
-    const text = toOpaque(password);
+    const text = norm === 'nfc' ? toOpaque(password) : password;
     return pepper === undefined
       ? ['hash', text, memoryKiB, passes, lanes]
       : ['hash', text, memoryKiB, passes, lanes, pepper];
   };
 
-  return { target, cost, checkNew, hashWork };
+  return { target, cost, norm, checkNew, hashWork };
 };

@@ -10,8 +10,10 @@ import { hashSync as bcryptSync } from '@node-rs/bcrypt';
 import { readBcrypt64 } from './formats/strict.js';
 import type { Pepper } from './keys.js';
 import { libcrypt } from './libcrypt.js';
+import { toBase64 } from './recipes/params.js';
 import type { Argon2Options, Keys, Recipe, Tools } from './recipes/recipe.js';
 import { kindOf } from './recipes/recipes.js';
+import { type Wrap, wrapTag } from './recipes/wrap.js';
 
 export type Work =
   | readonly [
@@ -29,9 +31,10 @@ export type Work =
       lanes: number,
       pepper?: Pepper,
     ]
+  | readonly ['wrap', params: Wrap, digest: Uint8Array, bytes: number, keys: Keys]
   | readonly ['ping'];
 
-/** What a thread answers: does the password match, the new hash, or what went wrong. */
+/** What a thread answers: does the password match, the new hash or tag (in base64), or what went wrong. */
 export type Answer = boolean | string | Error;
 
 const variants: Readonly<Record<string, 0 | 1 | 2>> = { d: 0, i: 1, id: 2 };
@@ -55,8 +58,6 @@ const bcrypt = (password: Uint8Array, cost: number, salt: Uint8Array): Uint8Arra
   return digest;
 };
 
-const toBase64 = (text: string): string => Buffer.from(text).toString('base64').replace(/=+$/, '');
-
 const tools: Tools = { argon2, bcrypt, crypt: libcrypt };
 
 const verify = (
@@ -72,7 +73,7 @@ const verify = (
 
 /** The library uses a secret, but does not write which: PHC names it by `keyid`, in base64. */
 const nameKey = (hash: string, id: string): string =>
-  hash.replace(/,p=\d+\$/, (lanes) => `${lanes.slice(0, -1)},keyid=${toBase64(id)}$`);
+  hash.replace(/,p=\d+\$/, (lanes) => `${lanes.slice(0, -1)},keyid=${toBase64(Buffer.from(id))}$`);
 
 export const runWork = (work: Work): boolean | string => {
   switch (work[0]) {
@@ -84,6 +85,10 @@ export const runWork = (work: Work): boolean | string => {
       return pepper === undefined
         ? hashSync(password, parameters)
         : nameKey(hashSync(password, { ...parameters, secret: pepper.bytes }), pepper.id);
+    }
+    case 'wrap': {
+      const [, params, digest, bytes, keys] = work;
+      return toBase64(wrapTag(params, digest, { bytes, keys, tools }));
     }
     case 'ping':
       return true;

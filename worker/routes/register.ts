@@ -52,7 +52,7 @@ export const createRegister = (parts: {
           name: name ?? '',
           userId: user_id,
           hash,
-          norm: 'nfc',
+          norm: policy.norm,
           scopes,
           attempt: attempt.id,
           status: 'active',

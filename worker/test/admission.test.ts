@@ -260,6 +260,16 @@ t.test('a dear hash is charged to those who come later, not refused itself', asy
   t.same(await Promise.all([first, second]), [true, true]);
 });
 
+t.test('one dear hash does not make the other threads look busy', async (t) => {
+  const world = createWorld({ slots: 8 });
+  // 20 s of work: divided by eight it would be a wait of two and a half.
+  const veryDear: Cost = { key: 'very dear', relative: 2000, bytes: mib };
+  world.submit('login', veryDear, forever, 20_000);
+  for (let i = 0; i < 7; i++) world.submit();
+  t.equal(world.admission.load().queueMs, 10, 'the other seven end in 10 ms');
+  t.equal(world.refusal(), undefined);
+});
+
 t.test('dear hashes wait for memory, a single one never', async (t) => {
   const world = createWorld({ slots: 4, memoryBytes: 250 * mib });
   let done = 0;

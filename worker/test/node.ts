@@ -47,6 +47,7 @@ export const configFor = (
   lockRedisUrls: [given.redisUrl],
   acceptDataLoss: false,
   nodeSecrets: [secret],
+  credentials: { url: undefined, connections: 4, table: undefined },
   tcp: undefined,
   blocklistFile: undefined,
   passwordKeys: {},

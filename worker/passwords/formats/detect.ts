@@ -24,7 +24,7 @@ const shapes: readonly Shape[] = [
   { shape: /^([0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})$/i, formats: ['digest'] },
   { shape: base64Of(16, 20, 28, 32, 48, 64), formats: ['digest'] },
   { shape: base64Of(64), formats: ['firebase-scrypt'] },
-  { shape: /^A[A-Za-z0-9+/]{63,}={0,2}$/, formats: ['aspnet-identity'] },
+  { shape: /^A[A-Za-z0-9+/]{55,}={0,2}$/, formats: ['aspnet-identity'] },
   { shape: /^[0-9a-f]{32,128}:./i, formats: ['salted-digest'] },
   { shape: /^[0-9a-f]{32}:./i, formats: ['joomla', 'vbulletin', 'mybb'] },
   { shape: /^[0-9a-f]{32,128}:[^:]+:[0-3][0-9_:]*$/, formats: ['magento'] },

@@ -3,8 +3,8 @@
  * the whole project. Kratos and ZITADEL repeat it in every row: it is handed over as `secret`, for the
  * import to file under a key id. The others leave it to the configuration: option `key` is its id.
  */
-import type { Format, HashProblem, Parsed } from './format.js';
-import { isKeyId, readAnyBase64, readDecimal, readPaddedBase64 } from './strict.js';
+import type { Format, HashProblem, Options, Parsed } from './format.js';
+import { isKeyId, readAnyBase64, readDecimal, readHex, readPaddedBase64 } from './strict.js';
 
 type Bytes = Uint8Array | undefined;
 type Read = (text: string) => Bytes;
@@ -72,21 +72,34 @@ const supertokens: Format = {
   },
 };
 
+/** An option's bytes, in the encoding that the option `<name>-encoding` declares. */
+const readOption = (options: Options, name: string): Bytes => {
+  const text = options[name];
+  const encoding = options[`${name}-encoding`] ?? 'base64';
+  if (text === undefined) return undefined;
+  if (encoding === 'utf8') return Buffer.from(text);
+  if (encoding === 'hex') return readHex(text);
+  return encoding === 'base64' ? readAnyBase64(text) : undefined;
+};
+
 /**
- * Firebase's export: the string is the base64 of the hash alone. Options: `salt` and `sep` in base64,
- * `ln` (mem_cost), `r` (rounds) and `key`.
+ * Firebase's export: the string is the hash alone, in base64. Options: `salt` and `sep` (base64, or as
+ * `salt-encoding` and `sep-encoding` say), `ln` (mem_cost), `r` (rounds) and `key`.
  */
 const exported: Format = {
   id: 'firebase-scrypt',
-  parse: (stored, { salt, sep, ln, r, key = '' }) => {
-    if (salt === undefined || sep === undefined || ln === undefined || r === undefined)
+  parse: (stored, options) => {
+    const { ln = '', r = '', key = '', encoding = 'base64' } = options;
+    const salt = readOption(options, 'salt');
+    const sep = readOption(options, 'sep');
+    if (readDecimal(ln) === undefined || readDecimal(r) === undefined || !isKeyId(key))
       return 'hash_option';
-    const read = readAnyBase64;
-    const bytes = [read(salt), read(sep), read(stored)] as const;
-    const isGiven = readDecimal(ln) !== undefined && readDecimal(r) !== undefined;
-    if (!isKeyId(key) || !isGiven || bytes[0] === undefined || bytes[1] === undefined)
-      return 'hash_option';
-    return join([ln, r], bytes, key);
+    if (salt === undefined || sep === undefined) return 'hash_option';
+    return join(
+      [ln, r],
+      [salt, sep, readOption({ hash: stored, 'hash-encoding': encoding }, 'hash')],
+      key,
+    );
   },
 };
 

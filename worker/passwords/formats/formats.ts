@@ -22,11 +22,12 @@ import { pbkdf2Formats } from './pbkdf2-others.js';
 import { pbkdf2Passlib } from './pbkdf2-passlib.js';
 import { scryptFormats } from './scrypt.js';
 import { spring } from './spring.js';
+import { wrapped } from './wrapped.js';
 import { yescryptFormats } from './yescrypt.js';
 
 /** argon2 first: after a migration nearly every record is one. */
 export const formats: readonly Format[] = [
-  ...[argon2, own],
+  ...[argon2, own, wrapped],
   ...[bcrypt, ...bcryptFormats],
   ...[pbkdf2Passlib, pbkdf2Django, ...pbkdf2Formats, aspnetIdentity],
   ...[...scryptFormats, ...firebaseFormats],

@@ -15,7 +15,8 @@ const decodeCanonical = (text: string, padded: string): Buffer | undefined => {
 const pad = (text: string): string => text.padEnd(Math.ceil(text.length / 4) * 4, '=');
 
 /** Base64 without padding, trailing bits zero (PHC). */
-export const readBase64 = (text: string): Buffer | undefined => decodeCanonical(text, pad(text));
+export const readBase64 = (text: string): Buffer | undefined =>
+  text.endsWith('=') ? undefined : decodeCanonical(text, pad(text));
 
 /** Base64 with padding. */
 export const readPaddedBase64 = (text: string): Buffer | undefined => decodeCanonical(text, text);

@@ -55,6 +55,8 @@ type KindOf<P extends Params> = {
   isHere?: () => boolean;
   cost: (params: P) => Cost;
   securityClass: (params: P) => SecurityClass;
+  /** Ids of keys besides those in the fields: of a recipe inside this one. */
+  innerKeyIds?: (params: P) => string[];
   /** Runs in the thread, on bounded parameters; the result has `bytes` bytes. */
   derive: (
     params: P,
@@ -85,6 +87,7 @@ export const defineKind = <P extends Params>(kind: KindOf<P>): Kind => {
     ...(kind.isHere ? { isHere: kind.isHere } : {}),
     cost: (params) => kind.cost(ours(params)),
     securityClass: (params) => kind.securityClass(ours(params)),
+    innerKeyIds: (params) => kind.innerKeyIds?.(ours(params)) ?? [],
     derive: (params, password, given) => kind.derive(ours(params), password, given),
   };
 };

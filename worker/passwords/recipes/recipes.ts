@@ -6,19 +6,24 @@ import { fbscrypt } from './fbscrypt.js';
 import { hmac } from './hmac.js';
 import { magento } from './magento.js';
 import { md5crypt } from './md5crypt.js';
+import { keyIdsIn } from './params.js';
 import { pbkdf2 } from './pbkdf2.js';
 import { phpass } from './phpass.js';
 import type { Kind, Recipe } from './recipe.js';
 import { scrypt } from './scrypt.js';
 import { shacrypt } from './shacrypt.js';
 import { template } from './template.js';
+import { createWrap } from './wrap.js';
 import { yescrypt } from './yescrypt.js';
 
 const slow: readonly Kind[] = [argon2, bcrypt, pbkdf2, scrypt, fbscrypt, yescrypt];
 /** Digests of one pass and the loops of the PHP and crypt(3) era. */
 const fast: readonly Kind[] = [digest, hmac, template, magento, phpass, md5crypt, shacrypt];
 
-export const kinds: readonly Kind[] = [...slow, ...fast];
+/** Functions of a password; each can also stand inside a wrapped record. */
+const plain: readonly Kind[] = [...slow, ...fast];
+export const { kind: wrap, readSetting, writeSetting } = createWrap(plain);
+export const kinds: readonly Kind[] = [...plain, wrap];
 
 const byId: ReadonlyMap<string, Kind> = new Map(kinds.map((kind) => [kind.id, kind]));
 
@@ -32,8 +37,8 @@ export const kindOf = ({ kind: id }: Recipe): Kind => {
 };
 
 /** The ids of the keys that a recipe needs, for lookup in the key ring. */
-export const keyIdsOf = (recipe: Recipe): string[] =>
-  Object.entries(kindOf(recipe).fields).flatMap(([name, type]) => {
-    const id = recipe.params[name];
-    return type === 'key' && typeof id === 'string' && id !== '-' ? [id] : [];
-  });
+export const keyIdsOf = (recipe: Recipe): string[] => {
+  const kind = kindOf(recipe);
+  const inner = kind.innerKeyIds?.(recipe.params) ?? [];
+  return [...keyIdsIn(kind, recipe.params), ...inner];
+};
