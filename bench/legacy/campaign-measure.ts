@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createWatch } from '../neighbours.js';
-import { closeRig, measureCapacity } from '../open/rig.js';
+import { closeRig, measureCapacity, rampMs } from '../open/rig.js';
 import { isServed, latencies } from '../open/samples.js';
 import type { Options } from '../report.js';
 import { type Comparison, compare } from '../slices.js';
@@ -41,6 +41,7 @@ export const defaultRows = 100_000;
 export const sizes = {
   users: 2000,
   warmUpMs: 10_000,
+  rampMs,
   capacityMs: 4000,
   samples: 200,
   slice: { settleMs: 1000, windowMs: 3000 },

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hashSync } from '@node-rs/argon2';
 import { type Fleet, startFleet } from '../fleet.js';
 import { createLoad } from '../open/load.js';
-import { clientsPerSlot, pidsOf, type Rig, rampMs } from '../open/rig.js';
+import { clientsPerSlot, pidsOf, type Rig } from '../open/rig.js';
 import { type Peer, startPeer } from '../peer.js';
 import type { Options } from '../report.js';
 import { forwardedLogins, importUsers } from '../users.js';
@@ -48,11 +48,11 @@ const createCrowd = async (fleet: Fleet, count: number) => {
   return { names, password, hash };
 };
 
-export type CampaignSizes = { rows: number; users: number; warmUpMs: number };
+export type CampaignSizes = { rows: number; users: number; rampMs: number; warmUpMs: number };
 
 export const openCampaignRig = async (
   options: Options,
-  { rows, users: userCount, warmUpMs }: CampaignSizes,
+  { rows, users: userCount, rampMs, warmUpMs }: CampaignSizes,
 ): Promise<CampaignRig> => {
   options.progress('starting');
   const gatewayEnv = { TRUSTED_PROXIES: '127.0.0.1' };
