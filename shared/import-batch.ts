@@ -32,6 +32,7 @@ export type BatchRow = {
 
 export const findings = [
   'hash_unknown',
+  'hash_unsupported',
   'hash_ambiguous',
   'hash_malformed',
   'hash_mismatch',

@@ -30,6 +30,7 @@ import { createAccounts } from '../username.js';
 import { createGate } from './gate.js';
 import { createGather } from './gather.js';
 import { createAccountRoutes } from './routes/accounts.js';
+import { createCampaignRoutes } from './routes/campaigns.js';
 import { createClientRoutes } from './routes/clients.js';
 import { createKeyRoutes } from './routes/keys.js';
 import { createMetricsRoute } from './routes/metrics.js';
@@ -77,6 +78,7 @@ export const startAdmin = async ({
     routes: [
       createMetricsRoute({ gather, own: metrics.json }),
       ...createNodeRoutes({ nodes, gather }),
+      ...createCampaignRoutes({ nodes }),
       ...createClientRoutes({ registry: createRegistry({ redis }), publish }),
       ...createKeyRoutes({ desk: createKeyDesk({ keys, publish }) }),
       ...createUserRoutes({ redis, nodes, accounts, defaultScopes }),

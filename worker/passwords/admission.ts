@@ -24,7 +24,7 @@ import type { Work } from './task.js';
 import type { Done } from './threads.js';
 
 export type Admission = ReturnType<typeof createAdmission>;
-export type AdmissionClass = WorkClass | 'migration';
+export type AdmissionClass = WorkClass | 'migration' | 'campaign';
 export type Decision = 'admitted' | 'full' | 'late' | 'late_queued' | 'client_left';
 
 /** Place in the node of one request, from `enter` until its hash is done or it leaves. */
@@ -52,7 +52,12 @@ export type Watch = {
   served: (kind: string, tookMs: number, queuedMs: number) => void;
 };
 
-const shares: Readonly<Record<AdmissionClass, number>> = { ...budgetShares, migration: 0.2 };
+const shares: Readonly<Record<AdmissionClass, number>> = {
+  ...budgetShares,
+  migration: 0.2,
+  // Only into a free slot.
+  campaign: 0,
+};
 const alpha = 0.1;
 /** One step in the queue must not wait behind a hash dearer than this many default ones. */
 const maxRelativeAhead = 4;

@@ -6,7 +6,7 @@ import { pbkdf2Sync, randomBytes } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { decided, password, startFleet, textOf, until } from './fleet.js';
+import { decided, password, startFleet } from './fleet.js';
 import { createUsersRig, readObjects } from './users-rig.js';
 
 t.setTimeout(300_000);
@@ -69,7 +69,8 @@ t.test('a file is read in a dry run, written once, and written again without har
 
   t.match(await users('import', path, '--commit'), { code: 0, out: /good +1,200/ }, 'once more');
   const changed = file('changed.ndjson', ndjson([header, { ...people[7], hash: django('other') }]));
-  const digest = /Digest of this dry run: (\w+)/.exec((await users('import', changed)).out)?.[1] ?? '';
+  const digest =
+    /Digest of this dry run: (\w+)/.exec((await users('import', changed)).out)?.[1] ?? '';
   t.match(await users('import', changed, '--commit'), { code: 2, out: /E_CONFLICT/ });
   t.equal((await signIn('person7@example.org', `${password}7`)).status, 200, 'left as it was');
   const text = readFileSync(changed, 'utf8');
@@ -81,9 +82,15 @@ t.test('a file is read in a dry run, written once, and written again without har
   writeFileSync(changed, ndjson([header, { ...people[8], hash: django('other') }]));
   t.match(await users('import', changed, '--commit'), { code: 1, err: /has changed/ });
 
-  const wrong = file('wrong.ndjson', ndjson([{ ...header, probe: { ...probe, password: 'no' } }, ...people]));
+  const wrong = file(
+    'wrong.ndjson',
+    ndjson([{ ...header, probe: { ...probe, password: 'no' } }, ...people]),
+  );
   t.match(await users('import', wrong), { code: 1, err: /probe does not match/ });
-  const absent = file('absent.ndjson', ndjson([{ ...header, probe: { id: 'x', password } }, ...people]));
+  const absent = file(
+    'absent.ndjson',
+    ndjson([{ ...header, probe: { id: 'x', password } }, ...people]),
+  );
   t.match(await users('import', absent), { code: 1, err: /probe is not in the file/ });
   t.end();
 });
