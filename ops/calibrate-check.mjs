@@ -16,11 +16,10 @@ import { findRedisBinary } from './redis-binary.mjs';
 import { initSecrets, readAdminToken } from './secrets.mjs';
 import { gatewaySettings, workerSettings } from './settings.mjs';
 
-/** @typedef {import('./calibrate.mjs').Candidate} Candidate */
+/** @typedef {import('./calibrate-table.mjs').Candidate} Candidate */
 /** @typedef {import('./keeper.mjs').Running} Running */
 /** @typedef {import('./paths.mjs').Env} Env */
-/** @typedef {import('./calibrate-load.mjs').Sent} Sent */
-/** @typedef {{ left_out: string } | ({ rate: number } & Sent)} Check */
+/** @typedef {import('./calibrate-load.mjs').Check} Check */
 /**
  * @typedef {{ threads: number, chosen: Candidate | undefined, password: string, hash: string, env: Env,
  *   progress: (text: string) => void }} Given

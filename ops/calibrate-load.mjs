@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /**
  * @typedef {{ sent: number, ok: number, refused: number, failed: number, p50_ms: number, p99_ms: number
  * }} Sent
+ * @typedef {{ left_out: string } | ({ rate: number } & Sent)} Check
  */
 
 const together = 8;

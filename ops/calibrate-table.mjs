@@ -1,7 +1,11 @@
 /** What `floodgate calibrate` prints for people: the candidates, the settings to copy, the check. */
 
-/** @typedef {import('./calibrate.mjs').Candidate} Candidate */
-/** @typedef {import('./calibrate-check.mjs').Check} Check */
+/** @typedef {import('./calibrate-load.mjs').Check} Check */
+/**
+ * @typedef {{ memory_kib: number, passes: number, lanes: number, alone_ms: number, together_ms: number,
+ *   per_second: number, memory_bytes: number, burst_budget_ms: number, sustained_budget_ms: number
+ * }} Candidate
+ */
 /**
  * @typedef {{ target_ms: number, threads: number, load_before: number, candidates: Candidate[],
  *   recommended: number, check: Check }} Result

@@ -17,11 +17,7 @@ import { Refusal } from './refusal.mjs';
 import { readSettings } from './settings.mjs';
 
 /** @typedef {import('./paths.mjs').Env} Env */
-/**
- * @typedef {{ memory_kib: number, passes: number, lanes: number, alone_ms: number, together_ms: number,
- *   per_second: number, memory_bytes: number, burst_budget_ms: number, sustained_budget_ms: number
- * }} Candidate
- */
+/** @typedef {import('./calibrate-table.mjs').Candidate} Candidate */
 /**
  * @typedef {{ candidates: Candidate[], recommended: number, password: string, hash: string }} Findings
  * @typedef {{ targetMs: number, threads: number, memoryMiB: number | undefined, forMs: number }} Wanted

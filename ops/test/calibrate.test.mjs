@@ -6,6 +6,8 @@ import { checkByLogins } from '../calibrate-check.mjs';
 import { formatFindings } from '../calibrate-table.mjs';
 import { plainNode, realRoot } from './project.mjs';
 
+t.setTimeout(300_000);
+
 /** @param {string[]} args */
 const run = (...args) => {
   const [command, all] = plainNode(join(realRoot, 'ops/floodgate.mjs'), 'calibrate', ...args);
