@@ -10,15 +10,15 @@ import { type Fleet, startFleet } from '../fleet.js';
 import type { Options } from '../report.js';
 import { runCommand, startCommand } from './command.js';
 import { writeImportFile } from './import-file.js';
-import { type Memory, watchMemory } from './memory.js';
 import { type Records, readRecords } from './records.js';
 import { signInSome } from './sign-in.js';
+import { type Usage, watchUsage } from './usage.js';
 
 export type Imported = {
   rows: number;
   dryPerSecond: number;
   perSecond: number;
-  memory: Record<string, Memory>;
+  usage: Record<string, Usage>;
   records: Records;
   signIns: { tried: number; ok: number };
   killed: { rows: number; kills: number; records: Records };
@@ -37,30 +37,31 @@ const pidsOf = (fleet: Fleet, kind: string): number[] =>
 const commit = async (fleet: Fleet, file: string, rows: number) => {
   const dry = await runCommand(fleet, ['users', 'import', file]);
   const command = startCommand(fleet, ['users', 'import', file, '--commit']);
-  const endWatch = watchMemory({
+  const endWatch = watchUsage({
     command: [command.pid],
     ...{ admin: pidsOf(fleet, 'admin'), nodes: pidsOf(fleet, 'nodes') },
     redis: pidsOf(fleet, 'redis'),
   });
   const { code, output, tookMs } = await command.ended;
-  const memory = endWatch();
+  const usage = endWatch();
   if (code !== 0) throw new Error(`the import ended with ${code}\n${output.slice(-1500)}`);
   const perSecond = (rows * 1000) / tookMs;
-  return { dryPerSecond: (rows * 1000) / dry.tookMs, perSecond, memory };
+  return { dryPerSecond: (rows * 1000) / dry.tookMs, perSecond, usage };
 };
 
-/** Kills it at random points of what it should take, then lets it finish. */
+/** Kills it again and again after a random part of what it should take, then lets it finish. */
 const commitKilled = async (
   fleet: Fleet,
   file: string,
   { expectedMs, kills }: { expectedMs: number; kills: number },
 ): Promise<number> => {
   await runCommand(fleet, ['users', 'import', file]);
+  const meanMs = expectedMs / (kills + 1);
   let killed = 0;
   for (let at = 0; at < kills; at++) {
     const resume = at === 0 ? [] : ['--resume'];
     const command = startCommand(fleet, ['users', 'import', file, '--commit', ...resume]);
-    await Promise.race([sleep(Math.random() * expectedMs), command.ended]);
+    await Promise.race([sleep(2 * Math.random() * meanMs), command.ended]);
     command.kill();
     const { code } = await command.ended;
     if (code === 0) return killed;

@@ -2,7 +2,7 @@
 import { drawChart } from '../chart.js';
 import { atLeast, atMost, type Bench, round } from '../report.js';
 import { type Imported, measureImport } from './import-measure.js';
-import type { Memory } from './memory.js';
+import type { Usage } from './usage.js';
 
 const targetPerSecond = 20_000;
 /** Of the second half's peak to the first's: what grows with the rows would double. */
@@ -10,7 +10,7 @@ const flat = 1.25;
 /** Whose memory must not depend on the number of rows; a store's does. */
 const streaming = ['command', 'admin', 'nodes'];
 
-const growthOf = ({ firstHalf, lastHalf }: Memory): number => lastHalf / firstHalf;
+const growthOf = ({ firstHalf, lastHalf }: Usage): number => lastHalf / firstHalf;
 
 /** How many records or ids are too few or too many. */
 const missing = ({ total, ids }: { total: number; ids: number }, rows: number): number =>
@@ -26,10 +26,10 @@ const criteriaOf = (found: Imported) => [
   ),
   atMost('imported users who cannot sign in', found.signIns.tried - found.signIns.ok, 0),
   ...streaming.flatMap((name) => {
-    const memory = found.memory[name];
-    return memory === undefined
+    const usage = found.usage[name];
+    return usage === undefined
       ? []
-      : [atMost(`memory of ${name}, second half ÷ first`, growthOf(memory), flat)];
+      : [atMost(`memory of ${name}, second half ÷ first`, growthOf(usage), flat)];
   }),
 ];
 
@@ -38,16 +38,17 @@ export const importBench: Bench = {
     'a million users through `floodgate users import`: rate, memory, killed and resumed (--rows)',
   run: async (options) => {
     const found = await measureImport(options);
-    const { rows, perSecond, dryPerSecond, memory, killed, signIns } = found;
-    const peaks = Object.entries(memory).map(([name, { peak, firstHalf, lastHalf }]) => {
-      return { name, peak: round(peak, 1), first: round(firstHalf, 1), last: round(lastHalf, 1) };
-    });
+    const { rows, perSecond, dryPerSecond, usage, killed, signIns } = found;
+    const used = Object.entries(usage).map(([name, { peak, firstHalf, lastHalf, cpuMs }]) => ({
+      ...{ name, peak: round(peak, 1), first: round(firstHalf, 1), last: round(lastHalf, 1) },
+      cpu: round((cpuMs * 1000) / rows, 1),
+    }));
     return {
       parameters: { rows, killed_rows: killed.rows },
       results: {
         rows_per_second: round(perSecond, 0),
         dry_run_rows_per_second: round(dryPerSecond, 0),
-        memory_mib: peaks,
+        memory_mib_and_cpu_us_per_row: used,
         ...{ kills: killed.kills, sign_ins: signIns, records: killed.records.byKind },
       },
       criteria: criteriaOf(found),
@@ -55,10 +56,10 @@ export const importBench: Bench = {
       tables: [
         {
           title: `${rows} rows: ${perSecond.toFixed(0)} a second, dry run ${dryPerSecond.toFixed(0)}`,
-          head: ['memory, MiB', 'peak', 'first half', 'second half'],
-          rows: peaks.map(({ name, peak, first, last }) => [
+          head: ['', 'MiB, peak', 'first half', 'second half', 'CPU, µs a row'],
+          rows: used.map(({ name, peak, first, last, cpu }) => [
             name,
-            ...[peak, first, last].map(String),
+            ...[peak, first, last, cpu].map(String),
           ]),
         },
       ],
@@ -69,7 +70,7 @@ export const importBench: Bench = {
           {
             title: 'Memory',
             axis: 'MiB, peak',
-            bars: peaks.map(({ name, peak }) => ({ label: name, values: [peak] })),
+            bars: used.map(({ name, peak }) => ({ label: name, values: [peak] })),
           },
         ],
       }),

@@ -18,7 +18,7 @@ t.test('an import and one that is killed and resumed: every row is there once', 
   t.equal(found.killed.records.total, 360);
   t.equal(found.killed.records.ids, 360);
   t.ok(found.perSecond > 0);
-  for (const name of ['command', 'admin', 'nodes', 'redis']) t.ok(found.memory[name]?.peak, name);
+  for (const name of ['command', 'admin', 'nodes', 'redis']) t.ok(found.usage[name]?.peak, name);
 });
 
 t.test('a campaign, its nodes killed: every record is wrapped once', async (t) => {
