@@ -51,7 +51,8 @@ export type Watch = {
   served: (kind: string, tookMs: number, queuedMs: number) => void;
 };
 
-const shares: Readonly<Record<AdmissionClass, number>> = { ...budgetShares, migration: 0.2 };
+/** A migration never queues, because nobody waits for it: see `hasRoom`. */
+const shares: Readonly<Record<AdmissionClass, number>> = { ...budgetShares, migration: 0 };
 const alpha = 0.1;
 /** One step in the queue must not wait behind a hash dearer than this many default ones. */
 const maxRelativeAhead = 4;
@@ -112,6 +113,12 @@ export const createAdmission = (options: {
     return work / slots.length;
   };
 
+  /**
+   * Is there anything to spare for work that nobody waits for? A free thread, and nobody refused of
+   * late: that is the idle time of the threads and no more, so it shrinks to nothing as load grows.
+   */
+  const hasRoom = (): boolean => inflight() < slots.length && now() - lastFullAt > burstMemoryMs;
+
   /** A queue that is short because we refuse is no empty one: a node of few slots would never tell. */
   const noteEmpty = (at: number) => {
     if (inflight() <= slots.length && at - lastFullAt > burstMemoryMs) lastEmptyAt = at;
@@ -134,7 +141,7 @@ export const createAdmission = (options: {
     const service = serviceMs();
     const isBurst = at - lastEmptyAt <= burstMemoryMs;
     const budget = isBurst ? burstBudgetMs(service) : sustainedBudgetMs(service);
-    if (wait > budget * shares[cls]) {
+    if (cls === 'migration' ? !hasRoom() : wait > budget * shares[cls]) {
       // Classes that are refused sooner say nothing about how full it is for the others.
       if (shares[cls] >= budgetShares.login) lastFullAt = at;
       throw refuse(cls, 'full', wait);
@@ -249,5 +256,5 @@ export const createAdmission = (options: {
   const idle = (): Promise<void> =>
     inflight() === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve));
 
-  return { enter, run, leave, load, idle };
+  return { enter, run, leave, hasRoom, load, idle };
 };
