@@ -28,13 +28,16 @@ const lifetimeMs = 4000;
 
 /** A lock server that tells when it answers: Redlock does not say why there was no lock. */
 const watch = (client: RedisClient, onAnswer: () => void): Server => {
+  /** What `done` returns is a promise of Redlock's own, which is nobody's to wait for. */
   const settle = (call: Promise<unknown>, done: Done) =>
     call.then(
       (result) => {
         onAnswer();
         done(null, result);
       },
-      (error: unknown) => done(error instanceof Error ? error : new Error('no answer')),
+      (error: unknown) => {
+        done(error instanceof Error ? error : new Error('no answer'));
+      },
     );
   return {
     evalsha: (hash, args, done) => void settle(client.evalsha(hash, ...args), done),

@@ -153,6 +153,18 @@ t.test('lock servers: a stopped minority changes nothing, a majority puts it off
   signal(2, 'SIGCONT');
 });
 
+t.test('a lock server that dies fails no process, whenever it dies', async (t) => {
+  const server = await startRedis(t);
+  const alone = await openLock([server.url], 100);
+  const held = await alone.tryLock('migrate:{x}');
+  t.equal(await alone.tryLock('migrate:{x}'), 'taken');
+  await server.stop('SIGKILL');
+  if (typeof held !== 'string') await held.release();
+  t.equal(await alone.tryLock('migrate:{x}'), 'unreachable');
+  // Redlock gives back what it has not got; a failure of that is nobody's to catch.
+  await sleep(50);
+});
+
 t.test('a changed password always wins against a migration, 200 times', async (t) => {
   const { admission, migrate, schedule } = createSetup({ slots: 2 });
   const newHash = await admission.run(
