@@ -48,9 +48,12 @@ const exited = (child: ChildProcess): Promise<unknown> =>
 
 /** In the parent: starts `file` of this folder. `ask` rejects when the call throws or it dies. */
 export const startPeer = <C extends Calls>(file: string, env: NodeJS.ProcessEnv = {}): Peer<C> => {
-  const path = fileURLToPath(new URL(file, import.meta.url));
+  // Compiled together with this file, or run from the source as this file is.
+  const isCompiled = import.meta.url.endsWith('.js');
+  const name = isCompiled ? file.replace(/ts$/, 'js') : file;
+  const path = fileURLToPath(new URL(name, import.meta.url));
   const child = fork(path, {
-    execArgv: ['--import=tsx'],
+    execArgv: isCompiled ? [] : ['--import=tsx'],
     env: { ...process.env, ...env },
     serialization: 'advanced',
   });

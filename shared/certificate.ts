@@ -31,6 +31,10 @@ export const readCertificate = (files: CertificateFiles): Certificate => {
   }
 };
 
+/** When it stops being valid, in seconds since 1970. */
+export const endOf = ({ cert }: Pick<Certificate, 'cert'>): number =>
+  Date.parse(new X509Certificate(cert).validTo) / 1000;
+
 const versionOf = (files: CertificateFiles): string =>
   pathsOf(files)
     .map((path) => statSync(path, { throwIfNoEntry: false }))

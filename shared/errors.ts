@@ -39,6 +39,7 @@ export const errors = {
   method_not_allowed: { status: 405, text: 'This method is not supported here.' },
   request_timeout: { status: 408, text: 'The request did not arrive in time.' },
   account_exists: { status: 409, text: 'An account with this user name exists.' },
+  store_refused: { status: 409, text: 'The user database refuses this change.' },
   payload_too_large: { status: 413, text: 'The body is larger than 16 KiB.' },
   unsupported_media_type: { status: 415, text: 'The body must be application/json in UTF-8.' },
   too_many_attempts: {
@@ -50,6 +51,7 @@ export const errors = {
   internal: { status: 500, text: 'Something went wrong on our side.' },
   overloaded: { status: 503, text: 'All password nodes are busy. Try again.', retryAfterMs: 1000 },
   no_node: { status: 503, text: 'No password node is available. Try again.', retryAfterMs: 1000 },
+  key_missing: { status: 503, text: 'The answer is not known right now.', retryAfterMs: 1000 },
   bad_node_answer: { status: 503, text: 'A password node failed. Try again.', retryAfterMs: 1000 },
   store_unavailable: {
     status: 503,
@@ -113,6 +115,7 @@ export const reasons = {
   hash_option: 'The format of hash needs an option that is missing or not valid.',
   hash_plaintext: 'hash is a plaintext password or reads as one. It is never stored.',
   hash_unusable: 'hash marks an account without a usable password.',
+  hash_unsupported: 'hash needs koffi and libcrypt, which this machine does not have.',
   hash_limit: 'hash asks for more work or memory than the limits allow.',
 } as const;
 

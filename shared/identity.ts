@@ -10,6 +10,7 @@ import { createSecureContext, type SecureContext } from 'node:tls';
 import {
   type Certificate,
   type CertificateFiles,
+  endOf,
   readCertificate,
   watchCertificate,
 } from './certificate.js';
@@ -70,7 +71,7 @@ export const openIdentity = (options: {
       const found = names.length === 0 ? 'no name of ours' : names.join(', ');
       throw new Error(`NODE_TLS_CERT_FILE ${files.certFile} has ${found}, but ${wanted}.`);
     }
-    const daysLeft = Math.floor((Date.parse(leaf.validTo) - Date.now()) / day);
+    const daysLeft = Math.floor((1000 * endOf(certificate) - Date.now()) / day);
     if (daysLeft < warnDays)
       log.warn({ days_left: daysLeft }, 'certificate ends: floodgate certs … --renew');
     const context = createSecureContext({ ...certificate, minVersion: tlsVersion });

@@ -226,6 +226,10 @@ export const nodesOf = (client: RedisClient, role: 'master' | 'slave'): RedisNod
   return client.nodes(role);
 };
 
+/** Which server answers for which slot, as text; empty where one server has everything. */
+export const mapOf = (client: RedisClient): string =>
+  client instanceof Redis ? '' : client.slots.map(([master]) => master).join();
+
 /** Reads a Cluster's map again. Never rejects. */
 export const refreshNodes = (client: RedisClient): Promise<void> =>
   new Promise((resolve) => {

@@ -1,6 +1,7 @@
 /** One runner per core; each gets the next task when it is free. */
 import { availableParallelism } from 'node:os';
 import { type Peer, startPeer } from '../bench/peer.js';
+import { unpack } from './pack.js';
 import type { RunnerCalls, Task } from './runner.js';
 
 type Runner = Peer<RunnerCalls>;
@@ -35,7 +36,7 @@ export const createCrew = (size = availableParallelism()) => {
   };
 
   return {
-    run: (task: Task) => withRunner((runner) => runner.ask('run', task)),
+    run: async (task: Task) => unpack(await withRunner((runner) => runner.ask('run', task))),
     hashing: (seed: number) => withRunner((runner) => runner.ask('hashing', seed)),
     stop: () => Promise.all(runners.map((runner) => runner.stop())),
   };

@@ -3,7 +3,7 @@
  * table of acceptance figures and writes charts. Progress goes to stderr; with --json the last line of
  * stdout is one JSON object in the form of the benches. Ends with 0 when it ran, whatever it found.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -14,7 +14,10 @@ import { judgeHashing } from './hashing.js';
 import { scenarios } from './scenarios.js';
 import { judgeRetries, type Simulated, type Summary, simulate } from './simulate.js';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+/** The project, also when this runs compiled, somewhere below sim/out. */
+const findRoot = (dir: string): string =>
+  existsSync(join(dir, 'package.json')) ? dir : findRoot(dirname(dir));
+const root = findRoot(dirname(fileURLToPath(import.meta.url)));
 const names = ['hashing', ...Object.keys(scenarios)];
 
 const usage = `npm run sim -- [options]

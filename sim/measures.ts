@@ -81,19 +81,22 @@ export const busyRatio = (runs: Runs): number =>
 const windowMs = 250;
 
 /** By time of arrival, in windows: the 99th percentile and how many were not answered. */
-export const timeline = (runs: Runs, untilMs: number) =>
-  Array.from({ length: Math.floor(untilMs / windowMs) }, (_, i) => {
-    const inWindow: Filter = ({ atMs }) => atMs >= i * windowMs && atMs < (i + 1) * windowMs;
-    const logins = all(runs, inWindow);
+export const timeline = (runs: Runs, untilMs: number) => {
+  const windows = Array.from({ length: Math.floor(untilMs / windowMs) }, (): Login[] => []);
+  for (const { logins } of runs)
+    for (const login of logins) windows[Math.floor(login.atMs / windowMs)]?.push(login);
+  return windows.map((logins, i) => {
+    const answered = logins.filter(isOk);
     return {
       atMs: i * windowMs,
       p99Ms: percentile(
-        logins.filter(isOk).map(({ tookMs }) => tookMs),
+        answered.map(({ tookMs }) => tookMs),
         0.99,
       ),
-      missing: logins.filter((login) => !isOk(login)).length / logins.length,
+      missing: (logins.length - answered.length) / logins.length,
     };
   });
+};
 
 /** How long after `fromMs` the last window ended that was slower than `limitMs` or missed 1 %. */
 export const recoveryMs = (runs: Runs, fromMs: number, untilMs: number, limitMs: number): number =>

@@ -1,7 +1,8 @@
 /** A process that runs one world and seed at a time. A world holds functions, so it is asked for by name. */
 import { serve } from '../bench/peer.js';
-import { type Run, runWorld } from './fleet.js';
+import { runWorld } from './fleet.js';
 import { measureHashing } from './hashing.js';
+import { type PackedRun, pack } from './pack.js';
 import { scenarios } from './scenarios.js';
 
 export type Task = { scenario: string; variant: string; seed: number };
@@ -10,10 +11,10 @@ export type Task = { scenario: string; variant: string; seed: number };
 Error.stackTraceLimit = 0;
 
 const calls = {
-  run: ({ scenario, variant, seed }: Task): Promise<Run> => {
+  run: async ({ scenario, variant, seed }: Task): Promise<PackedRun> => {
     const world = scenarios[scenario]?.worlds[variant];
     if (world === undefined) throw new Error(`there is no world "${variant}" in "${scenario}"`);
-    return runWorld(world, seed);
+    return pack(await runWorld(world, seed));
   },
   hashing: measureHashing,
 };

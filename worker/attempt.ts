@@ -49,6 +49,12 @@ export const checkScopes = (scopes: string): string => {
   return scopes;
 };
 
+/** A normalised user name, empty when the caller sends none. */
+export const checkName = (name = ''): string => {
+  if (name.length > 512 || /\p{C}/u.test(name)) throw bad('name');
+  return name;
+};
+
 /** A user id of ours or an imported one: 1 to 255 visible ASCII characters. */
 export const checkUserId = (userId: string): string => {
   if (!/^[\x21-\x7e]{1,255}$/.test(userId)) throw bad('user_id');

@@ -9,6 +9,8 @@ import { readIdentityFiles } from '../shared/identity.js';
 import { countCpus, memoryBytes } from '../shared/machine.js';
 import { splitRedisUrls } from '../shared/redis-url.js';
 import { createRedisUrls, readShared } from '../shared/settings.js';
+import { readCredentials } from './credentials/settings.js';
+import { isStrongKey, parseKeys } from './passwords/keys.js';
 import { targetProblem, weakestTarget } from './passwords/policy.js';
 import type { TcpSettings } from './tcp.js';
 
@@ -17,7 +19,7 @@ export type Config = ReturnType<typeof loadConfig>;
 /** Said in the registry entry. */
 export const version = '0.1.0';
 
-const secretNames = ['redisUrl', 'lockRedisUrls', 'nodeSecrets'];
+const secretNames = ['redisUrl', 'lockRedisUrls', 'nodeSecrets', 'passwordKeys'];
 /** One hash at the reading limit must always fit. */
 const minHashMemory = 256 * 1024 * 1024;
 
@@ -45,6 +47,20 @@ const readThreads = (env: Env, bytesEach: number): number => {
     min: 1,
     max: Math.min(256, fitting),
   });
+};
+
+/** The key ring, and which of its keys new hashes get. */
+const readKeys = (env: Env) => {
+  const keys = parseKeys(env.secret('PASSWORD_KEYS') ?? '');
+  const pepper = env.optional('PASSWORD_PEPPER');
+  if (typeof keys === 'string') {
+    env.complain(`PASSWORD_KEYS: ${keys}.`);
+    return { passwordKeys: {}, passwordPepper: undefined };
+  }
+  const bytes = pepper !== undefined && Object.hasOwn(keys, pepper) ? keys[pepper] : undefined;
+  if (pepper !== undefined && !isStrongKey(bytes))
+    env.complain('PASSWORD_PEPPER must be the id of a key in PASSWORD_KEYS of 16 bytes or more.');
+  return { passwordKeys: keys, passwordPepper: pepper };
 };
 
 const readNodeId = (env: Env, fallback: string): string => {
@@ -105,8 +121,10 @@ export const loadConfig = (source: NodeJS.ProcessEnv, pid: number) => {
     nodeId: readNodeId(env, defaultNodeId(source, pid)),
     threads,
     target,
+    ...readKeys(env),
     hashMemoryBytes: Math.max(minHashMemory, Math.floor(memoryBytes() / 4)),
     ...shared,
+    credentials: readCredentials(env),
     lockRedisUrls: readLockUrls(env, urls, shared.redisUrl),
     tcp: readTcp(env),
     blocklistFile: env.optional('PASSWORD_BLOCKLIST_FILE'),
@@ -115,4 +133,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv, pid: number) => {
   return Object.freeze(config);
 };
 
-export const maskConfig = (config: Config): object => mask(config, secretNames);
+export const maskConfig = (config: Config): object => ({
+  ...mask(config, secretNames),
+  credentials: mask(config.credentials, ['url']),
+});

@@ -63,6 +63,10 @@ export const createMeters = (metrics: Metrics) => {
   const decisions = createCounts();
   const answers = createCounts();
   const migrations = metrics.counter('migrations_total', 'Hash migrations by outcome', ['outcome']);
+  const keysMissing = metrics.counter(
+    'password_keys_missing_total',
+    'Records that need a key which this node does not have',
+  );
   const stalls = metrics.counter('stalls_total', 'Event loop stalls that closed the self-fence');
 
   metrics.computed('hash_seconds', 'Time in a hash thread by kind of work', 'histogram', () =>
@@ -106,11 +110,25 @@ export const createMeters = (metrics: Metrics) => {
     );
   };
 
+  /** When this node serves TCP with a certificate. */
+  const watchCertificate = (end: () => number | undefined) => {
+    const [name, help] = [
+      'certificate_end_timestamp_seconds',
+      'When the certificate in force ends',
+    ];
+    metrics.gauge(name, help, ['use'], (g) => {
+      const at = end();
+      if (at !== undefined) g.set({ use: 'node' }, at);
+    });
+  };
+
   return {
     watch,
     watchState,
+    watchCertificate,
     migrated: (outcome: MigrationOutcome) => migrations.inc({ outcome }),
     stalled: () => stalls.inc(),
+    keyMissing: () => keysMissing.inc(),
     answered: (route: string, code: ErrorCode | undefined) => answers.add(route, code ?? 'ok'),
   };
 };

@@ -15,7 +15,7 @@ import { quitRedis, type RedisClient } from '../shared/redis.js';
 import { openStore } from '../shared/store.js';
 import { createSendVerdict } from './attempt.js';
 import { type Config, version } from './config.js';
-import { createCredentials } from './credentials.js';
+import { openCredentials } from './credentials/open.js';
 import { openEndpoint, type SocketEndpoint } from './endpoint.js';
 import { createFence, type Fence } from './fence.js';
 import { createHeartbeat, type Heartbeat } from './heartbeat.js';
@@ -24,6 +24,8 @@ import { createMeters, type Meters } from './meters.js';
 import { createAdmission } from './passwords/admission.js';
 import { createBlocklist } from './passwords/blocklist.js';
 import { createCheck } from './passwords/check.js';
+import { createTranslate, readDeclaration } from './passwords/formats/translate.js';
+import { createKeyRing } from './passwords/keys.js';
 import { createLock } from './passwords/lock.js';
 import { createMigrate } from './passwords/migrate.js';
 import { createPolicy, type Policy } from './passwords/policy.js';
@@ -79,14 +81,31 @@ const warmUp = async (threads: Threads, policy: Policy) => {
   return { decoy, tookMs: performance.now() - startedAt };
 };
 
+/** The store of password records; a format that is declared for its texts is checked first. */
+const openStoreOf = ({ credentials: settings }: Config, redis: RedisClient, log: Log) => {
+  const format = settings.table?.format;
+  const translate = createTranslate(format === undefined ? undefined : readDeclaration(format));
+  return openCredentials({ settings, redis, translate, log });
+};
+
 /** Everything that needs a hash thread. */
 const createPasswords = async (
   { config, lifecycle, log, openThreads = createThreads }: Given,
   { redis, meters }: { redis: RedisClient; meters: Meters },
 ) => {
   const { target, threads: count, hashMemoryBytes: memoryBytes } = config;
-  const credentials = createCredentials({ redis });
-  const policy = createPolicy({ target, blocklist: createBlocklist(config.blocklistFile) });
+  const { credentials, close } = await openStoreOf(config, redis, log);
+  lifecycle.onStop('credentials', close);
+  const blocklist = createBlocklist(config.blocklistFile);
+  const keys = createKeyRing({
+    keys: config.passwordKeys,
+    pepper: config.passwordPepper,
+    onMissing: (id) => {
+      meters.keyMissing();
+      log.error({ key: id, alarm: true }, 'a record needs a key that is not in PASSWORD_KEYS');
+    },
+  });
+  const policy = createPolicy({ target, blocklist, pepper: keys.pepper, norm: credentials.norm });
   const lockClients = openLockClients(config.lockRedisUrls, log);
   lifecycle.onStop('lock servers', () => Promise.all(lockClients.map(quitRedis)));
   const lock = createLock({ clients: lockClients, log });
@@ -101,7 +120,7 @@ const createPasswords = async (
     send: threads.send,
     watch: meters.watch,
   });
-  const check = createCheck({ admission, decoy, log });
+  const check = createCheck({ admission, decoy, keys, log });
   const migrate = createMigrate({
     credentials,
     admission,
@@ -111,7 +130,7 @@ const createPasswords = async (
     log,
   });
   const idle = () => admission.idle().then(migrate.idle);
-  return { credentials, policy, threads, admission, check, migrate, idle };
+  return { credentials, keys, policy, threads, admission, check, migrate, idle };
 };
 
 type Parts = Awaited<ReturnType<typeof createPasswords>> & {
@@ -174,6 +193,7 @@ const openDoors = async (given: Given, parts: Parts, socket: SocketEndpoint) => 
     log,
   });
   lifecycle.onStop('certificate', tcp.close);
+  parts.meters.watchCertificate(tcp.certificateEnd);
   const stop = (ms: number) => Promise.all([http.stop(ms), tcp.stop(ms)]);
   return { endpoints: [...endpoints, tcp.endpoint], stop };
 };

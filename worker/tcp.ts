@@ -8,7 +8,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import { hostname } from 'node:os';
 import type { TLSSocket } from 'node:tls';
 import { type Address, formatAddress } from '../shared/address.js';
-import type { CertificateFiles } from '../shared/certificate.js';
+import { type CertificateFiles, endOf } from '../shared/certificate.js';
 import type { createHttp, HttpOptions } from '../shared/http.js';
 import {
   gatewayName,
@@ -100,7 +100,13 @@ export const openTcp = async (options: {
   /** Makes the server that knows the routes. */
   serve: Serve;
   log: Log;
-}): Promise<{ endpoint: Endpoint; stop: Http['stop']; close: () => void }> => {
+}): Promise<{
+  endpoint: Endpoint;
+  stop: Http['stop'];
+  close: () => void;
+  /** Of the certificate in force, in seconds since 1970. */
+  certificateEnd: () => number | undefined;
+}> => {
   const { settings, nodeId, serve, log } = options;
   const { tls: files } = settings;
   const wanted = `this node is ${nodeId}: set NODE_ID, or see floodgate certs node`;
@@ -113,5 +119,6 @@ export const openTcp = async (options: {
     endpoint: identity ? { tcp, name: identity.name() } : { tcp },
     stop: http.stop,
     close: () => identity?.close(),
+    certificateEnd: () => identity && endOf(identity.certificate()),
   };
 };

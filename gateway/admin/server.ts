@@ -2,7 +2,7 @@
  * Composition root of the admin child: metrics of the whole fleet, nodes and users. Nothing of it
  * is on the public port; every call needs ADMIN_TOKEN, a scrape also takes METRICS_TOKEN.
  */
-import { readCertificate } from '../../shared/certificate.js';
+import { type Certificate, readCertificate } from '../../shared/certificate.js';
 import { createHttp } from '../../shared/http.js';
 import type { Lifecycle } from '../../shared/lifecycle.js';
 import { listen } from '../../shared/listen.js';
@@ -20,7 +20,7 @@ import { createNodes } from '../nodes/submit.js';
 import { createObserve } from '../observe.js';
 import { openBackup, openUserSessions } from '../open-backup.js';
 import { createResets } from '../resets.js';
-import { keepCertificate, openGatewayIdentity } from '../tls.js';
+import { keepCertificate, openGatewayIdentity, watchEnds } from '../tls.js';
 import { loadKeys } from '../tokens/keys.js';
 import { createPublish } from '../tokens/revocations.js';
 import { createKeyDesk } from '../tokens/rotation.js';
@@ -62,6 +62,9 @@ export const startAdmin = async ({
   const { defaultScopes, kek, previousKek, tokenAlg: alg, keyIntervalMs: intervalMs } = config;
   const keys = await patiently(() => loadKeys({ redis, kek, previousKek, alg, intervalMs }));
 
+  let certificate = config.tls && readCertificate(config.tls);
+  watchEnds(metrics, { public: () => certificate, nodes: () => identity?.certificate() });
+
   const http = createHttp({
     routes: [
       createMetricsRoute({ gather, own: metrics.json }),
@@ -74,9 +77,14 @@ export const startAdmin = async ({
     log,
     before: createGate(config),
     observe: createObserve({ metrics, log, addresses }),
-    ...(config.tls ? { tls: readCertificate(config.tls) } : {}),
+    ...(certificate ? { tls: certificate } : {}),
   });
-  if (config.tls) lifecycle.onStop('certificate', keepCertificate(config.tls, http.server, log));
+  if (config.tls) {
+    const changed = (next: Certificate) => {
+      certificate = next;
+    };
+    lifecycle.onStop('certificate', keepCertificate(config.tls, http.server, log, changed));
+  }
   lifecycle.onMessage((message) => {
     if (!isMessage(message)) return;
     if (message.t === 'ping') lifecycle.tell({ t: 'pong' });

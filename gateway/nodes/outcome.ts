@@ -36,6 +36,7 @@ export const rows = {
   bad_answer: { retry: 'never', learned: 'failure' },
   unexpected: { retry: 'never', learned: 'neutral' },
   rejected: { retry: 'never', learned: 'neutral' },
+  key_missing: { retry: 'free', learned: 'neutral' },
   store_lost: { retry: 'write', learned: 'neutral' },
   aborted: { retry: 'never', learned: 'neutral' },
 } as const satisfies Record<
@@ -71,6 +72,9 @@ const known: Record<string, (body: Body) => Failure | undefined> = {
   '503 overloaded': (body) => (body.started === false ? readRefusal(body) : undefined),
   '503 store_unavailable': () =>
     fail('store_lost', new AppError('store_unavailable', { detail: 'at the node' })),
+  // Another node may have it already. The caller learns no more than that nothing is known.
+  '503 key_missing': () =>
+    fail('key_missing', new AppError('temporarily_unavailable', { detail: 'a password key' })),
   '400 bad_request': (body) => fail('rejected', readReason(body)),
   '401 not_authenticated': () => ({
     ...fail('stale_boot', new AppError('no_node', { detail: 'it does not know us' })),

@@ -97,13 +97,13 @@ export const createLogin = (parts: Parts): Route => {
       const { wantsCookie, critical } = wanted;
       if (wantsCookie) origins.guard(ctx.req);
       checkPassword('password', password);
-      const { u } = accounts(username);
+      const { name, u } = accounts(username);
       ctx.facts = { account: u };
       const work: Work = {
         kind: 'login',
         u,
         class: devices.isKnown(u, device_token) ? 'device' : 'login',
-        body: { u, password },
+        body: { u, name, password },
       };
       const caller = addresses.callerOf(ctx.req);
       const cookie = wantsCookie ? cookies.issue() : undefined;

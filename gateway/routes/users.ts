@@ -33,7 +33,7 @@ export const createUsers = ({
       kind: 'register',
       u,
       class: 'register',
-      body: { u, password, user_id: newUserId(u), scopes: defaultScopes },
+      body: { u, name, password, user_id: newUserId(u), scopes: defaultScopes },
     } as const;
     const { verdict, release } = await attempts.run(ctx, work, addresses.callerOf(ctx.req));
     await release();

@@ -20,7 +20,7 @@ export const makeAuthority = async (t: Test) => {
   const { makeCa, issue }: Tools = await import(toolsUrl);
   const dir = mkdtempSync(join(tmpdir(), 'fg-certs-'));
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
-  const ca = await makeCa();
+  let ca = await makeCa();
   const caFile = join(dir, 'ca.pem');
   writeFileSync(caFile, ca.cert);
 
@@ -43,9 +43,18 @@ export const makeAuthority = async (t: Test) => {
     return paths;
   };
 
+  /** The next pairs are of a new CA; whom to trust, `trust` says. */
+  const changeCa = async (): Promise<{ before: Pair; after: Pair }> => {
+    const before = ca;
+    ca = await makeCa();
+    return { before, after: ca };
+  };
+
   return {
     dir,
     ca,
+    changeCa,
+    trust: (...cas: Pair[]) => put(caFile, cas.map(({ cert }) => cert).join('')),
     caFile,
     make,
     gateway: () => make('gateway', 'floodgate://gateway', 'client'),

@@ -19,6 +19,7 @@ import {
 import { AppError } from '../../shared/errors.js';
 import type { Load, WorkClass } from '../../shared/protocol.js';
 import type { Cost } from './recipes/recipe.js';
+import { createSchedule } from './schedule.js';
 import type { Work } from './task.js';
 import type { Done } from './threads.js';
 
@@ -51,9 +52,16 @@ export type Watch = {
   served: (kind: string, tookMs: number, queuedMs: number) => void;
 };
 
-/** A migration never queues, because nobody waits for it: see `hasRoom`. */
+/** Without a share: only what `hasRoom` finds, because nobody waits for it. */
 const shares: Readonly<Record<AdmissionClass, number>> = { ...budgetShares, migration: 0 };
 const alpha = 0.1;
+/** A hash that took more than so many times what was expected is counted as so many times. */
+const maxSurprise = 4;
+/**
+ * An estimate above this does not refuse a request by itself: it may be wrong (the machine slept while
+ * the first hash ran), and a node that refuses everything would never learn.
+ */
+const maxDoubtMs = 1000;
 /** One step in the queue must not wait behind a hash dearer than this many default ones. */
 const maxRelativeAhead = 4;
 /** Keys come from stored records; the default and the common ones are seen first. */
@@ -91,10 +99,13 @@ export const createAdmission = (options: {
   const estimate = (cost: Cost): number =>
     measured.get(cost.key) ?? (cost.relative / defaultCost.relative) * serviceMs();
 
+  /** What a hash takes that was suspended with its process says nothing about the next one. */
   const learn = (cost: Cost, tookMs: number) => {
     const known = measured.get(cost.key);
-    if (known !== undefined) measured.set(cost.key, known + alpha * (tookMs - known));
-    else if (measured.size < maxKnownCosts) measured.set(cost.key, tookMs);
+    const expected = known ?? estimate(cost);
+    const believed = Math.min(tookMs, maxSurprise * expected);
+    if (known !== undefined) measured.set(cost.key, known + alpha * (believed - known));
+    else if (measured.size < maxKnownCosts) measured.set(cost.key, believed);
   };
 
   const leftMs = (slot: Slot, at: number): number =>
@@ -107,10 +118,10 @@ export const createAdmission = (options: {
   /** How long a hash that arrives now would wait for a thread. */
   const waitMs = (at: number): number => {
     if (inflight() < slots.length) return 0;
-    let work = reserved * serviceMs();
-    for (const slot of slots) work += leftMs(slot, at);
-    for (const job of queue) work += job.estimateMs;
-    return work / slots.length;
+    const schedule = createSchedule(slots.map((slot) => leftMs(slot, at)));
+    for (const job of queue) schedule.add(job.estimateMs);
+    for (let i = 0; i < reserved; i++) schedule.add(serviceMs());
+    return schedule.startsIn();
   };
 
   /**
@@ -141,12 +152,12 @@ export const createAdmission = (options: {
     const service = serviceMs();
     const isBurst = at - lastEmptyAt <= burstMemoryMs;
     const budget = isBurst ? burstBudgetMs(service) : sustainedBudgetMs(service);
-    if (cls === 'migration' ? !hasRoom() : wait > budget * shares[cls]) {
+    if (shares[cls] === 0 ? !hasRoom() : wait > budget * shares[cls]) {
       // Classes that are refused sooner say nothing about how full it is for the others.
       if (shares[cls] >= budgetShares.login) lastFullAt = at;
       throw refuse(cls, 'full', wait);
     }
-    if (at + wait + service > deadlineAt) throw refuse(cls, 'late', wait);
+    if (at + wait + Math.min(service, maxDoubtMs) > deadlineAt) throw refuse(cls, 'late', wait);
     watch?.decided(cls, 'admitted', wait);
     reserved++;
     return { class: cls, deadlineAt, isGone, isReserved: true };
@@ -188,7 +199,7 @@ export const createAdmission = (options: {
   const reasonToDrop = (job: Job, slot: Slot, at: number): Decision | undefined => {
     if (job.ticket.isGone()) return 'client_left';
     // At most the default cost: a deadline that only dear hashes miss would tell who has one.
-    const takesMs = Math.min(job.estimateMs, serviceMs());
+    const takesMs = Math.min(job.estimateMs, serviceMs(), maxDoubtMs);
     return at + leftMs(slot, at) + takesMs > job.ticket.deadlineAt ? 'late_queued' : undefined;
   };
 

@@ -3,10 +3,11 @@
  * record that cannot be used get a decoy with the current parameters, a disabled account its own
  * hash, and only at the end is it asked whether there was anything to match.
  */
-import type { Credential } from '../credentials.js';
+import type { Credential } from '../credentials/credentials.js';
 import type { Admission, Ticket } from './admission.js';
 import type { StoredHash } from './formats/format.js';
 import { isUsable, readHash } from './formats/formats.js';
+import type { KeyRing } from './keys.js';
 import { toOpaque } from './policy.js';
 
 /** `hash` is what a right password was verified against. */
@@ -20,13 +21,14 @@ export const createCheck = (options: {
   admission: Admission;
   /** A hash of a password that nobody knows, made with the current parameters. */
   decoy: string;
+  keys: Pick<KeyRing, 'need'>;
   log: Logs;
 }) => {
-  const { admission, log } = options;
+  const { admission, keys, log } = options;
   const decoy = readHash(options.decoy);
   if (!isUsable(decoy)) throw new Error('the decoy is not a usable hash');
 
-  /** Throws AppError overloaded, with nothing started. */
+  /** Throws AppError overloaded or key_missing, with nothing started. */
   return async (
     ticket: Ticket,
     credential: Credential | undefined,
@@ -37,8 +39,9 @@ export const createCheck = (options: {
       log.error({ user_id: credential.userId, problem: hash }, 'a stored hash cannot be used');
     const usable = isUsable(hash) ? hash : undefined;
     const text = credential?.norm === 'raw' ? password : toOpaque(password);
-    const { cost, verify } = usable ?? decoy;
-    const isMatch = (await admission.run(ticket, verify(text), cost)) === true;
+    const { cost, keyIds, verify } = usable ?? decoy;
+    const work = verify(text, keys.need(keyIds));
+    const isMatch = (await admission.run(ticket, work, cost)) === true;
     if (usable === undefined || !isMatch || !credential?.isActive) return denied;
     return { outcome: 'ok', hash: usable };
   };

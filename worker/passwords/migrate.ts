@@ -13,7 +13,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { codeOf } from '../../shared/errors.js';
-import type { Credential, Credentials } from '../credentials.js';
+import type { Credential, Credentials } from '../credentials/credentials.js';
 import type { Admission, Ticket } from './admission.js';
 import type { StoredHash } from './formats/format.js';
 import type { Lock } from './lock.js';
@@ -78,7 +78,7 @@ export const createMigrate = (options: {
       const hash = await hashOf(password, deadlineAt);
       if (hash === undefined) return 'failed';
       if (!held.isHeld()) return 'skipped_lock';
-      return (await credentials.replaceHash(u, seen, hash)) ? 'migrated' : 'lost_race';
+      return (await credentials.replaceHash(u, seen, hash, policy.norm)) ? 'migrated' : 'lost_race';
     } finally {
       await held.release();
     }

@@ -4,8 +4,10 @@
  * No composition rules, and every code point is allowed (NIST SP 800-63B).
  */
 import { AppError } from '../../shared/errors.js';
+import type { Norm } from '../credentials/credentials.js';
 import type { Blocklist } from './blocklist.js';
 import type { Target } from './formats/format.js';
+import type { Pepper } from './keys.js';
 import { argon2Cost } from './recipes/argon2.js';
 import type { Cost } from './recipes/recipe.js';
 import type { Work } from './task.js';
@@ -37,9 +39,21 @@ const countCodePoints = (text: string): number => {
   return count;
 };
 
-export const createPolicy = ({ target, blocklist }: { target: Target; blocklist: Blocklist }) => {
-  const cost: Cost = argon2Cost(target.memoryKiB, target.passes);
-  const { memoryKiB, passes, lanes } = target;
+export const createPolicy = (options: {
+  target: Omit<Target, 'pepper'>;
+  blocklist: Blocklist;
+  /** The key of new hashes. */
+  pepper?: Pepper | undefined;
+  /** What new hashes are made over: OpaqueString, or the bytes as sent. */
+  norm?: Norm;
+}) => {
+  const { blocklist, pepper, norm = 'nfc' } = options;
+  const { memoryKiB, passes, lanes } = options.target;
+  const cost: Cost = argon2Cost(memoryKiB, passes);
+  const target: Target = {
+    ...{ memoryKiB, passes, lanes },
+    ...(pepper === undefined ? {} : { pepper: pepper.id }),
+  };
 
   /** AppError bad_request naming the rule; `field` is the body field's name. */
   const checkNew = (field: string, password: string): void => {
@@ -52,14 +66,13 @@ export const createPolicy = ({ target, blocklist }: { target: Target; blocklist:
       throw new AppError('bad_request', { reason: 'password_common', field });
   };
 
-  /** The work that makes a new hash of this password; such records carry norm `nfc`. */
-  const hashWork = (password: string): Work => [
-    'hash',
-    toOpaque(password),
-    memoryKiB,
-    passes,
-    lanes,
-  ];
+  /** The work that makes a new hash of this password; such records carry `norm`. */
+  const hashWork = (password: string): Work => {
+    const text = norm === 'nfc' ? toOpaque(password) : password;
+    return pepper === undefined
+      ? ['hash', text, memoryKiB, passes, lanes]
+      : ['hash', text, memoryKiB, passes, lanes, pepper];
+  };
 
-  return { target, cost, checkNew, hashWork };
+  return { target, cost, norm, checkNew, hashWork };
 };

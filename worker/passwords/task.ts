@@ -8,8 +8,12 @@ import type { MessagePort } from 'node:worker_threads';
 import { hashRawSync, hashSync } from '@node-rs/argon2';
 import { hashSync as bcryptSync } from '@node-rs/bcrypt';
 import { readBcrypt64 } from './formats/strict.js';
+import type { Pepper } from './keys.js';
+import { libcrypt } from './libcrypt.js';
+import { toBase64 } from './recipes/params.js';
 import type { Argon2Options, Keys, Recipe, Tools } from './recipes/recipe.js';
 import { kindOf } from './recipes/recipes.js';
+import { type Wrap, wrapTag } from './recipes/wrap.js';
 
 export type Work =
   | readonly [
@@ -19,10 +23,18 @@ export type Work =
       password: string | Uint8Array,
       keys: Keys,
     ]
-  | readonly ['hash', password: string, memoryKiB: number, passes: number, lanes: number]
+  | readonly [
+      'hash',
+      password: string,
+      memoryKiB: number,
+      passes: number,
+      lanes: number,
+      pepper?: Pepper,
+    ]
+  | readonly ['wrap', params: Wrap, digest: Uint8Array, bytes: number, keys: Keys]
   | readonly ['ping'];
 
-/** What a thread answers: does the password match, the new hash, or what went wrong. */
+/** What a thread answers: does the password match, the new hash or tag (in base64), or what went wrong. */
 export type Answer = boolean | string | Error;
 
 const variants: Readonly<Record<string, 0 | 1 | 2>> = { d: 0, i: 1, id: 2 };
@@ -46,7 +58,7 @@ const bcrypt = (password: Uint8Array, cost: number, salt: Uint8Array): Uint8Arra
   return digest;
 };
 
-const tools: Tools = { argon2, bcrypt };
+const tools: Tools = { argon2, bcrypt, crypt: libcrypt };
 
 const verify = (
   recipe: Recipe,
@@ -59,13 +71,24 @@ const verify = (
   return timingSafeEqual(kindOf(recipe).derive(recipe.params, bytes, given), digest);
 };
 
+/** The library uses a secret, but does not write which: PHC names it by `keyid`, in base64. */
+const nameKey = (hash: string, id: string): string =>
+  hash.replace(/,p=\d+\$/, (lanes) => `${lanes.slice(0, -1)},keyid=${toBase64(Buffer.from(id))}$`);
+
 export const runWork = (work: Work): boolean | string => {
   switch (work[0]) {
     case 'verify':
       return verify(work[1], work[2], work[3], work[4]);
     case 'hash': {
-      const [, password, memoryCost, timeCost, parallelism] = work;
-      return hashSync(password, { memoryCost, timeCost, parallelism, outputLen: 32 });
+      const [, password, memoryCost, timeCost, parallelism, pepper] = work;
+      const parameters = { memoryCost, timeCost, parallelism, outputLen: 32 };
+      return pepper === undefined
+        ? hashSync(password, parameters)
+        : nameKey(hashSync(password, { ...parameters, secret: pepper.bytes }), pepper.id);
+    }
+    case 'wrap': {
+      const [, params, digest, bytes, keys] = work;
+      return toBase64(wrapTag(params, digest, { bytes, keys, tools }));
     }
     case 'ping':
       return true;

@@ -9,16 +9,18 @@ import type { Route } from '../../shared/http.js';
 import {
   bareVerdict,
   checkAccountKey,
+  checkName,
   checkScopes,
   checkUserId,
   readAttempt,
   type SendVerdict,
 } from '../attempt.js';
-import type { Credentials, NewCredential, Norm } from '../credentials.js';
+import type { Credentials, Norm, Status } from '../credentials/credentials.js';
 import { isUsable, readHash } from '../passwords/formats/formats.js';
 
 const fields = {
   u: true,
+  name: false,
   user_id: true,
   hash: true,
   norm: false,
@@ -33,7 +35,7 @@ const oneOf = <T extends string>(field: string, value: string, values: readonly 
 };
 
 const norms: readonly Norm[] = ['raw', 'nfc'];
-const statuses: readonly NewCredential['status'][] = ['active', 'disabled'];
+const statuses: readonly Status[] = ['active', 'disabled'];
 
 export const createImport = (parts: {
   credentials: Credentials;
@@ -48,6 +50,7 @@ export const createImport = (parts: {
       const { id } = readAttempt(ctx);
       const {
         u,
+        name,
         user_id,
         hash,
         norm = 'raw',
@@ -56,15 +59,18 @@ export const createImport = (parts: {
       } = readFields(body, fields);
       const read = readHash(hash);
       if (!isUsable(read)) throw new AppError('bad_request', { reason: read });
-      const created = await credentials.create(checkAccountKey(u), {
+      const record = {
+        name: checkName(name),
         userId: checkUserId(user_id),
         hash,
         norm: oneOf('norm', norm, norms),
         scopes: checkScopes(scopes),
         attempt: id,
         status: oneOf('status', status, statuses),
-      });
-      if (created.outcome === 'exists') return sendVerdict(ctx, bareVerdict(id, 'exists'));
+      };
+      const rows = [{ u: checkAccountKey(u), record }];
+      const [created] = await credentials.createMany(rows, 'insert');
+      if (created?.outcome !== 'ok') return sendVerdict(ctx, bareVerdict(id, 'exists'));
       const { outcome, userId, gen } = created;
       const granted = created.scopes;
       return sendVerdict(ctx, { attempt_id: id, outcome, user_id: userId, gen, scopes: granted });

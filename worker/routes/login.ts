@@ -1,13 +1,19 @@
 /** POST /login: is this the password of account `u`? An outdated hash is migrated after the answer. */
 import { checkPassword, readFields } from '../../shared/fields.js';
 import type { Route } from '../../shared/http.js';
-import { bareVerdict, checkAccountKey, readAttempt, type SendVerdict } from '../attempt.js';
-import type { Credentials } from '../credentials.js';
+import {
+  bareVerdict,
+  checkAccountKey,
+  checkName,
+  readAttempt,
+  type SendVerdict,
+} from '../attempt.js';
+import type { Credentials } from '../credentials/credentials.js';
 import type { Admission } from '../passwords/admission.js';
 import type { Check } from '../passwords/check.js';
 import type { Migrate } from '../passwords/migrate.js';
 
-const fields = { u: true, password: true } as const;
+const fields = { u: true, name: false, password: true } as const;
 
 export const createLogin = (parts: {
   credentials: Credentials;
@@ -23,12 +29,13 @@ export const createLogin = (parts: {
     body: 'json',
     handle: async (ctx, body) => {
       const attempt = readAttempt(ctx);
-      const { u, password } = readFields(body, fields);
+      const { u, name, password } = readFields(body, fields);
       checkAccountKey(u);
+      checkName(name);
       checkPassword('password', password);
       const ticket = admission.enter(attempt.class, attempt.deadlineAt, attempt.isGone);
       try {
-        const credential = await credentials.find(u);
+        const credential = await credentials.find(u, name);
         const checked = await check(ticket, credential, password);
         if (checked.outcome === 'denied' || credential === undefined)
           return sendVerdict(ctx, bareVerdict(attempt.id, 'denied'));

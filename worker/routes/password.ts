@@ -15,7 +15,7 @@ import {
   readAttempt,
   type SendVerdict,
 } from '../attempt.js';
-import type { Credential, Credentials } from '../credentials.js';
+import type { Credential, Credentials } from '../credentials/credentials.js';
 import type { Admission, Ticket } from '../passwords/admission.js';
 import type { Check } from '../passwords/check.js';
 import { createHashNew } from '../passwords/hash-new.js';
@@ -41,7 +41,8 @@ export const createPassword = (parts: {
 
   /** The new password is stored already, as a hash that we wrote. */
   const isRepeat = async (ticket: Ticket, credential: Credential | undefined, password: string) =>
-    (await check(ticket, credential, password)).outcome === 'ok' && credential?.norm === 'nfc';
+    (await check(ticket, credential, password)).outcome === 'ok' &&
+    credential?.norm === policy.norm;
 
   /** The account after the change, or undefined when the current password is not right. */
   const change = async (wish: Change, attempt: Attempt, ticket: Ticket): Promise<Changed> => {

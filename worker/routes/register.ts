@@ -7,17 +7,18 @@ import type { Route } from '../../shared/http.js';
 import {
   bareVerdict,
   checkAccountKey,
+  checkName,
   checkScopes,
   checkUserId,
   readAttempt,
   type SendVerdict,
 } from '../attempt.js';
-import type { Credentials } from '../credentials.js';
+import type { Credentials } from '../credentials/credentials.js';
 import type { Admission } from '../passwords/admission.js';
 import { createHashNew } from '../passwords/hash-new.js';
 import type { Policy } from '../passwords/policy.js';
 
-const fields = { u: true, password: true, user_id: true, scopes: true } as const;
+const fields = { u: true, name: false, password: true, user_id: true, scopes: true } as const;
 
 export const createRegister = (parts: {
   credentials: Credentials;
@@ -33,23 +34,25 @@ export const createRegister = (parts: {
     body: 'json',
     handle: async (ctx, body) => {
       const attempt = readAttempt(ctx);
-      const { u, password, user_id, scopes } = readFields(body, fields);
+      const { u, name, password, user_id, scopes } = readFields(body, fields);
       checkAccountKey(u);
+      checkName(name);
       checkUserId(user_id);
       checkScopes(scopes);
       checkPassword('password', password);
       policy.checkNew('password', password);
       const ticket = admission.enter(attempt.class, attempt.deadlineAt, attempt.isGone);
       try {
-        const found = await credentials.find(u);
+        const found = await credentials.find(u, name);
         if (found !== undefined && found.attempt !== attempt.id)
           return sendVerdict(ctx, bareVerdict(attempt.id, 'exists'));
         // A repeat of an attempt that did write needs no second hash: `create` finds the first.
         const hash = found?.hash ?? (await hashNew(ticket, password));
         const created = await credentials.create(u, {
+          name: name ?? '',
           userId: user_id,
           hash,
-          norm: 'nfc',
+          norm: policy.norm,
           scopes,
           attempt: attempt.id,
           status: 'active',

@@ -15,7 +15,7 @@ import {
   readAttempt,
   type SendVerdict,
 } from '../attempt.js';
-import type { Credential, Credentials } from '../credentials.js';
+import type { Credential, Credentials } from '../credentials/credentials.js';
 import type { Admission, Ticket } from '../passwords/admission.js';
 import { createHashNew } from '../passwords/hash-new.js';
 import type { Policy } from '../passwords/policy.js';

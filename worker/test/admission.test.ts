@@ -306,6 +306,16 @@ t.test('a dear hash is charged to those who come later, not refused itself', asy
   t.same(await Promise.all([first, second]), [true, true]);
 });
 
+t.test('one dear hash does not make the other threads look busy', async (t) => {
+  const world = createWorld({ slots: 8 });
+  // 20 s of work: divided by eight it would be a wait of two and a half.
+  const veryDear: Cost = { key: 'very dear', relative: 2000, bytes: mib };
+  world.submit('login', veryDear, forever, 20_000);
+  for (let i = 0; i < 7; i++) world.submit();
+  t.equal(world.admission.load().queueMs, 10, 'the other seven end in 10 ms');
+  t.equal(world.refusal(), undefined);
+});
+
 t.test('dear hashes wait for memory, a single one never', async (t) => {
   const world = createWorld({ slots: 4, memoryBytes: 250 * mib });
   let done = 0;
@@ -330,6 +340,21 @@ t.test('the service time follows what is measured, by kind of hash', async (t) =
   t.equal(world.admission.load().serviceMs, 20, 'a dear hash says nothing about the default');
   world.submit('login', dear);
   t.equal(world.admission.load().queueMs, 200, 'measured, not 20 times the default');
+});
+
+t.test('a node that slept while it hashed goes on as before', async (t) => {
+  const world = createWorld({ slots: 1, hashMs: 10 });
+  const inTime = () => world.refusal('login', world.now() + 2500) === undefined;
+  world.submit('login', cheap, forever, 5000);
+  await world.pass(5000);
+  t.ok(world.admission.load().serviceMs <= 40, 'one sleep is no measure');
+  t.equal(inTime(), true);
+  const slow = createWorld({ slots: 1, hashMs: 5000 });
+  for (let i = 0; i < 40; i++) {
+    slow.submit('login', cheap, slow.now() + 2500, 10);
+    await slow.pass(10);
+  }
+  t.ok(slow.admission.load().serviceMs < 100, 'a wrong first guess is unlearned');
 });
 
 t.test('a thread that dies fails what it held, and its slot goes on', async (t) => {

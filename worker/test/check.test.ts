@@ -1,8 +1,9 @@
 import t from 'tap';
-import type { Credential } from '../credentials.js';
+import type { Credential } from '../credentials/credentials.js';
 import { createAdmission, type Ticket } from '../passwords/admission.js';
 import { createCheck } from '../passwords/check.js';
 import { isUsable, readHash } from '../passwords/formats/formats.js';
+import { createKeyRing } from '../passwords/keys.js';
 import { argon2Cost } from '../passwords/recipes/argon2.js';
 import { runWork, type Work } from '../passwords/task.js';
 
@@ -21,6 +22,7 @@ const credential = (change: Partial<Credential> = {}): Credential => ({
   attempt: '',
   gen: 1,
   isActive: true,
+  name: '',
   ...change,
 });
 
@@ -44,7 +46,7 @@ const createSetup = () => {
     },
   });
   const log = { error: (fields: object) => void problems.push(fields) };
-  const check = createCheck({ admission, decoy, log });
+  const check = createCheck({ admission, decoy, keys: createKeyRing({ keys: {} }), log });
   const enter = (): Ticket => admission.enter('login', Number.POSITIVE_INFINITY, () => false);
   const outcome = async (found: Credential | undefined, password: string) =>
     (await check(enter(), found, password)).outcome;

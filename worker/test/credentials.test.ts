@@ -4,141 +4,102 @@ import { createLog } from '../../shared/log.js';
 import { connectRedis } from '../../shared/redis.js';
 import { whenReady } from '../../shared/redis-calls.js';
 import { startRedis } from '../../shared/test/redis-server.js';
-import { createCredentials, type NewCredential } from '../credentials.js';
+import { openCredentials } from '../credentials/open.js';
+import { createRedisCredentials } from '../credentials/redis.js';
+import type { CredentialsSettings } from '../credentials/settings.js';
+import { testStore } from './conformance.js';
 import { newId } from './node.js';
+import { noPostgres, startPostgres } from './postgres-server.js';
 
 const log = createLog({ level: 'silent', role: 'test' });
-const redis = await startRedis(t);
-const client = connectRedis({ url: redis.url, name: 'test', log });
-t.teardown(() => client.disconnect());
-await whenReady(client, 2000);
-const credentials = createCredentials({ redis: client });
+const server = await startRedis(t);
+const redis = connectRedis({ url: server.url, name: 'test', log, commandTimeoutMs: 5000 });
+t.teardown(() => redis.disconnect());
+await whenReady(redis, 5000);
 
-const record = (attempt = newId()): NewCredential => ({
-  userId: 'u_1',
-  hash: 'first',
-  norm: 'nfc',
-  scopes: 'account',
-  attempt,
-  status: 'active',
-});
-
-const create = async () => {
-  const u = newId();
-  await credentials.create(u, record());
-  const found = await credentials.find(u);
-  if (found === undefined) throw new Error('the record is not there');
-  return { u, found };
+/** A busy machine is not the subject. */
+const limits = { readMs: 5000, writeMs: 5000, bulkMs: 10_000 };
+const same = (text: string) => text;
+const open = async (settings: CredentialsSettings) => {
+  const { credentials, close } = await openCredentials({
+    settings,
+    redis,
+    translate: same,
+    log,
+    limits,
+  });
+  t.teardown(close);
+  return credentials;
 };
 
-t.test('what was created is found', async (t) => {
-  const u = newId();
-  t.equal(await credentials.find(u), undefined);
-  const made = await credentials.create(u, record('attempt-1'));
-  t.same(made, { outcome: 'ok', userId: 'u_1', scopes: 'account', gen: 1 });
-  t.same(await credentials.find(u), {
-    userId: 'u_1',
-    hash: 'first',
-    version: '1',
-    norm: 'nfc',
-    scopes: 'account',
-    attempt: 'attempt-1',
-    gen: 1,
-    isActive: true,
+const table = {
+  ...{ table: 'app.users', id: 'id', login: 'login', hash: 'pass', isLower: false },
+  ...{ status: undefined, version: undefined, format: undefined, defaultScopes: 'account' },
+};
+const foreign = `
+CREATE SCHEMA app;
+CREATE TABLE app.users (id serial PRIMARY KEY, login text UNIQUE NOT NULL, pass text NOT NULL,
+  seen timestamptz DEFAULT now());
+CREATE TABLE app."Members" ("Key" varchar(64) PRIMARY KEY, "E-Mail" varchar(320) NOT NULL,
+  pw varchar(255), state smallint NOT NULL, ver integer NOT NULL DEFAULT 0);
+CREATE UNIQUE INDEX ON app."Members" (lower("E-Mail"))`;
+const members = {
+  ...table,
+  ...{
+    table: 'app.Members',
+    id: 'Key',
+    login: 'E-Mail',
+    hash: 'pw',
+    version: 'ver',
+    isLower: true,
+  },
+  status: { column: 'state', active: ['1', '2'] },
+};
+
+t.test('Redis', async (t) => {
+  testStore(t, { credentials: createRedisCredentials({ redis }), redis, isForeign: false });
+
+  t.test('a store that hangs is given up on', async (t) => {
+    const own = await startRedis(t);
+    const hung = connectRedis({ url: own.url, name: 'hung', log });
+    t.teardown(() => hung.disconnect());
+    await whenReady(hung, 5000);
+    const parts = createRedisCredentials({ redis: hung });
+    process.kill(own.pid(), 'SIGSTOP');
+    t.equal(await parts.find(newId()).catch(codeOf), 'store_unavailable');
+    process.kill(own.pid(), 'SIGCONT');
+  });
+
+  t.test('a store that is away is said to be, at once', async (t) => {
+    const own = await startRedis(t);
+    const lost = connectRedis({ url: own.url, name: 'lost', log });
+    t.teardown(() => lost.disconnect());
+    await whenReady(lost, 5000);
+    const parts = createRedisCredentials({ redis: lost });
+    await own.stop('SIGKILL');
+    t.equal(await parts.find(newId()).catch(codeOf), 'store_unavailable');
   });
 });
 
-t.test('creating is idempotent by attempt id, and by nothing else', async (t) => {
-  const u = newId();
-  const first = record('attempt-1');
-  await credentials.create(u, first);
-  const again = await credentials.create(u, { ...first, userId: 'u_2', hash: 'second' });
-  t.same(again, { outcome: 'ok', userId: 'u_1', scopes: 'account', gen: 1 });
-  t.same(await credentials.create(u, record('attempt-2')), { outcome: 'exists' });
-  t.match(await credentials.find(u), { hash: 'first', version: '1', gen: 1 });
-});
+t.test('PostgreSQL', { skip: noPostgres }, async (t) => {
+  const postgres = await startPostgres(t);
+  await postgres.ask(foreign);
+  const given = { url: postgres.url, connections: 4 };
 
-t.test('a name used again after deletion continues the generations of the old one', async (t) => {
-  const { u, found } = await create();
-  await credentials.changePassword(u, found, { hash: 'second', attempt: newId() });
-  await client.del(`cred:{${u}}`);
-  t.match(await credentials.create(u, record()), { outcome: 'ok', gen: 3 });
-});
-
-t.test('a hash is replaced only while hash and version are those that were seen', async (t) => {
-  const { u, found } = await create();
-  t.equal(await credentials.replaceHash(u, { ...found, version: '2' }, 'x'), false);
-  t.equal(await credentials.replaceHash(u, { ...found, hash: 'other' }, 'x'), false);
-  t.equal(await credentials.replaceHash(u, found, 'second'), true);
-  t.equal(await credentials.replaceHash(u, found, 'third'), false);
-  t.match(await credentials.find(u), {
-    hash: 'second',
-    version: '2',
-    gen: 1,
-    attempt: found.attempt,
+  t.test('a table of our own', async (t) => {
+    const settings = { ...given, table: undefined };
+    // Several nodes start at once.
+    const [credentials] = await Promise.all([open(settings), open(settings), open(settings)]);
+    if (credentials) testStore(t, { credentials, redis, isForeign: false });
   });
-  t.equal(await credentials.replaceHash(newId(), found, 'x'), false, 'nothing there');
-});
 
-t.test('the version tells apart what the hash alone does not', async (t) => {
-  const { u, found } = await create();
-  const second = { hash: 'second', version: '2' };
-  await credentials.replaceHash(u, found, 'second');
-  await credentials.replaceHash(u, second, 'first');
-  t.equal(await credentials.replaceHash(u, found, 'third'), false);
-});
+  t.test("an operator's table", async (t) => {
+    const credentials = await open({ ...given, table });
+    testStore(t, { credentials, redis, isForeign: true, hasVersions: false });
+  });
 
-t.test('a password change raises the generation once per attempt', async (t) => {
-  const { u, found } = await create();
-  const change = { hash: 'second', attempt: newId() };
-  t.equal(await credentials.changePassword(u, found, change), 2);
-  t.equal(await credentials.changePassword(u, found, change), 2, 'a repeat finds its own write');
-  const other = { hash: 'third', attempt: newId() };
-  t.equal(await credentials.changePassword(u, found, other), undefined, 'a stale one does not');
-  t.match(await credentials.find(u), { hash: 'second', version: '2', gen: 2 });
-});
-
-t.test('a disabled account changes nothing', async (t) => {
-  const { u, found } = await create();
-  await client.hset(`user:{${u}}`, 'status', 'disabled');
-  const change = { hash: 'second', attempt: newId() };
-  t.equal(await credentials.changePassword(u, found, change), undefined);
-  t.match(await credentials.find(u), { hash: 'first', isActive: false });
-});
-
-t.test('of two changes at once one wins, 100 times', async (t) => {
-  for (let i = 0; i < 100; i++) {
-    const { u, found } = await create();
-    const hashes = ['left', 'right'];
-    const gens = await Promise.all(
-      hashes.map((hash) => credentials.changePassword(u, found, { hash, attempt: newId() })),
-    );
-    const winner = hashes.filter((_, index) => gens[index] !== undefined);
-    const now = await credentials.find(u);
-    if (winner.length !== 1 || now?.hash !== winner[0] || now?.gen !== 2)
-      t.fail(`round ${i}: ${gens} ${now?.hash}`);
-  }
-});
-
-t.test('a store that is away is said to be, at once', async (t) => {
-  const own = await startRedis(t);
-  const lost = connectRedis({ url: own.url, name: 'lost', log });
-  t.teardown(() => lost.disconnect());
-  await whenReady(lost, 2000);
-  const parts = createCredentials({ redis: lost });
-  await own.stop('SIGKILL');
-  const startedAt = performance.now();
-  t.equal(await parts.find(newId()).catch(codeOf), 'store_unavailable');
-  t.ok(performance.now() - startedAt < 300);
-});
-
-t.test('a store that hangs is given up on', async (t) => {
-  const own = await startRedis(t);
-  const hung = connectRedis({ url: own.url, name: 'hung', log });
-  t.teardown(() => hung.disconnect());
-  await whenReady(hung, 2000);
-  const parts = createCredentials({ redis: hung });
-  process.kill(own.pid(), 'SIGSTOP');
-  t.equal(await parts.find(newId()).catch(codeOf), 'store_unavailable');
-  process.kill(own.pid(), 'SIGCONT');
+  t.test("an operator's table with everything mapped", async (t) => {
+    const credentials = await open({ ...given, table: members });
+    testStore(t, { credentials, redis, isForeign: true });
+  });
 });

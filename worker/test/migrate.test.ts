@@ -3,8 +3,10 @@ import t from 'tap';
 import { createLog } from '../../shared/log.js';
 import { connectRedis } from '../../shared/redis.js';
 import { whenReady } from '../../shared/redis-calls.js';
+import { createStrong } from '../../shared/strong.js';
 import { startRedis, type TestRedis } from '../../shared/test/redis-server.js';
-import { type Credential, createCredentials } from '../credentials.js';
+import type { Credential, Credentials } from '../credentials/credentials.js';
+import { createRedisCredentials } from '../credentials/redis.js';
 import { createAdmission } from '../passwords/admission.js';
 import { createBlocklist } from '../passwords/blocklist.js';
 import { isUsable, readHash } from '../passwords/formats/formats.js';
@@ -22,14 +24,23 @@ const redis = await startRedis(t);
 const client = connectRedis({ url: redis.url, name: 'test', log });
 t.teardown(() => client.disconnect());
 await whenReady(client, 2000);
-const credentials = createCredentials({ redis: client });
+const credentials = createRedisCredentials({ redis: client });
 const threads = createThreads({ count: 2, log });
 t.teardown(threads.stop);
 const policy = createPolicy({ target: cheap, blocklist: createBlocklist() });
+// A migration is dropped after two seconds, and on a busy machine a thread takes that to start.
+await threads.warm(policy.hashWork(password));
 
 const importUser = async (hash = legacy): Promise<{ u: string; seen: Credential }> => {
   const u = newId();
-  const record = { userId: `x-${u}`, hash, norm: 'raw', scopes: '', attempt: '' } as const;
+  const record = {
+    name: '',
+    userId: `x-${u}`,
+    hash,
+    norm: 'raw',
+    scopes: '',
+    attempt: '',
+  } as const;
   await credentials.create(u, { ...record, status: 'active' });
   const seen = await credentials.find(u);
   if (seen === undefined) throw new Error('the record is not there');
@@ -45,7 +56,7 @@ const openLock = async (urls: readonly string[], commandTimeoutMs = 5000): Promi
 };
 const lock = await openLock([redis.url]);
 
-const createSetup = (given: { lock?: Lock; slots?: number } = {}) => {
+const createSetup = (given: { lock?: Lock; slots?: number; store?: Credentials } = {}) => {
   const admission = createAdmission({
     slots: given.slots ?? 2,
     memoryBytes: 2 ** 30,
@@ -54,7 +65,7 @@ const createSetup = (given: { lock?: Lock; slots?: number } = {}) => {
   });
   const outcomes: MigrationOutcome[] = [];
   const migrate = createMigrate({
-    credentials,
+    credentials: given.store ?? credentials,
     admission,
     lock: given.lock ?? lock,
     policy,
@@ -121,6 +132,20 @@ t.test('an expired lock writes nothing', async (t) => {
   };
   t.equal(await createSetup({ lock: expired }).run(u, seen), 'skipped_lock');
   t.match(await credentials.find(u), { hash: legacy, version: '1' });
+});
+
+t.test('what the replicas do not confirm counts as failed, and is not written twice', async (t) => {
+  const strict = connectRedis({ url: redis.url, name: 'test', log });
+  t.teardown(() => strict.disconnect());
+  await whenReady(strict, 5000);
+  strict.runStrong = createStrong({ client: strict, replicas: 1 });
+  const { u, seen } = await importUser();
+  const { run, outcomes } = createSetup({ store: createRedisCredentials({ redis: strict }) });
+  t.equal(await run(u, seen), 'failed');
+  const now = await credentials.find(u);
+  t.equal(now?.version, '2', 'the master has it');
+  if (now !== undefined) await run(u, now);
+  t.same(outcomes, ['failed']);
 });
 
 t.test('without a lock that works, the compare-and-set alone keeps it exact', async (t) => {

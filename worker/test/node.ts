@@ -47,8 +47,11 @@ export const configFor = (
   lockRedisUrls: [given.redisUrl],
   acceptDataLoss: false,
   nodeSecrets: [secret],
+  credentials: { url: undefined, connections: 4, table: undefined },
   tcp: undefined,
   blocklistFile: undefined,
+  passwordKeys: {},
+  passwordPepper: undefined,
   logLevel: 'silent',
   ...given,
 });

@@ -79,6 +79,7 @@ export const createUserRoutes = ({
           class: 'register',
           body: {
             u,
+            name,
             user_id: userId,
             hash,
             scopes: scopes ?? defaultScopes,

@@ -163,7 +163,7 @@ const serialAt = (port: number, { certFile, keyFile, caFile }: Files) =>
     socket.on('error', reject);
   });
 
-t.test('new certificates on both sides while people sign in: nobody notices', async (t) => {
+t.test('new certificates and a new CA while people sign in: nobody notices', async (t) => {
   const { fleet, authority, gatewayFiles, entryOf, importUsers } = await setUp(t);
   const names = await importUsers(40);
   const { port } = await entryOf('node-1');
@@ -179,15 +179,26 @@ t.test('new certificates on both sides while people sign in: nobody notices', as
       await sleep(20);
     }
   });
-  await authority.node('node');
   const shown = () => serialAt(port, gatewayFiles);
-  await until('the node shows the new one', async () => (await shown()) !== before);
-  await authority.gateway();
-  const reloaded = () =>
-    fleet.logLines().filter(({ msg, role }) => msg === 'certificate reloaded' && role !== 'worker');
-  await until('edges and the admin child have theirs', () => reloaded().length >= 3);
-  const sofar = count;
-  await until('logins under the new ones', () => count > sofar + 20, 30_000);
+  const reloads = () => fleet.logLines().filter(({ msg }) => msg === 'certificate reloaded').length;
+  /** Everybody who is concerned has read the new files, and people go on signing in. */
+  const change = async (name: string, readers: number, put: () => unknown) => {
+    const sofar = { reloads: reloads(), count };
+    await put();
+    await until(`${name}: read`, () => reloads() >= sofar.reloads + readers);
+    await until(`${name}: logins`, () => count > sofar.count + 20, 30_000);
+  };
+  const [nodes, gateways] = [2, 3];
+  await change('a new certificate of the nodes', nodes, () => authority.node('node'));
+  t.not(await shown(), before);
+  await change('of edges and admin child', gateways, authority.gateway);
+
+  const cas = await authority.changeCa();
+  const all = nodes + gateways;
+  await change('two CAs', all, () => authority.trust(cas.before, cas.after));
+  await change('nodes of the new CA', nodes, () => authority.node('node'));
+  await change('edges and admin child of the new CA', gateways, authority.gateway);
+  await change('the new CA alone', all, () => authority.trust(cas.after));
   isRunning = false;
   await Promise.all(people);
   t.same(failed, []);

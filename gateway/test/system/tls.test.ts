@@ -1,7 +1,9 @@
 /** TLS on the public port: versions, and a certificate that changes while we serve. */
 import { copyFileSync, mkdtempSync } from 'node:fs';
+import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { connect, type SecureVersion } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -27,6 +29,19 @@ const ask = (port: number, maxVersion: SecureVersion = 'TLSv1.3'): Promise<Seen>
     });
   });
 
+const scrape = (port: number, token: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const headers = { authorization: `Bearer ${token}` };
+    const options = {
+      port,
+      path: '/metrics',
+      host: '127.0.0.1',
+      rejectUnauthorized: false,
+      headers,
+    };
+    get(options, (response) => text(response).then(resolve, reject)).once('error', reject);
+  });
+
 // The machine may be slow; a hang is found by the bounds inside the tests.
 t.setTimeout(300_000);
 
@@ -37,7 +52,7 @@ t.test('TLS 1.2 and 1.3, nothing older; a new certificate without a restart', as
     copyFileSync(join(fixtures, `${name}.key.pem`), join(dir, 'key.pem'));
   };
   put('one');
-  const { port } = await startFleet(t, {
+  const { port, adminPort, env } = await startFleet(t, {
     nodes: 1,
     edges: 1,
     env: { TLS_CERT_FILE: join(dir, 'cert.pem'), TLS_KEY_FILE: join(dir, 'key.pem') },
@@ -49,6 +64,11 @@ t.test('TLS 1.2 and 1.3, nothing older; a new certificate without a restart', as
   });
   t.match(await ask(port, 'TLSv1.2'), { protocol: 'TLSv1.2' });
   await t.rejects(ask(port, 'TLSv1.1'));
+  const [, end] =
+    /certificate_end_timestamp_seconds\{use="public"\} (\d+)/.exec(
+      await scrape(adminPort, String(env.ADMIN_TOKEN)),
+    ) ?? [];
+  t.ok(Number(end) > Date.now() / 1000, `ends at ${end}`);
   put('two');
   await until('the new certificate', async () => (await ask(port)).subject.endsWith('two'));
 });

@@ -1,21 +1,27 @@
 /**
  * bcrypt: `$2b$12$` + 22 characters of salt + 31 of digest. `$2a$`, `$2b$` and `$2y$` name the same
- * algorithm, the last one PHP's (crypt_blowfish). `$2$` and `$2x$` compute something else and are not
- * claimed.
+ * algorithm, the last one PHP's (crypt_blowfish). `$2x$` is the function with its sign-extension bug,
+ * the same for ASCII passwords. `$2$` computes something else and is refused. What other products put
+ * around bcrypt, and into it, is in bcrypt-prehashed.ts.
  */
-import type { Format } from './format.js';
+import type { Format, Parsed } from './format.js';
 import { readBcrypt64 } from './strict.js';
 
-const grammar = /^\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$([./A-Za-z0-9]{22})([./A-Za-z0-9]{31})$/;
+const grammar = /^\$2([abxy])\$(0[4-9]|[12][0-9]|3[01])\$([./A-Za-z0-9]{22})([./A-Za-z0-9]{31})$/;
+
+/** The record, over an input of the kind's table; `$2x$` only stands for the password itself. */
+export const parseBcrypt = (stored: string, pre = '-', key = '-'): Parsed | 'hash_malformed' => {
+  const [, minor = '', cost = '', saltText = '', digestText = ''] = grammar.exec(stored) ?? [];
+  const salt = readBcrypt64(saltText, 16);
+  const digest = readBcrypt64(digestText, 23);
+  if (salt === undefined || digest === undefined) return 'hash_malformed';
+  if (minor === 'x' && pre !== '-') return 'hash_malformed';
+  const params = { cost: Number(cost), salt, pre: minor === 'x' ? '2x' : pre, key };
+  return { recipe: { kind: 'bcrypt', params }, digest };
+};
 
 export const bcrypt: Format = {
   id: 'bcrypt',
-  identify: (stored) => /^\$2[aby]\$/.test(stored),
-  parse: (stored) => {
-    const [, cost = '', saltText = '', digestText = ''] = grammar.exec(stored) ?? [];
-    const salt = readBcrypt64(saltText, 16);
-    const digest = readBcrypt64(digestText, 23);
-    if (salt === undefined || digest === undefined) return 'hash_malformed';
-    return { recipe: { kind: 'bcrypt', params: { cost: Number(cost), salt } }, digest };
-  },
+  identify: (stored) => /^\$2[abxy]\$/.test(stored),
+  parse: (stored) => parseBcrypt(stored),
 };

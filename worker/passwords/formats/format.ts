@@ -7,13 +7,14 @@
 import type { Cost, Keys, Recipe, SecurityClass } from '../recipes/recipe.js';
 import type { Work } from '../task.js';
 
-/** The parameters that new hashes are made with. */
-export type Target = { memoryKiB: number; passes: number; lanes: number };
+/** The parameters that new hashes are made with; `pepper` is the id of their key. */
+export type Target = { memoryKiB: number; passes: number; lanes: number; pepper?: string };
 
 /**
  * Why a stored string cannot be used; the names are those of the public reasons.
  * ambiguous: several products mean different things by it, so the format must be declared ·
- * option: a declared option is missing or wrong · plaintext, unusable: there is no hash in it.
+ * option: a declared option is missing or wrong · unsupported: this machine lacks the optional library
+ * that computes it · plaintext, unusable: there is no hash in it.
  */
 export type HashProblem =
   | 'hash_unknown'
@@ -22,6 +23,7 @@ export type HashProblem =
   | 'hash_length'
   | 'hash_limit'
   | 'hash_option'
+  | 'hash_unsupported'
   | 'hash_plaintext'
   | 'hash_unusable';
 

@@ -7,24 +7,41 @@
 import type { Keys } from '../recipes/recipe.js';
 import { keyIdsOf, kindOf } from '../recipes/recipes.js';
 import { argon2 } from './argon2.js';
+import { aspnetIdentity } from './aspnet-identity.js';
 import { bcrypt } from './bcrypt.js';
+import { bcryptFormats } from './bcrypt-prehashed.js';
+import { firebaseFormats } from './firebase-scrypt.js';
 import type { Format, HashProblem, Options, Parsed, StoredHash, Target } from './format.js';
+import { keycloak } from './keycloak.js';
 import { needsRehash } from './needs-rehash.js';
 import { own } from './own.js';
 import { pbkdf2Django } from './pbkdf2-django.js';
+import { pbkdf2Formats } from './pbkdf2-others.js';
 import { pbkdf2Passlib } from './pbkdf2-passlib.js';
+import { scryptFormats } from './scrypt.js';
+import { spring } from './spring.js';
+import { wrapped } from './wrapped.js';
+import { yescryptFormats } from './yescrypt.js';
 
 /** argon2 first: after a migration nearly every record is one. */
-export const formats: readonly Format[] = [argon2, own, bcrypt, pbkdf2Passlib, pbkdf2Django];
+export const formats: readonly Format[] = [
+  ...[argon2, own, wrapped],
+  ...[bcrypt, ...bcryptFormats],
+  ...[pbkdf2Passlib, pbkdf2Django, ...pbkdf2Formats, aspnetIdentity],
+  ...[...scryptFormats, ...firebaseFormats],
+  ...[keycloak, spring],
+  ...yescryptFormats,
+];
 
 const maxLength = 1024;
 /** Keycloak's records are JSON. */
 const maxDeclaredLength = 4096;
 const noKeys: Keys = {};
 
-const toStoredHash = (format: string, { recipe, digest }: Parsed): StoredHash | 'hash_limit' => {
+const toStoredHash = (format: string, { recipe, digest }: Parsed): StoredHash | HashProblem => {
   const kind = kindOf(recipe);
   if (!kind.isWithinLimits(recipe.params, digest.length)) return 'hash_limit';
+  if (kind.isHere?.() === false) return 'hash_unsupported';
   return {
     ...{ format, recipe, digest, keyIds: keyIdsOf(recipe) },
     securityClass: kind.securityClass(recipe.params),

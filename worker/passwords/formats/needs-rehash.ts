@@ -1,6 +1,7 @@
 /**
  * Is a record weaker than what new ones are made of? Only *weaker* counts, never *different*: rules
- * that compare for equality rehash strong records to weaker ones when a setting is lowered.
+ * that compare for equality rehash strong records to weaker ones when a setting is lowered. So a record
+ * under another key than the current one is due, but not because there is no current one.
  */
 import type { Recipe } from '../recipes/recipe.js';
 import type { Target } from './format.js';
@@ -16,7 +17,7 @@ export const needsRehash = (
   digest: Uint8Array,
   target: Target,
 ): boolean => {
-  const { v, version, m, t, salt } = params;
+  const { v, version, m, t, salt, key } = params;
   const isCurrent =
     kind === 'argon2' &&
     v === 'id' &&
@@ -25,6 +26,7 @@ export const needsRehash = (
     isAtLeast(t, target.passes) &&
     salt instanceof Uint8Array &&
     salt.length >= minSaltBytes &&
-    digest.length >= minTagBytes;
+    digest.length >= minTagBytes &&
+    (target.pepper === undefined || key === target.pepper);
   return !isCurrent;
 };

@@ -1,7 +1,6 @@
 /**
  * PBKDF2 as passlib and passwap write it: `$pbkdf2-sha256$29000$salt$digest` in "ab64"; no digest
- * name means SHA-1. sha224 and sha384 are SHA-2 here. (Kratos writes `$pbkdf2-sha384$i=…,l=…` and
- * means SHA-3; its parameters do not fit this grammar.)
+ * name means SHA-1. sha224 and sha384 are SHA-2 here and SHA-3 in Kratos, so these have to be declared.
  */
 import type { Format } from './format.js';
 import { joinPbkdf2 } from './pbkdf2.js';
@@ -12,7 +11,7 @@ const grammar =
 
 export const pbkdf2Passlib: Format = {
   id: 'pbkdf2-passlib',
-  identify: (stored) => /^\$pbkdf2(-sha(224|256|384|512))?\$/.test(stored),
+  identify: (stored) => /^\$pbkdf2(-sha(256|512))?\$(?!i=)/.test(stored),
   parse: (stored) => {
     const match = grammar.exec(stored);
     if (match === null) return 'hash_malformed';

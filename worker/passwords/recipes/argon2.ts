@@ -16,6 +16,15 @@ export type Argon2 = {
 const maxMemoryKiB = 256 * 1024;
 const maxTotalKiB = 1024 * 1024;
 
+/** OWASP's list: less memory is made up for by more passes. */
+const owasp = [
+  [47_104, 1],
+  [19_456, 2],
+  [12_288, 3],
+  [9216, 4],
+  [7168, 5],
+] as const;
+
 /** What a hash with these parameters costs; the default (19 MiB, two passes) has `relative` 1. */
 export const argon2Cost = (memoryKiB: number, passes: number): Cost => ({
   key: `argon2/${memoryKiB}/${passes}`,
@@ -41,7 +50,7 @@ export const argon2 = defineKind<Argon2>({
     bytes >= 16 &&
     bytes <= 64,
   cost: ({ m, t }) => argon2Cost(m, t),
-  securityClass: ({ m, t }) => (m >= 19_456 && t >= 2 ? 'A' : 'B'),
+  securityClass: ({ m, t }) => (owasp.some(([kib, passes]) => m >= kib && t >= passes) ? 'A' : 'B'),
   derive: ({ v, version, m, t, p, salt, key }, password, { bytes, keys, tools }) => {
     const secret = keys[key];
     if (key !== '-' && secret === undefined) throw new Error('the key is not there');

@@ -16,6 +16,8 @@ const table: Readonly<Record<string, Row>> = {
   sha256: { maxIterations: 5_000_000, nsPerIteration: 330, owaspIterations: 600_000 },
   sha384: { maxIterations: 5_000_000, nsPerIteration: 460, owaspIterations: 220_000 },
   sha512: { maxIterations: 5_000_000, nsPerIteration: 460, owaspIterations: 220_000 },
+  'sha3-224': { maxIterations: 5_000_000, nsPerIteration: 700, owaspIterations: 600_000 },
+  'sha3-384': { maxIterations: 5_000_000, nsPerIteration: 650, owaspIterations: 600_000 },
 };
 const rowOf = (prf: string): Row | undefined =>
   Object.hasOwn(table, prf) ? table[prf] : undefined;

@@ -28,6 +28,8 @@ export type Tools = {
   argon2: (password: Uint8Array, options: Argon2Options) => Uint8Array;
   /** The 23 digest bytes of bcrypt; the password is cut to 72 bytes, as everywhere. */
   bcrypt: (password: Uint8Array, cost: number, salt: Uint8Array) => Uint8Array;
+  /** crypt(3); undefined for a password that it cannot take. Throws where the library is missing. */
+  crypt: (password: Uint8Array, setting: string) => string | undefined;
 };
 export type Argon2Options = {
   variant: string;
@@ -49,8 +51,12 @@ type KindOf<P extends Params> = {
   fields: Readonly<Record<keyof P & string, FieldType>>;
   /** Checked at import and again before every verify; `bytes` is the digest's length. */
   isWithinLimits: (params: P, bytes: number) => boolean;
+  /** Can it be computed on this machine? Left out: on every one. */
+  isHere?: () => boolean;
   cost: (params: P) => Cost;
   securityClass: (params: P) => SecurityClass;
+  /** Ids of keys besides those in the fields: of a recipe inside this one. */
+  innerKeyIds?: (params: P) => string[];
   /** Runs in the thread, on bounded parameters; the result has `bytes` bytes. */
   derive: (
     params: P,
@@ -78,8 +84,10 @@ export const defineKind = <P extends Params>(kind: KindOf<P>): Kind => {
     id: kind.id,
     fields: kind.fields,
     isWithinLimits: (params, bytes) => isOurs(params) && kind.isWithinLimits(params, bytes),
+    ...(kind.isHere ? { isHere: kind.isHere } : {}),
     cost: (params) => kind.cost(ours(params)),
     securityClass: (params) => kind.securityClass(ours(params)),
+    innerKeyIds: (params) => kind.innerKeyIds?.(ours(params)) ?? [],
     derive: (params, password, given) => kind.derive(ours(params), password, given),
   };
 };

@@ -1,0 +1,183 @@
+/**
+ * The account state of records that are not in Redis: `user:{u}` (gen, status, user_id, and the attempt
+ * that last raised the generation). No script can span both stores, so the order does it: a record is
+ * written first and its state after, and who reads takes the state first. What was interrupted between
+ * the two is finished by the repeat, or by the next login.
+ */
+import { AppError } from '../../shared/errors.js';
+import type { RedisClient } from '../../shared/redis.js';
+import { defineBatch, defineScript, defineStrongScript } from '../../shared/redis-calls.js';
+import type { Status } from './credentials.js';
+
+export type State = {
+  gen: number;
+  /** Empty when nothing is known of the account. */
+  status: string;
+  userId: string;
+  attempt: string;
+  scopes: string | undefined;
+};
+export type AccountState = ReturnType<typeof createAccountState>;
+
+/** KEYS user. Returns {gen, status, user_id, attempt, scopes}. */
+const lookScript = {
+  name: 'fgLookState',
+  keys: 1,
+  lua: `return redis.call('HMGET', KEYS[1], 'gen', 'status', 'user_id', 'attempt', 'scopes')`,
+};
+
+/**
+ * A record was written: the state follows. Generations go on, so that what an earlier account of this
+ * name left stays dead. KEYS user. ARGV user_id, status, attempt, 1 = ends what was issued before.
+ * Returns the gen.
+ */
+const enterScript = {
+  name: 'fgEnterState',
+  keys: 1,
+  lua: `
+local s = redis.call('HMGET', KEYS[1], 'user_id', 'status', 'attempt')
+local isOwn = s[1] == ARGV[1] and s[2] ~= 'deleted' and ARGV[3] ~= '' and s[3] == ARGV[3]
+if isOwn then return redis.call('HGET', KEYS[1], 'gen') end
+local gen = redis.call('HINCRBY', KEYS[1], 'gen', s[1] and tonumber(ARGV[4]) or 1)
+redis.call('HSET', KEYS[1], 'user_id', ARGV[1], 'status', ARGV[2], 'attempt', ARGV[3])
+if s[1] ~= ARGV[1] then redis.call('HDEL', KEYS[1], 'scopes', 'critical') end
+return tostring(gen)`,
+};
+
+/**
+ * There is a record whose state is missing, or is that of another account: unless somebody was faster.
+ * KEYS user. ARGV user_id, status. Returns as lookScript.
+ */
+const adoptScript = {
+  name: 'fgAdoptState',
+  keys: 1,
+  lua: `
+local s = redis.call('HMGET', KEYS[1], 'user_id', 'status')
+if s[1] ~= ARGV[1] or not s[2] or s[2] == 'deleted' then
+  redis.call('HINCRBY', KEYS[1], 'gen', 1)
+  redis.call('HSET', KEYS[1], 'user_id', ARGV[1], 'status', ARGV[2])
+  redis.call('HDEL', KEYS[1], 'attempt', 'scopes', 'critical')
+end
+return redis.call('HMGET', KEYS[1], 'gen', 'status', 'user_id', 'attempt', 'scopes')`,
+};
+
+/**
+ * Ends everything issued before, once per attempt. KEYS user. ARGV attempt.
+ * Returns the gen, nil when the account is not active.
+ */
+const raiseScript = {
+  name: 'fgRaiseGen',
+  keys: 1,
+  lua: `
+local s = redis.call('HMGET', KEYS[1], 'gen', 'status', 'attempt')
+local gen = s[1]
+if s[3] ~= ARGV[1] then
+  gen = tostring(redis.call('HINCRBY', KEYS[1], 'gen', 1))
+  redis.call('HSET', KEYS[1], 'attempt', ARGV[1])
+end
+return s[2] == 'active' and gen or false`,
+};
+
+/** The account is deleted. KEYS user. Returns 1, or 0 when it was, or was never there. */
+const endScript = {
+  name: 'fgEndState',
+  keys: 1,
+  lua: `
+local s = redis.call('HGET', KEYS[1], 'status')
+if not s or s == 'deleted' then return 0 end
+redis.call('HINCRBY', KEYS[1], 'gen', 1)
+redis.call('HSET', KEYS[1], 'status', 'deleted')
+redis.call('HDEL', KEYS[1], 'critical')
+return 1`,
+};
+
+/** KEYS user. ARGV scopes. Returns 1, or 0 without an account. */
+const scopesScript = {
+  name: 'fgStateScopes',
+  keys: 1,
+  lua: `
+local s = redis.call('HGET', KEYS[1], 'status')
+if not s or s == 'deleted' then return 0 end
+redis.call('HSET', KEYS[1], 'scopes', ARGV[1])
+return 1`,
+};
+
+const isRow = (value: unknown): value is (string | null)[] => Array.isArray(value);
+
+const readState = (value: unknown): State => {
+  if (!isRow(value)) throw new AppError('store_unavailable', { detail: 'unexpected answer' });
+  const [gen, status, userId, attempt, scopes] = value;
+  return {
+    gen: Number(gen ?? 0),
+    status: status ?? '',
+    userId: userId ?? '',
+    attempt: attempt ?? '',
+    scopes: scopes ?? undefined,
+  };
+};
+
+/** What a record says of its account. */
+type Owned = { userId: string; status: Status };
+type Entered = { u: string; userId: string; status: Status; attempt: string; endsOld: boolean };
+
+export const createAccountState = ({ redis }: { redis: RedisClient }) => {
+  const lookAt = defineScript(redis, lookScript);
+  const lookAtMany = defineBatch(redis, lookScript);
+  const enterMany = defineBatch(redis, enterScript, { isStrong: true });
+  const adoptOne = defineStrongScript(redis, adoptScript);
+  const raiseOne = defineStrongScript(redis, raiseScript);
+  const endOne = defineStrongScript(redis, endScript);
+  const scopesOne = defineStrongScript(redis, scopesScript);
+  const keyOf = (u: string): string[] => [`user:{${u}}`];
+
+  const look = async (u: string): Promise<State> => readState(await lookAt(keyOf(u), []));
+
+  const adopt = async (u: string, { userId, status }: Owned): Promise<State> =>
+    readState(await adoptOne(keyOf(u), [userId, status]));
+
+  const end = async (u: string): Promise<boolean> => (await endOne(keyOf(u), [])) === 1;
+
+  /** State first, record second: a password that was right before a change never meets the gen after. */
+  const readWith = async <T extends Owned>(
+    u: string,
+    readRecord: (state: State) => Promise<T | undefined>,
+  ): Promise<{ state: State; record: T } | undefined> => {
+    const state = await look(u);
+    const record = await readRecord(state);
+    if (record === undefined) return undefined;
+    const isKnown = state.userId === record.userId && !['', 'deleted'].includes(state.status);
+    if (isKnown) return { state, record };
+    const adopted = await adopt(u, record);
+    const again = await readRecord(adopted);
+    if (again?.userId === adopted.userId) return { state: adopted, record: again };
+    // It was removed meanwhile, perhaps after its state was ended.
+    await end(u);
+    return undefined;
+  };
+
+  return {
+    look,
+    readWith,
+    end,
+
+    lookMany: async (us: readonly string[]): Promise<State[]> =>
+      (await lookAtMany(us.map((u) => ({ keys: keyOf(u), args: [] })))).map(readState),
+
+    /** The generations, in order. Idempotent by attempt id. */
+    enter: async (rows: readonly Entered[]): Promise<number[]> => {
+      const calls = rows.map(({ u, userId, status, attempt, endsOld }) => ({
+        keys: keyOf(u),
+        args: [userId, status, attempt, endsOld ? 1 : 0],
+      }));
+      return (await enterMany(calls)).map(Number);
+    },
+
+    raise: async (u: string, attempt: string): Promise<number | undefined> => {
+      const gen = await raiseOne(keyOf(u), [attempt]);
+      return typeof gen === 'string' ? Number(gen) : undefined;
+    },
+
+    setScopes: async (u: string, scopes: string): Promise<boolean> =>
+      (await scopesOne(keyOf(u), [scopes])) === 1,
+  };
+};

@@ -1,0 +1,214 @@
+/**
+ * The one door to PostgreSQL: small pools, every statement bounded in time, and of several hosts the
+ * one that takes writes. Nothing is sent twice. Whoever asks learns within the limit: an answer, a
+ * refusal of the data itself, or AppError store_unavailable, after which a write may or may not have
+ * happened. When a connection fails or a server turns out to be read-only, the hosts are looked at
+ * again in the background until one takes writes.
+ */
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ClientConfig, Pool } from 'pg';
+import { AppError } from '../../shared/errors.js';
+import type { PostgresHost, PostgresTarget } from './postgres-url.js';
+
+export type Fields = Readonly<Record<string, string | null>>;
+/** refused: what the statement asks for is not possible (SQLSTATE class 22 or 23); nothing was done. */
+export type Answer = { rows: Fields[]; count: number; refused?: string };
+type Value = string | null | readonly (string | null)[];
+type Ask = (text: string, values?: readonly Value[]) => Promise<Answer>;
+export type Postgres = {
+  /** Within a login's patience. */
+  read: Ask;
+  write: Ask;
+  /** Large ones, on a connection of their own. */
+  bulk: Ask;
+  /** Statements without values, for the start. */
+  run: (text: string) => Promise<void>;
+  close: () => Promise<void>;
+};
+type Logs = { warn(fields: object, text: string): void; info(fields: object, text: string): void };
+type Site = { host: PostgresHost; quick: Pool; bulk: Pool };
+
+/** How long a caller waits at most, for a connection and the answer together. */
+export type Limits = { readMs: number; writeMs: number; bulkMs: number };
+const defaultLimits: Limits = { readMs: 250, writeMs: 1000, bulkMs: 10_000 };
+const lookMs = 1000;
+const pauseMs = 250;
+
+const readFile = (path: string | undefined): string | undefined => {
+  try {
+    return path === undefined ? undefined : readFileSync(path, 'utf8');
+  } catch {
+    throw new Error(`a certificate file for PostgreSQL, ${path}, cannot be read`);
+  }
+};
+
+const tlsOf = ({ mode, ...paths }: PostgresTarget['ssl']): ClientConfig['ssl'] => {
+  if (mode === 'disable') return false;
+  const [ca, cert, key] = [readFile(paths.ca), readFile(paths.cert), readFile(paths.key)];
+  return {
+    ...(ca && { ca }),
+    ...(cert && key && { cert, key }),
+    rejectUnauthorized: mode !== 'require',
+    ...(mode === 'verify-ca' && { checkServerIdentity: () => undefined }),
+  };
+};
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : '';
+
+/** The server said why; anything else is the connection's end or our own limit. */
+const isSqlState = (code: string): boolean => /^[0-9A-Z]{5}$/.test(code) && /\d/.test(code);
+/** Class 22: not a value of that type · 23: a constraint. */
+const isRefusal = (code: string): boolean => isSqlState(code) && /^2[23]/.test(code);
+/** Read-only, shutting down, starting: this server is not the one to ask, on any connection. */
+const isWrongServer = (code: string): boolean => /^(25006|57P0.)$/.test(code);
+
+const unavailable = (cause: unknown): AppError =>
+  cause instanceof AppError ? cause : new AppError('store_unavailable', { cause });
+
+const orLate = async <T>(work: Promise<T>, ms: number): Promise<T> => {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new AppError('store_unavailable', { detail: 'PostgreSQL is late' });
+    timer = setTimeout(() => reject(error), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+/** Throws an Error that says what to do when no host takes writes within `patienceMs`. */
+export const openPostgres = async (options: {
+  target: PostgresTarget;
+  connections: number;
+  log: Logs;
+  limits?: Limits;
+  patienceMs?: number;
+}): Promise<Postgres> => {
+  const { target, connections, log, limits = defaultLimits, patienceMs = 10_000 } = options;
+  const { readMs, writeMs, bulkMs } = limits;
+  // With the first use: most nodes keep their records in Redis.
+  const { default: pg } = await import('pg');
+  const common: ClientConfig = {
+    ...{ user: target.user, database: target.database, ssl: tlsOf(target.ssl) },
+    ...(target.password !== undefined && { password: target.password }),
+    ...{ application_name: 'floodgate', keepAlive: true },
+    // Every value is the text that the server wrote.
+    types: { getTypeParser: () => (value: string) => value },
+  };
+  let site: Site | undefined;
+  let isClosed = false;
+  let looking: Promise<void> | undefined;
+  let lastProblem = '';
+
+  const openPool = (host: PostgresHost, max: number, waitMs: number, limitMs: number): Pool => {
+    const pool = new pg.Pool({
+      ...{ ...common, ...host, max, idleTimeoutMillis: 0, connectionTimeoutMillis: waitMs },
+      ...{ query_timeout: limitMs, statement_timeout: limitMs },
+    });
+    pool.on('error', (error) => suspect(isWrongServer(codeOf(error))));
+    return pool;
+  };
+
+  const closeSite = (old: Site | undefined) =>
+    Promise.all([old?.quick, old?.bulk].map((pool) => pool?.end().catch(() => {})));
+
+  const take = (host: PostgresHost): void => {
+    const old = site;
+    const quick = openPool(host, connections, readMs, writeMs);
+    site = { host, quick, bulk: openPool(host, 1, bulkMs, bulkMs) };
+    void closeSite(old);
+    log.info({ host: host.host, port: host.port }, 'PostgreSQL that takes writes found');
+  };
+
+  /** The host if it takes writes; rejects otherwise. */
+  const probe = async (host: PostgresHost): Promise<PostgresHost> => {
+    const limits = { connectionTimeoutMillis: lookMs, query_timeout: lookMs };
+    const client = new pg.Client({ ...common, ...host, ...limits });
+    client.on('error', () => {});
+    try {
+      await client.connect();
+      const { rows } = await client.query('SHOW transaction_read_only');
+      if (rows[0]?.transaction_read_only !== 'off') throw new Error('read-only');
+      return host;
+    } catch (error) {
+      lastProblem = codeOf(error) || (error instanceof Error ? error.message : 'unknown');
+      throw error;
+    } finally {
+      void client.end().catch(() => {});
+    }
+  };
+
+  const look = async (isStale: boolean): Promise<void> => {
+    if (isStale) {
+      void closeSite(site);
+      site = undefined;
+    }
+    while (!isClosed) {
+      const found = await Promise.any(target.hosts.map(probe)).catch(() => undefined);
+      if (isClosed) return;
+      if (found !== undefined) {
+        if (site?.host !== found) take(found);
+        return;
+      }
+      await sleep(pauseMs * (0.75 + Math.random() / 2), undefined, { ref: false });
+    }
+  };
+
+  /** `isStale`: whatever is connected now is connected to the wrong server. */
+  const suspect = (isStale: boolean): void => {
+    if (isClosed || looking !== undefined) return;
+    log.warn({ stale: isStale }, 'PostgreSQL connection lost');
+    looking = look(isStale).finally(() => {
+      looking = undefined;
+    });
+  };
+
+  const ask = async (
+    which: 'quick' | 'bulk',
+    limitMs: number,
+    ...[text, values]: Parameters<Ask>
+  ) => {
+    const pool = site?.[which];
+    if (pool === undefined)
+      throw new AppError('store_unavailable', { detail: 'no PostgreSQL takes writes' });
+    try {
+      const { rows, rowCount } = await orLate(pool.query(text, [...(values ?? [])]), limitMs);
+      return { rows, count: rowCount ?? 0 };
+    } catch (error) {
+      const code = codeOf(error);
+      if (isRefusal(code)) return { rows: [], count: 0, refused: code };
+      if (!isSqlState(code) || isWrongServer(code)) suspect(isWrongServer(code));
+      throw unavailable(error);
+    }
+  };
+
+  const close = async () => {
+    isClosed = true;
+    await closeSite(site);
+  };
+
+  looking = look(false).finally(() => {
+    looking = undefined;
+  });
+  const isFound = await Promise.race([looking.then(() => true), sleep(patienceMs, false)]);
+  if (!isFound) {
+    await close();
+    throw new Error(
+      `PostgreSQL does not answer at CREDENTIALS_URL, or takes no writes (${lastProblem}): is it running, are user, password and database right?`,
+    );
+  }
+
+  return {
+    read: (text, values) => ask('quick', readMs, text, values),
+    write: (text, values) => ask('quick', writeMs, text, values),
+    bulk: (text, values) => ask('bulk', bulkMs, text, values),
+    run: async (text) => {
+      await site?.bulk.query(text);
+    },
+    close,
+  };
+};

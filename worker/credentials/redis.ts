@@ -1,0 +1,190 @@
+/**
+ * Password records in Redis, beside the account state. Owns `cred:{u}` (hash, version, norm, user_id,
+ * scopes, attempt, name, imported) and writes `user:{u}` (gen, status, user_id). `imported` is the
+ * version that the last import wrote: while they are equal, the hash is still the imported one.
+ */
+import { AppError } from '../../shared/errors.js';
+import type { RedisClient } from '../../shared/redis.js';
+import { defineBatch, defineScript, defineStrongScript } from '../../shared/redis-calls.js';
+import type { Created, Credential, Credentials, ImportRule, NewCredential } from './credentials.js';
+import { scanRecords } from './redis-scan.js';
+
+/**
+ * Reads account state and record in one moment. KEYS user, cred.
+ * Returns {gen, status, hash, version, norm, user_id, scopes, attempt, name}, nil where absent.
+ */
+const findScript = {
+  name: 'fgFindCredential',
+  keys: 2,
+  lua: `
+local u = redis.call('HMGET', KEYS[1], 'gen', 'status')
+local c = redis.call('HMGET', KEYS[2], 'hash', 'version', 'norm', 'user_id', 'scopes', 'attempt',
+  'name')
+return {u[1], u[2], c[1], c[2], c[3], c[4], c[5], c[6], c[7]}`,
+};
+
+/**
+ * Inserts a record if there is none; the same attempt finds its own write again. A generation left
+ * by an earlier account of this name goes on, so that old tokens stay dead. Rule replace-imported also
+ * replaces what an import wrote and nobody changed since; another hash ends what was issued before.
+ * KEYS user, cred. ARGV hash, norm, user_id, scopes, attempt, status, name, rule (own = no import).
+ * Returns {'ok', user_id, scopes, gen} or {'exists'}.
+ */
+const createScript = {
+  name: 'fgCreateCredential',
+  keys: 2,
+  lua: `
+local c = redis.call('HMGET', KEYS[2], 'version', 'attempt', 'user_id', 'scopes', 'imported', 'hash')
+local version, id, isNew = 1, ARGV[3], true
+if c[1] then
+  if c[2] == ARGV[5] then return {'ok', c[3], c[4], redis.call('HGET', KEYS[1], 'gen')} end
+  if ARGV[8] ~= 'replace-imported' or c[5] ~= c[1] then return {'exists'} end
+  version, id, isNew = tonumber(c[1]) + 1, c[3], c[6] ~= ARGV[1]
+end
+version = string.format('%d', version)
+redis.call('HSET', KEYS[2], 'hash', ARGV[1], 'version', version, 'norm', ARGV[2], 'user_id', id,
+  'scopes', ARGV[4], 'attempt', ARGV[5], 'name', ARGV[7])
+if ARGV[8] ~= 'own' then redis.call('HSET', KEYS[2], 'imported', version) end
+local gen = redis.call('HINCRBY', KEYS[1], 'gen', isNew and 1 or 0)
+redis.call('HSET', KEYS[1], 'status', ARGV[6], 'user_id', id)
+return {'ok', id, ARGV[4], tostring(gen)}`,
+};
+
+/**
+ * Replaces the hash if it is still the one that was verified; generation and attempt stay. Strong: a
+ * repeat after a failover that undid it would be a second write for whoever had seen the first.
+ * KEYS cred. ARGV old hash, old version, new hash, norm. Returns 1 or 0.
+ */
+const replaceScript = {
+  name: 'fgReplaceHash',
+  keys: 1,
+  lua: `
+local c = redis.call('HMGET', KEYS[1], 'hash', 'version')
+if c[1] ~= ARGV[1] or c[2] ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], 'hash', ARGV[3], 'norm', ARGV[4],
+  'version', string.format('%d', tonumber(c[2]) + 1))
+return 1`,
+};
+
+/**
+ * Changes the password and ends everything issued before, if the record is still the one that was
+ * verified and the account is active; the same attempt finds its own write again.
+ * KEYS user, cred. ARGV old hash, old version, new hash, norm, attempt. Returns the gen, or nil.
+ */
+const changeScript = {
+  name: 'fgChangePassword',
+  keys: 2,
+  lua: `
+local c = redis.call('HMGET', KEYS[2], 'hash', 'version', 'attempt')
+local u = redis.call('HMGET', KEYS[1], 'gen', 'status')
+if u[2] ~= 'active' then return false end
+if c[3] == ARGV[5] then return u[1] end
+if c[1] ~= ARGV[1] or c[2] ~= ARGV[2] then return false end
+redis.call('HSET', KEYS[2], 'hash', ARGV[3], 'norm', ARGV[4], 'attempt', ARGV[5],
+  'version', string.format('%d', tonumber(c[2]) + 1))
+return tostring(redis.call('HINCRBY', KEYS[1], 'gen', 1))`,
+};
+
+/** KEYS cred. ARGV scopes. Returns 1, or 0 without a record. */
+const scopesScript = {
+  name: 'fgSetScopes',
+  keys: 1,
+  lua: `
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], 'scopes', ARGV[1])
+return 1`,
+};
+
+/** Ends the account and everything issued for it. KEYS user, cred. Returns 1, or 0 without a record. */
+const removeScript = {
+  name: 'fgRemoveCredential',
+  keys: 2,
+  lua: `
+if redis.call('DEL', KEYS[2]) == 0 then return 0 end
+redis.call('HINCRBY', KEYS[1], 'gen', 1)
+redis.call('HSET', KEYS[1], 'status', 'deleted')
+redis.call('HDEL', KEYS[1], 'critical')
+return 1`,
+};
+
+const isRow = (value: unknown): value is (string | null)[] => Array.isArray(value);
+
+const rowOf = (value: unknown): (string | null)[] => {
+  if (!isRow(value)) throw new AppError('store_unavailable', { detail: 'unexpected answer' });
+  return value;
+};
+
+const readCredential = (value: unknown): Credential | undefined => {
+  const [gen, status, hash, version, norm, userId, scopes, attempt, name] = rowOf(value);
+  if (version == null) return undefined;
+  return {
+    userId: userId ?? '',
+    hash: hash ?? '',
+    version,
+    norm: norm === 'nfc' ? 'nfc' : 'raw',
+    scopes: scopes ?? '',
+    attempt: attempt ?? '',
+    gen: Number(gen ?? 0),
+    isActive: status === 'active',
+    name: name ?? '',
+  };
+};
+
+const readCreated = (value: unknown): Created => {
+  const [outcome, userId, scopes, gen] = rowOf(value);
+  if (outcome !== 'ok') return { outcome: 'exists' };
+  return { outcome, userId: userId ?? '', scopes: scopes ?? '', gen: Number(gen ?? 0) };
+};
+
+const keysOf = (u: string): string[] => [`user:{${u}}`, `cred:{${u}}`];
+
+const argsOf = (record: NewCredential, rule: ImportRule | 'own'): string[] => {
+  const { hash, norm, userId, scopes, attempt, status, name } = record;
+  return [hash, norm, userId, scopes, attempt, status, name, rule];
+};
+
+export const createRedisCredentials = ({ redis }: { redis: RedisClient }): Credentials => {
+  const findRow = defineScript(redis, findScript);
+  const findRows = defineBatch(redis, findScript);
+  const createRow = defineStrongScript(redis, createScript);
+  const createRows = defineBatch(redis, createScript, { isStrong: true });
+  const replaceRow = defineStrongScript(redis, replaceScript);
+  const changeRow = defineStrongScript(redis, changeScript);
+  const setRowScopes = defineStrongScript(redis, scopesScript);
+  const removeRow = defineStrongScript(redis, removeScript);
+
+  return {
+    norm: 'nfc',
+
+    find: async (u) => readCredential(await findRow(keysOf(u), [])),
+
+    create: async (u, record) => readCreated(await createRow(keysOf(u), argsOf(record, 'own'))),
+
+    createMany: async (rows, rule) => {
+      const calls = rows.map(({ u, record }) => ({ keys: keysOf(u), args: argsOf(record, rule) }));
+      return (await createRows(calls)).map(readCreated);
+    },
+
+    replaceHash: async (u, { hash, version }, newHash, norm = 'nfc') =>
+      (await replaceRow([`cred:{${u}}`], [hash, version, newHash, norm])) === 1,
+
+    changePassword: async (u, { hash, version }, change) => {
+      const gen = await changeRow(keysOf(u), [hash, version, change.hash, 'nfc', change.attempt]);
+      return typeof gen === 'string' ? Number(gen) : undefined;
+    },
+
+    setScopes: async (u, scopes) => (await setRowScopes([`cred:{${u}}`], [scopes])) === 1,
+
+    remove: async (u) => (await removeRow(keysOf(u), [])) === 1,
+
+    scan: async (cursor, limit) => {
+      const page = await scanRecords(redis, cursor, limit);
+      const found = await findRows(page.us.map((u) => ({ keys: keysOf(u), args: [] })));
+      const rows = page.us.flatMap((u, i) => {
+        const credential = readCredential(found[i]);
+        return credential === undefined ? [] : [{ u, credential }];
+      });
+      return { cursor: page.cursor, rows };
+    },
+  };
+};

@@ -1,0 +1,115 @@
+/**
+ * A real PostgreSQL of the test's own, from Debian's packages, on a free port of 127.0.0.1 with its
+ * data in a temporary directory; it does not run as root. It can be stopped in any way and started
+ * again on its data.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { Client, type QueryResultRow } from 'pg';
+
+type Test = { teardown(fn: () => unknown): void };
+export type TestPostgres = Awaited<ReturnType<typeof startPostgres>>;
+
+const packages = '/usr/lib/postgresql';
+const patienceMs = 60_000;
+
+const findBin = (): string | undefined => {
+  if (!existsSync(packages)) return undefined;
+  const dirs = readdirSync(packages).map((name) => join(packages, name, 'bin'));
+  return dirs.find((dir) => existsSync(join(dir, 'initdb')) && existsSync(join(dir, 'postgres')));
+};
+
+/** Why the tests cannot run here; false when they can. In CI they must. */
+export const noPostgres =
+  findBin() === undefined && !process.env.CI ? 'PostgreSQL is not installed' : false;
+
+/** Root must not run it: then it runs as the user of Debian's package. */
+const findUser = (): { uid?: number; gid?: number } => {
+  if (process.getuid?.() !== 0) return {};
+  const [, uid, gid] =
+    /^postgres:[^:]*:(\d+):(\d+)/m.exec(readFileSync('/etc/passwd', 'utf8')) ?? [];
+  return { uid: Number(uid), gid: Number(gid) };
+};
+
+const findPort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+
+export const startPostgres = async (t: Test, settings: readonly string[] = []) => {
+  const bin = findBin();
+  if (bin === undefined) throw new Error('PostgreSQL is not installed: apt-get install postgresql');
+  const user = findUser();
+  const dir = mkdtempSync(join(tmpdir(), 'fg-postgres-'));
+  if (user.uid !== undefined) chownSync(dir, user.uid, user.gid ?? user.uid);
+  const port = await findPort();
+  const data = join(dir, 'data');
+  let child: ChildProcess | undefined;
+  let gone: Promise<unknown> = Promise.resolve();
+
+  const stop = async (signal: NodeJS.Signals = 'SIGINT') => {
+    child?.kill('SIGCONT');
+    child?.kill(signal);
+    await gone;
+  };
+  t.teardown(async () => {
+    await stop('SIGQUIT');
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  const url = `postgres://floodgate:x@127.0.0.1:${port}/postgres`;
+  /** A statement on a connection of its own. */
+  const ask = async <R extends QueryResultRow = Record<string, string>>(
+    text: string,
+    values: unknown[] = [],
+  ): Promise<R[]> => {
+    const client = new Client({ connectionString: url });
+    client.on('error', () => {});
+    await client.connect();
+    try {
+      return (await client.query<R>(text, values)).rows;
+    } finally {
+      await client.end().catch(() => {});
+    }
+  };
+
+  const start = async () => {
+    const settle = [
+      'fsync=off',
+      'max_connections=60',
+      `unix_socket_directories=${dir}`,
+      ...settings,
+    ];
+    const args = settle.flatMap((setting) => ['-c', setting]);
+    child = spawn(
+      join(bin, 'postgres'),
+      ['-D', data, '-h', '127.0.0.1', '-p', `${port}`, ...args],
+      {
+        ...user,
+        cwd: dir,
+        stdio: 'ignore',
+      },
+    );
+    gone = new Promise((resolve) => child?.once('exit', resolve));
+    for (const end = Date.now() + patienceMs; ; await sleep(50)) {
+      if ((await ask('SELECT 1').catch(() => [])).length > 0) return;
+      if (Date.now() > end) throw new Error('PostgreSQL does not start');
+    }
+  };
+
+  const init = ['-D', data, '-U', 'floodgate', '-A', 'trust', '-N', '-E', 'UTF8', '--locale=C'];
+  await promisify(execFile)(join(bin, 'initdb'), init, { ...user, cwd: dir });
+  await start();
+  return { url, port, ask, stop, start, pid: () => child?.pid ?? 0 };
+};
