@@ -79,6 +79,7 @@ const patienceMs = 10_000;
 /** Calls resolve whatever happens, with status 0 for no answer: a lost one is a finding. */
 export const createClient = (port: number) => {
   const agent = new Agent({ keepAlive: true, maxSockets: 250 });
+  let isClosed = false;
 
   const post = (path: string, content: object, address: string, token = ''): Promise<Answer> =>
     new Promise((resolve) => {
@@ -116,11 +117,16 @@ export const createClient = (port: number) => {
     for (;;) {
       const { status } = await login(user, password);
       if (status === 200 || status === 401) return status === 200;
-      if (performance.now() > end)
+      if (isClosed || performance.now() > end)
         throw new Error(`${user.name}: only ${status} for ${boundMs} ms`);
       await new Promise((resolve) => setTimeout(resolve, 200 + Math.random() * 200));
     }
   };
 
-  return { post, login, isRight, close: () => agent.destroy() };
+  const close = () => {
+    isClosed = true;
+    agent.destroy();
+  };
+
+  return { post, login, isRight, close };
 };

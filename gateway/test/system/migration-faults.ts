@@ -10,8 +10,8 @@ import type { Fleet } from './fleet.js';
 import { quiet } from './migration-records.js';
 
 export type Faults = ReturnType<typeof startFaults>;
-/** Between two faults of nodes, and of lock servers, on average. */
-type Pauses = { nodesMs: number; locksMs: number };
+/** Between two faults of nodes, and of lock servers, on average; and how long a node hangs at most. */
+export type Pauses = { nodesMs: number; locksMs: number; hangMs: number };
 
 const below = (n: number): number => Math.floor(Math.random() * n);
 const between = (from: number, to: number): number => from + Math.random() * (to - from);
@@ -33,6 +33,9 @@ const hang = async (pid: number, ms: number) => {
 export const startFaults = (t: Test, fleet: Fleet, locks: readonly TestRedis[], pauses: Pauses) => {
   const counts = { kills: 0, hangs: 0, lockHangs: 0, lockRestarts: 0, locksExpired: 0 };
   let isOver = false;
+  t.teardown(() => {
+    isOver = true;
+  });
   const repeat = async (meanMs: number, act: () => Promise<void>) => {
     while (!isOver) {
       await sleep(between(0.5, 1.5) * meanMs);
@@ -47,16 +50,16 @@ export const startFaults = (t: Test, fleet: Fleet, locks: readonly TestRedis[], 
     await fleet.restartNode(at);
   };
 
+  /** By turns, so that a short storm has all of it. A long hang outlives the lock that is held. */
   const hurtNode = async () => {
     const at = below(fleet.nodes.length);
-    if (Math.random() < 0.5) return kill(at);
+    if (counts.kills <= counts.hangs) return kill(at);
     counts.hangs++;
-    // Longer than a lock lives at most: whoever held it wakes up without it.
-    await hang(fleet.nodes[at]?.child.pid ?? 0, between(200, 5000));
+    await hang(fleet.nodes[at]?.child.pid ?? 0, between(0.1, 1) * pauses.hangMs);
   };
 
   const hurtLocks = async () => {
-    if (Math.random() < 0.3) {
+    if (counts.lockHangs > 2 * counts.lockRestarts) {
       const server = locks[below(locks.length)];
       counts.lockRestarts++;
       await server?.stop('SIGKILL');
@@ -65,7 +68,8 @@ export const startFaults = (t: Test, fleet: Fleet, locks: readonly TestRedis[], 
     }
     counts.lockHangs++;
     const first = below(locks.length);
-    const chosen = locks.filter((_, i) => (i - first + locks.length) % locks.length <= below(3));
+    const count = 1 + below(locks.length);
+    const chosen = locks.filter((_, i) => (i - first + locks.length) % locks.length < count);
     await Promise.all(chosen.map((server) => hang(server.pid(), between(100, 1500))));
   };
 
@@ -88,6 +92,8 @@ export const startFaults = (t: Test, fleet: Fleet, locks: readonly TestRedis[], 
     repeat(pauses.locksMs, hurtLocks),
     repeat(30, expireLocks),
   ]);
+  // Rejected is said by `stop`, however late it comes.
+  all.catch(() => {});
   return {
     counts,
     /** Resolves when everything lives again. */

@@ -9,9 +9,11 @@ import { isCurrent, type Records } from './migration-records.js';
 
 /** `at`: when it began, on the clock of `performance`. */
 export type Login = { at: number; user: User; status: number; ms: number };
+export const isServed = ({ status }: Login): boolean => status === 200;
+
 /** unknown: no answer, so it may have happened or not. */
 export type Changed = Map<User, 'changed' | 'unknown'>;
-type Crowd = ReturnType<typeof createCrowd>;
+export type Crowd = ReturnType<typeof createCrowd>;
 
 const restMs = 2000;
 
@@ -109,7 +111,11 @@ export const raceChange = async (
   changed: Changed,
 ): Promise<string[]> => {
   const { address, password, next } = user;
-  const first = await client.login(user, password);
+  let first = await client.login(user, password);
+  for (let tries = 0; first.status >= 500 && tries < 5; tries++) {
+    await sleep(200);
+    first = await client.login(user, password);
+  }
   if (first.status !== 200) return first.status === 401 ? [`${user.name}: 401 at first`] : [];
   const wish = { current_password: password, new_password: next };
   const token = String(first.body.access_token);
