@@ -45,6 +45,8 @@ export type FleetOptions = {
   nodeEnv?: Record<string, string>;
   /** Where CPU profiles of edges and nodes go. */
   profile?: string | undefined;
+  /** Another way of the gateway to the Redis: its URL. */
+  wayTo?: (redis: Redis) => Promise<string>;
 };
 
 /** Edges read the registry every 500 ms. */
@@ -100,6 +102,9 @@ export const startFleet = async (options: FleetOptions): Promise<Fleet> => {
     const shared = writeSecrets(dir, { NODE_SECRET: randomText(), REDIS_URL: redis.url });
     const adminToken = randomText();
     const own = writeSecrets(dir, { ADMIN_TOKEN: adminToken, KEY_ENCRYPTION_KEY: randomText() });
+    const way = options.wayTo && (await options.wayTo(redis));
+    if (way !== undefined) writeFileSync(join(dir, 'WAY_URL'), way, { mode: 0o600 });
+    const to = way === undefined ? {} : { REDIS_URL_FILE: join(dir, 'WAY_URL') };
     const env = { ...shared, DATA_DIR: dir, RUNTIME_DIR: dir };
     const nodes = createNodes({ dir, env: { ...env, ...options.nodeEnv }, profile });
     steps.push(nodes.stop);
@@ -108,7 +113,8 @@ export const startFleet = async (options: FleetOptions): Promise<Fleet> => {
     const [port, adminPort] = [await freePort(), await freePort()];
     const listening = { HOST: '127.0.0.1', PORT: String(port), ADMIN_PORT: String(adminPort) };
     const edgeCount = edges === undefined ? {} : { EDGES: String(edges) };
-    const gatewayEnv = { ...env, ...own, ...listening, ...edgeCount, ...options.gatewayEnv };
+    const base = { ...env, ...own, ...to, ...listening, ...edgeCount };
+    const gatewayEnv = { ...base, ...options.gatewayEnv };
     const script = programs.gateway;
     const gateway = await launch({ name: 'gateway', script, dir, env: gatewayEnv, profile });
     steps.push(() => end(gateway));

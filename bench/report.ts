@@ -13,6 +13,8 @@ export type Options = {
   durationSeconds: number;
   /** Of the soak. */
   minutes?: number;
+  /** Of revocations. */
+  count?: number;
   pairs: number;
   profile?: string;
   progress: (text: string) => void;

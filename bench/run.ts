@@ -19,6 +19,7 @@ import { overload } from './open/overload.js';
 import { reload } from './open/reload.js';
 import { soak } from './open/soak.js';
 import { type Bench, describeMachine, describeVersions, formatReport } from './report.js';
+import { revocation } from './revocation/revocation.js';
 import { routing } from './routing.js';
 import { verify } from './verify.js';
 
@@ -35,18 +36,20 @@ const benches: Record<string, Bench> = {
   reload,
   soak,
   routing,
+  revocation,
 };
 
 const usage = `npm run bench -- NAME [options]
 
 ${Object.entries(benches)
-  .map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`)
+  .map(([name, { about }]) => `  ${name.padEnd(10)} ${about}`)
   .join('\n')}
 
   --nodes 1,2      node counts to measure (verify takes the last); nodes: 1,2,4,8,16,32
   --duration 10    seconds of each uninterrupted run
   --minutes 20     of the soak
   --pairs 15       pairs of slices behind each ratio
+  --count 1000     revocations
   --profile DIR    write CPU profiles of edges and nodes there (slows them down)
   --json           one JSON object as the last line
 `;
@@ -72,6 +75,7 @@ const parse = () => {
         duration: { type: 'string', default: '10' },
         minutes: { type: 'string', default: '20' },
         pairs: { type: 'string', default: '15' },
+        count: { type: 'string', default: '1000' },
         profile: { type: 'string' },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
@@ -109,6 +113,7 @@ const options = {
   durationSeconds: readInt('duration', values.duration, 1, 600),
   minutes: readInt('minutes', values.minutes, 1, 600),
   pairs: readInt('pairs', values.pairs, 2, 1000),
+  count: readInt('count', values.count, 1, 10_000),
   ...(values.profile === undefined ? {} : { profile: values.profile }),
   progress: createProgress(),
 };

@@ -12,7 +12,12 @@ export type Answer = {
   /** The server will close the connection now: nothing more may be sent on it. */
   closes: boolean;
 };
-export type Wire = { send: (request: Uint8Array) => void; close: () => void };
+export type Wire = {
+  /** Our own, by which the process at the other end can be found. */
+  port: number;
+  send: (request: Uint8Array) => void;
+  close: () => void;
+};
 
 const bufferBytes = 64 * 1024;
 const headEnd = '\r\n\r\n';
@@ -54,6 +59,7 @@ export const openWire = (
     socket.once('close', () => onLost(isWaiting));
     socket.once('connect', () =>
       resolve({
+        port: socket.localPort ?? 0,
         send: (request) => {
           isWaiting = true;
           socket.write(request);

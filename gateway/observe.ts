@@ -18,9 +18,12 @@ const audited: Record<string, string> = {
   '/oauth/revoke': 'oauth_revoke',
   '/v1/sessions': 'sessions_end',
   '/users': 'admin_import',
+  '/users/import': 'admin_import_batch',
+  '/users/export': 'admin_export',
   '/nodes': 'admin_node',
   '/clients': 'admin_client',
   '/keys/rotate': 'admin_key',
+  '/campaigns': 'admin_campaign',
 };
 /** Asked as often as tokens are checked: only what is refused is logged. */
 const auditedFailures: Record<string, string> = { '/oauth/introspect': 'oauth_introspect' };

@@ -10,9 +10,17 @@ import { whenReady } from '../shared/redis-calls.js';
 import { findDurabilityProblem } from '../shared/store.js';
 import { createBackup, restoreMeta } from './backup.js';
 import type { Config } from './config.js';
+import { createCookieStore } from './cookie-store.js';
 import { createCriticalSessions, createCriticalUserSessions } from './critical.js';
+import {
+  createCriticalCookieStore,
+  createCriticalLook,
+  createCriticalRevoked,
+} from './critical-reads.js';
+import { createSessionLook } from './session-look.js';
 import { createSessions, type Sessions } from './sessions.js';
 import type { Revocation } from './tokens/revocations.js';
+import { createRevoked } from './tokens/revoked.js';
 import { createUserSessions, type UserSessions } from './user-sessions.js';
 
 type Given = {
@@ -94,4 +102,31 @@ export const openSessions = (options: {
   if (backup === undefined) return sessions;
   const { client, store } = backup;
   return createCriticalSessions({ redis, sessions, second: on(client), backup: store, log });
+};
+
+/** What only reads sessions, and what was written down about single tokens. */
+export const openReads = (options: {
+  config: Config;
+  redis: RedisClient;
+  backup: OpenBackup;
+  log: Log;
+}) => {
+  const { config, redis, backup, log } = options;
+  const on = (client: RedisClient) => {
+    const of = { redis: client, idleMs: config.sessionIdleMs };
+    return {
+      store: createCookieStore(of),
+      look: createSessionLook(of),
+      revoked: createRevoked({ redis: client }),
+    };
+  };
+  const main = on(redis);
+  if (backup === undefined) return main;
+  const second = on(backup.client);
+  const both = { backup: backup.store, log };
+  return {
+    store: createCriticalCookieStore({ store: main.store, second: second.store, ...both }),
+    look: createCriticalLook({ look: main.look, second: second.look, ...both }),
+    revoked: createCriticalRevoked({ revoked: main.revoked, second: second.revoked }),
+  };
 };

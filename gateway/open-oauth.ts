@@ -11,25 +11,22 @@ import { createOauthIntrospect } from './routes/oauth-introspect.js';
 import { createMetadata, endpointsOf } from './routes/oauth-metadata.js';
 import { createOauthRevoke } from './routes/oauth-revoke.js';
 import { createOauthToken } from './routes/oauth-token.js';
-import { createSessionLook } from './session-look.js';
 import type { Sessions } from './sessions.js';
 import { createAssertions } from './tokens/assertions.js';
-import { createRevoked } from './tokens/revoked.js';
 
 export const openOauth = (
   config: Config,
   tokens: OpenTokens,
   parts: { sessions: Sessions; limits: Limits; addresses: Addresses },
 ) => {
-  const { redis, revocations, sign, verifyIssued } = tokens;
+  const { redis, revocations, sign, verifyIssued, reads } = tokens;
+  const { look, revoked } = reads;
   const { sessions, limits, addresses } = parts;
-  const { issuer, sessionIdleMs: idleMs } = config;
+  const { issuer } = config;
   const lookup = createLookup(createRegistry({ redis }));
   const audiences = [issuer, endpointsOf(issuer).token];
   const assertions = createAssertions({ audiences, claim: createReplay({ redis }) });
   const authenticate = createAuthenticate({ lookup, assertions, limits, addresses });
-  const look = createSessionLook({ redis, idleMs });
-  const revoked = createRevoked({ redis });
   const common = { authenticate, sessions, look };
   return [
     createOauthToken({ ...common, sign, revocations }),

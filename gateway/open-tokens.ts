@@ -1,14 +1,16 @@
 /** What a token check needs, in the order it is needed: store, keys, revocation log, signing, checking. */
+import { AppError } from '../shared/errors.js';
 import type { Lifecycle } from '../shared/lifecycle.js';
 import type { Log } from '../shared/log.js';
 import { connectRedis, quitRedis } from '../shared/redis.js';
 import { patiently } from '../shared/redis-calls.js';
 import { openStore } from '../shared/store.js';
 import type { Config } from './config.js';
-import { type OpenBackup, openBackup } from './open-backup.js';
+import { type OpenBackup, openBackup, openReads } from './open-backup.js';
 import { isCritical } from './session-id.js';
 import { loadKeys } from './tokens/keys.js';
 import { createRevocations } from './tokens/revocations.js';
+import { createRevoked } from './tokens/revoked.js';
 import { followKeys } from './tokens/rotation.js';
 import { createSign } from './tokens/sign.js';
 import { type Claims, createVerify } from './tokens/verify.js';
@@ -19,10 +21,16 @@ const maxLifeSeconds = 900;
 type Given = { config: Config; lifecycle: Lifecycle; log: Log };
 
 /** While the log is silent, the backup knows about critical sessions. */
-const askBackup = (backup: OpenBackup) => (claims: Claims) =>
-  backup !== undefined && isCritical(claims.sid)
-    ? backup.store.check(claims).then(() => claims)
-    : undefined;
+const askBackup = (backup: OpenBackup) => {
+  if (backup === undefined) return undefined;
+  const revoked = createRevoked({ redis: backup.client });
+  const ask = async (claims: Claims): Promise<Claims> => {
+    const [isRevoked] = await Promise.all([revoked.has(claims), backup.store.check(claims)]);
+    if (isRevoked) throw new AppError('session_ended');
+    return claims;
+  };
+  return (claims: Claims) => (isCritical(claims.sid) ? ask(claims) : undefined);
+};
 
 export type OpenTokens = Awaited<ReturnType<typeof openTokens>>;
 
@@ -45,15 +53,10 @@ export const openTokens = async ({ config, lifecycle, log }: Given) => {
   await revocations.ready();
   const ttlSeconds = accessTtlMs / 1000;
   const sign = createSign({ keys, issuer, audience, ttlSeconds });
-  const verifier = createVerify({
-    keys,
-    issuer,
-    audience,
-    maxLifeSeconds,
-    revocations,
-    whenUnknown: askBackup(backup),
-  });
+  const common = { keys, issuer, maxLifeSeconds, revocations, whenUnknown: askBackup(backup) };
+  const verifier = createVerify({ ...common, audience });
   // Introspection sees the tokens of every resource server.
-  const { verify: verifyIssued } = createVerify({ keys, issuer, maxLifeSeconds, revocations });
-  return { redis, backup, keys, revocations, sign, verifier, verifyIssued };
+  const { verify: verifyIssued } = createVerify(common);
+  const reads = openReads({ config, redis, backup, log });
+  return { redis, backup, keys, revocations, sign, verifier, verifyIssued, reads };
 };

@@ -51,7 +51,7 @@ export const startEdge = async (given: Given): Promise<void> => {
   lifecycle.onStop('log', () => flushLog(log), 500);
   const metrics = createMetrics();
   const tokens = await openTokens(given);
-  const { redis, backup, keys, revocations, sign, verifier } = tokens;
+  const { redis, backup, keys, revocations, sign, verifier, reads } = tokens;
   const verify = usersOnly(verifier.verify);
   const verifyForLogout = usersOnly(verifier.verifyForLogout);
   const { nodeSecrets: secrets, runtimeDir, zone } = config;
@@ -65,8 +65,8 @@ export const startEdge = async (given: Given): Promise<void> => {
   const sessions = openSessions({ config, redis, backup, keys, log });
   const { publish } = revocations;
   const userSessions = openUserSessions({ config, redis, backup, publish });
-  const { sessionIdleMs: idleMs, sessionMaxMs: maxMs } = config;
-  const cookies = createCookieSessions({ redis, revocations, idleMs, maxMs });
+  const { store } = reads;
+  const cookies = createCookieSessions({ store, revocations, maxMs: config.sessionMaxMs });
   const origins = createOrigins({ listed: config.corsOrigins, issuer: config.issuer });
   const callers = createCallers({ verify, verifyForLogout, cookies, origins });
   const verifyAny = openVerifyAny({ config, log, metrics }, verifier.verify);

@@ -11,9 +11,10 @@ import { readAdminToken } from './secrets.mjs';
 import { readSettings } from './settings.mjs';
 
 /** @typedef {import('./paths.mjs').Env} Env */
+/** @typedef {ReturnType<typeof createAdminCall>} AdminCall */
 
 /** A revoked key takes two seconds until its successor signs everywhere, an RSA key as many to make. */
-const timeoutMs = 15_000;
+const defaultTimeoutMs = 15_000;
 
 /** @param {Env} env */
 const adminUrl = (env) => {
@@ -33,34 +34,62 @@ const explain = (url, path, status, body) => {
     return 'No such node. `floodgate nodes` lists them.';
   if (status === 404 && path.startsWith('/clients'))
     return 'No such client. `floodgate clients list` shows them.';
+  if (status === 404 && path.startsWith('/users')) return 'No such user.';
   return `The admin port answered ${status}: ${textOf(body.error_description) || textOf(body.error)}`;
+};
+
+/** An answer that is not 2xx; what is known of it besides the text. */
+export class AdminError extends Refusal {
+  /** @param {string} message @param {number} status 0: there was no answer */
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/**
+ * Calls with the address and the token looked up once: for commands that make many.
+ * @param {Env} env
+ * @param {number} [timeoutMs]
+ */
+export const createAdminCall = (env, timeoutMs = defaultTimeoutMs) => {
+  const url = adminUrl(env);
+  const authorization = `Bearer ${readAdminToken(preparePaths(env), env)}`;
+  /**
+   * The body of a 2xx answer. Throws AdminError.
+   * @param {'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'} method
+   * @param {string} path
+   * @param {object | string} [content] an object is sent as JSON, a text as lines of it
+   * @returns {Promise<Record<string, any>>}
+   */
+  return async (method, path, content) => {
+    const isLines = typeof content === 'string';
+    const type = isLines ? 'application/x-ndjson' : 'application/json';
+    const headers = { authorization, ...(content === undefined ? {} : { 'content-type': type }) };
+    const body = content === undefined ? null : isLines ? content : JSON.stringify(content);
+    const signal = AbortSignal.timeout(timeoutMs);
+    const response = await fetch(url + path, { method, headers, body, signal }).catch((error) => {
+      const reason = error.cause instanceof Error ? codeOf(error.cause) : error.name;
+      throw new AdminError(
+        `No answer from the admin port at ${url} (${reason}). Is the gateway running? ` +
+          'Set ADMIN_URL, or ADMIN_HOST and ADMIN_PORT, to where it listens.',
+        0,
+      );
+    });
+    const text = await response.text().catch(() => '');
+    const answer = text.startsWith('{') ? JSON.parse(text) : {};
+    if (response.ok) return answer;
+    throw new AdminError(explain(url, path, response.status, answer), response.status);
+  };
 };
 
 /**
  * The body of a 2xx answer.
  * @param {Env} env
- * @param {'GET' | 'POST' | 'PATCH' | 'DELETE'} method
+ * @param {'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'} method
  * @param {string} path
  * @param {object} [content] sent as JSON
  * @returns {Promise<Record<string, any>>}
  */
-export const callAdmin = async (env, method, path, content) => {
-  const url = adminUrl(env);
-  const headers = {
-    authorization: `Bearer ${readAdminToken(preparePaths(env), env)}`,
-    ...(content === undefined ? {} : { 'content-type': 'application/json' }),
-  };
-  const body = content === undefined ? null : JSON.stringify(content);
-  const signal = AbortSignal.timeout(timeoutMs);
-  const response = await fetch(url + path, { method, headers, body, signal }).catch((error) => {
-    const reason = error.cause instanceof Error ? codeOf(error.cause) : error.name;
-    throw new Refusal(
-      `No answer from the admin port at ${url} (${reason}). Is the gateway running? ` +
-        'Set ADMIN_URL, or ADMIN_HOST and ADMIN_PORT, to where it listens.',
-    );
-  });
-  const text = await response.text();
-  const answer = text.startsWith('{') ? JSON.parse(text) : {};
-  if (!response.ok) throw new Refusal(explain(url, path, response.status, answer));
-  return answer;
-};
+export const callAdmin = (env, method, path, content) =>
+  createAdminCall(env)(method, path, content);

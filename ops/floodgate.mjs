@@ -33,6 +33,10 @@ const verbs = {
     help: 'OAuth clients: floodgate clients add|list|set|rotate|remove, see --help there',
     load: async () => (await import('./clients.mjs')).runClients,
   },
+  users: {
+    help: 'import, export, show and change users: floodgate users --help',
+    load: async () => (await import('./users.mjs')).runUsers,
+  },
   keys: {
     help: 'floodgate keys list|rotate [--revoke KID]: keys that sign access tokens (--json)',
     load: async () => (await import('./keys.mjs')).runKeys,
@@ -51,8 +55,10 @@ const help = [
 const [name = '', ...args] = process.argv.slice(2);
 const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
 try {
-  if (verb !== undefined) console.log(await (await verb.load())(args, process.env));
-  else if (name === '--help' || name === '-h') console.log(help);
+  if (verb !== undefined) {
+    const text = await (await verb.load())(args, process.env);
+    if (text !== '') console.log(text);
+  } else if (name === '--help' || name === '-h') console.log(help);
   else {
     console.error(help);
     process.exitCode = 2;

@@ -40,6 +40,7 @@ export const checkHead = (req: IncomingMessage) => {
 
 const mediaTypes = {
   json: /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i,
+  lines: /^application\/x-ndjson\s*$/i,
   form: /^application\/x-www-form-urlencoded\s*(;\s*charset="?utf-8"?\s*)?$/i,
 };
 
@@ -50,15 +51,18 @@ export const checkMediaType = (req: IncomingMessage, kind: keyof typeof mediaTyp
 };
 
 /** The whole body, or undefined when the client left while sending it. */
-export const readBody = (req: IncomingMessage): Promise<Buffer | undefined> =>
+export const readBody = (
+  req: IncomingMessage,
+  maxBytes = maxBodyBytes,
+): Promise<Buffer | undefined> =>
   new Promise((resolve, reject) => {
-    if (Number(req.headers['content-length'] ?? 0) > maxBodyBytes)
+    if (Number(req.headers['content-length'] ?? 0) > maxBytes)
       return reject(new AppError('payload_too_large'));
     const chunks: Buffer[] = [];
     let size = 0;
     req.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > maxBodyBytes) return reject(new AppError('payload_too_large'));
+      if (size > maxBytes) return reject(new AppError('payload_too_large'));
       chunks.push(chunk);
     });
     req.once('end', () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));

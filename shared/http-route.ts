@@ -29,7 +29,9 @@ export type Route = {
   path: string;
   /** Also everything below `path` + '/'. */
   prefix?: true;
-  body: 'json' | 'form' | 'none';
+  body: 'json' | 'form' | 'lines' | 'none';
+  /** Largest body; 16 KiB unless it says otherwise. */
+  maxBytes?: number;
   /** Errors of this route in the words of its protocol. */
   translate?: (error: AppError) => AppError;
   handle: (ctx: Ctx, body: Body) => Reply | Promise<Reply>;

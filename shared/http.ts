@@ -17,6 +17,7 @@ import { errorBody, errorHeaders, parserCodes, rawAnswer } from './http-answer.j
 import { bad, checkHead, checkMediaType, readBody } from './http-request.js';
 import { type Ctx, createRouter, type Reply, type Route } from './http-route.js';
 import { parseJson } from './json.js';
+import { parseLines } from './lines.js';
 
 export type { Body, Ctx, Reply, Route } from './http-route.js';
 
@@ -51,6 +52,7 @@ export type HttpOptions = {
 };
 
 const maxHeaderBytes = 16 * 1024;
+const parsers = { json: parseJson, form: parseForm, lines: parseLines };
 
 /** Unanswered requests that one connection may have; who pipelines more is cut off. */
 const maxPipelined = 16;
@@ -158,15 +160,15 @@ export const createHttp = (options: HttpOptions) => {
       .finally(() => pipeline.leave(socket));
   };
 
-  const handleBody = async (ctx: Ctx, route: Route, kind: 'json' | 'form') => {
+  const handleBody = async (ctx: Ctx, route: Route, kind: Exclude<Route['body'], 'none'>) => {
     const { socket } = ctx.req;
     if (!pipeline.enter(socket)) return;
     try {
       checkMediaType(ctx.req, kind);
-      const bytes = await readBody(ctx.req);
+      const bytes = await readBody(ctx.req, route.maxBytes);
       if (bytes === undefined) return;
       ctx.arrivedAt = performance.now();
-      const body = kind === 'json' ? parseJson(bytes) : parseForm(bytes);
+      const body = parsers[kind](bytes);
       send(ctx, route.path, await route.handle(ctx, body));
     } catch (error) {
       failRoute(ctx, route, error);

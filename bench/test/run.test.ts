@@ -13,7 +13,7 @@ t.test('--help names every bench', async (t) => {
   const { status, stdout } = run('--help');
   t.equal(status, 0);
   const closedLoop = ['login', 'verify', 'engines', 'oauth', 'nodes', 'haproxy'];
-  const openLoop = ['overload', 'hotkey', 'failover', 'reload', 'soak'];
+  const openLoop = ['overload', 'hotkey', 'failover', 'reload', 'soak', 'revocation'];
   for (const name of [...closedLoop, ...openLoop]) t.match(stdout, name);
 });
 

@@ -15,6 +15,8 @@ import { loadNameKey } from '../account-key.js';
 import { createAddresses } from '../address.js';
 import { createRegistry } from '../clients/registry.js';
 import type { Config } from '../config.js';
+import { createBatch } from '../import/batch.js';
+import { createClaims } from '../import/claims.js';
 import { isMessage } from '../ipc.js';
 import { createNodes } from '../nodes/submit.js';
 import { createObserve } from '../observe.js';
@@ -28,11 +30,15 @@ import { createAccounts } from '../username.js';
 import { createGate } from './gate.js';
 import { createGather } from './gather.js';
 import { createAccountRoutes } from './routes/accounts.js';
+import { createCampaignRoutes } from './routes/campaigns.js';
 import { createClientRoutes } from './routes/clients.js';
 import { createKeyRoutes } from './routes/keys.js';
 import { createMetricsRoute } from './routes/metrics.js';
 import { createNodeRoutes } from './routes/nodes.js';
 import { createUserRoutes } from './routes/users.js';
+import { createExportRoutes } from './routes/users-export.js';
+import { createImportRoute } from './routes/users-import.js';
+import { createSetPassword } from './set-password.js';
 
 export const startAdmin = async ({
   config,
@@ -59,6 +65,9 @@ export const startAdmin = async ({
   const publish = createPublish({ redis });
   const userSessions = openUserSessions({ config, redis, backup, publish });
   const resets = createResets({ redis });
+  const { errand } = nodes;
+  const batch = createBatch({ accounts, claims: createClaims({ redis }), errand });
+  const setPassword = createSetPassword({ nodes, userSessions, secret: secrets[0] ?? '' });
   const { defaultScopes, kek, previousKek, tokenAlg: alg, keyIntervalMs: intervalMs } = config;
   const keys = await patiently(() => loadKeys({ redis, kek, previousKek, alg, intervalMs }));
 
@@ -69,10 +78,13 @@ export const startAdmin = async ({
     routes: [
       createMetricsRoute({ gather, own: metrics.json }),
       ...createNodeRoutes({ nodes, gather }),
+      ...createCampaignRoutes({ nodes }),
       ...createClientRoutes({ registry: createRegistry({ redis }), publish }),
       ...createKeyRoutes({ desk: createKeyDesk({ keys, publish }) }),
       ...createUserRoutes({ redis, nodes, accounts, defaultScopes }),
-      ...createAccountRoutes({ redis, userSessions, resets }),
+      createImportRoute({ batch, defaultScopes }),
+      ...createExportRoutes({ errand, accounts }),
+      ...createAccountRoutes({ redis, userSessions, resets, errand, setPassword }),
     ],
     log,
     before: createGate(config),

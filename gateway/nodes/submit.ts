@@ -11,6 +11,7 @@ import { createCall } from './call.js';
 import { createChoose, isSuspect } from './choose.js';
 import { createConnectTo } from './connect.js';
 import { createDispatch } from './dispatch.js';
+import { createErrand } from './errand.js';
 import { createMeters } from './meters.js';
 import { createPool, type Node } from './pool.js';
 import { createProbes } from './probe.js';
@@ -84,6 +85,8 @@ export const createNodes = (options: {
     submit,
     /** An admin call to one node; resolves to the body of its 2xx answer. */
     call: createCall({ find: pool.find }),
+    /** Repeatable work on records at whichever node is up; resolves to the body of its 2xx answer. */
+    errand: createErrand({ nodes: pool.nodes, now }),
     snapshot: () => pool.nodes().map((node) => describeNode(node, now())),
     /** After the first successful read of the registry. */
     ready: registry.ready,

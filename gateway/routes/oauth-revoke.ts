@@ -31,7 +31,7 @@ export const createOauthRevoke = ({
 }: {
   authenticate: Authenticate;
   verifyIssued: Verifier['verify'];
-  revoked: Revoked;
+  revoked: Pick<Revoked, 'add'>;
   sessions: Pick<Sessions, 'read' | 'end'>;
   look: LookAtSession;
   revocations: Pick<Revocations, 'publish'>;

@@ -6,6 +6,7 @@ import { connectRedis, type RedisClient } from '../../shared/redis.js';
 import { startRedis } from '../../shared/test/redis-server.js';
 import { cookieOf } from '../cookie.js';
 import { createCookieSessions } from '../cookie-sessions.js';
+import { createCookieStore } from '../cookie-store.js';
 import { createSessions } from '../sessions.js';
 import { createRevocations, type Revocation } from '../tokens/revocations.js';
 import { openClient, outcomeOf, quiet, until } from './store.js';
@@ -51,7 +52,8 @@ const setup = async (t: Test, options: { idleMs?: number; cacheSize?: number } =
     const log = createLog();
     const clock = { at: 0 };
     const cookies = createCookieSessions({
-      ...{ redis: client, revocations: log, idleMs, maxMs, now: () => clock.at, ...options },
+      store: createCookieStore({ redis: client, idleMs, ...options }),
+      ...{ revocations: log, maxMs, now: () => clock.at, ...options },
     });
     return { log, clock, cookies };
   };
@@ -305,7 +307,8 @@ t.test('signed out in a race with checks on two edges: once dead, never alive ag
       });
       t.teardown(revocations.close);
       await revocations.ready();
-      const cookies = createCookieSessions({ redis, revocations, idleMs, maxMs });
+      const store = createCookieStore({ redis, idleMs });
+      const cookies = createCookieSessions({ store, revocations, maxMs });
       return { revocations, cookies };
     }),
   );

@@ -29,7 +29,7 @@ export const setUser = (redis: RedisClient, u: string, gen: number, more: object
 export const openSession = async (
   sessions: Sessions,
   u: string,
-  more: { gen?: number; critical?: boolean; userAgent?: string } = {},
+  more: { gen?: number; critical?: boolean; userAgent?: string; cookieHash?: string } = {},
 ) => {
   const client = { clientId: 'c_1', address: '127.0.0.1', userAgent: 'test' };
   const account = { u, userId: `u_${u}`, gen: 1, scope: 'account' };

@@ -10,7 +10,12 @@ import { confirmWrites, storeCall } from '../../shared/redis-calls.js';
 const marginMs = 60_000;
 const keyOf = (jti: string): string => `revocations:jti:${jti}`;
 
-export type Revoked = ReturnType<typeof createRevoked>;
+export type Revoked = {
+  /** Durable when it resolves, on the replicas too; repeatable. Publish it afterwards. Throws store_unavailable. */
+  add(token: { jti: string; sid: string; exp: number }): Promise<void>;
+  /** Throws store_unavailable. */
+  has(token: { jti: string; sid: string }): Promise<boolean>;
+};
 
 export const createRevoked = ({
   redis,
@@ -18,13 +23,11 @@ export const createRevoked = ({
 }: {
   redis: RedisClient;
   now?: () => number;
-}) => ({
-  /** Durable when it resolves, on the replicas too; repeatable. Publish it afterwards. Throws store_unavailable. */
-  add: async ({ jti, exp }: { jti: string; exp: number }): Promise<void> => {
+}): Revoked => ({
+  add: async ({ jti, exp }) => {
     const lifeMs = Math.max(0, exp * 1000 - now()) + marginMs;
     await storeCall(redis.set(keyOf(jti), '1', 'PX', lifeMs));
     await confirmWrites(redis, keyOf(jti));
   },
-  /** Throws store_unavailable. */
-  has: async (jti: string): Promise<boolean> => (await storeCall(redis.exists(keyOf(jti)))) === 1,
+  has: async ({ jti }) => (await storeCall(redis.exists(keyOf(jti)))) === 1,
 });

@@ -24,7 +24,7 @@ import type { Work } from './task.js';
 import type { Done } from './threads.js';
 
 export type Admission = ReturnType<typeof createAdmission>;
-export type AdmissionClass = WorkClass | 'migration';
+export type AdmissionClass = WorkClass | 'migration' | 'campaign';
 export type Decision = 'admitted' | 'full' | 'late' | 'late_queued' | 'client_left';
 
 /** Place in the node of one request, from `enter` until its hash is done or it leaves. */
@@ -52,8 +52,12 @@ export type Watch = {
   served: (kind: string, tookMs: number, queuedMs: number) => void;
 };
 
-/** Without a share: only what `hasRoom` finds, because nobody waits for it. */
-const shares: Readonly<Record<AdmissionClass, number>> = { ...budgetShares, migration: 0 };
+/** Who has no share gets only what `hasRoom` finds, because nobody waits for it. */
+const shares: Readonly<Record<AdmissionClass, number>> = {
+  ...budgetShares,
+  migration: 0,
+  campaign: 0,
+};
 const alpha = 0.1;
 /** A hash that took more than so many times what was expected is counted as so many times. */
 const maxSurprise = 4;

@@ -5,7 +5,7 @@
  */
 import type { Credential } from '../credentials/credentials.js';
 import type { Admission, Ticket } from './admission.js';
-import type { StoredHash } from './formats/format.js';
+import { noPassword, type StoredHash } from './formats/format.js';
 import { isUsable, readHash } from './formats/formats.js';
 import type { KeyRing } from './keys.js';
 import { toOpaque } from './policy.js';
@@ -35,7 +35,7 @@ export const createCheck = (options: {
     password: string,
   ): Promise<Checked> => {
     const hash = credential === undefined ? 'hash_unknown' : readHash(credential.hash);
-    if (credential !== undefined && !isUsable(hash))
+    if (credential !== undefined && !isUsable(hash) && credential.hash !== noPassword)
       log.error({ user_id: credential.userId, problem: hash }, 'a stored hash cannot be used');
     const usable = isUsable(hash) ? hash : undefined;
     const text = credential?.norm === 'raw' ? password : toOpaque(password);

@@ -31,11 +31,11 @@ t.test('one format at most claims a string', async (t) => {
 t.test('strings that are refused, and why', async (t) => {
   const a = (params: string) => `$argon2id$v=19$${params}$${salt}$${tag}`;
   const cases: [string, string][] = [
-    ['', 'hash_unknown'],
+    ['', 'hash_unusable'],
     ['hunter2', 'hash_unknown'],
     [`$2$05$${bcryptTail}`, 'hash_unknown'],
     [`$2x$05$${bcryptTail}x`, 'hash_malformed'],
-    ['$scrypt$ln=14,r=8,p=1$c2FsdA$aGFzaA', 'hash_unknown'],
+    ['$scrypt$ln=14,r=8,p=1$c2FsdA$aGFzaA', 'hash_ambiguous'],
     [`$2b$16$${bcryptTail}`, 'hash_limit'],
     [`$2b$31$${bcryptTail}`, 'hash_limit'],
     [`$2b$03$${bcryptTail}`, 'hash_malformed'],

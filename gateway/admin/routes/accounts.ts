@@ -2,17 +2,23 @@
  * One user by id: GET /users/{id} shows the state, POST /users/{id}/{action} changes it.
  * `disable` ends everything at once and keeps the user out, `enable` lets them sign in again, `reset`
  * gives a one-time token for a new password, `allow-critical` and `deny-critical` say whether
- * they may have critical sessions (one that has begun goes on).
+ * they may have critical sessions (one that has begun goes on). PUT /users/{id}/password sets a password,
+ * PATCH /users/{id} the scopes, from the next sign-in on, and DELETE removes the user with all that was issued.
  */
 import { AppError } from '../../../shared/errors.js';
-import type { Route } from '../../../shared/http.js';
+import { checkPassword, readFields } from '../../../shared/fields.js';
+import type { Body, Ctx, Route } from '../../../shared/http.js';
 import type { RedisClient } from '../../../shared/redis.js';
 import { storeCall } from '../../../shared/redis-calls.js';
+import type { Errand } from '../../nodes/errand.js';
 import { type Resets, resetMs } from '../../resets.js';
 import { accountIn } from '../../user-id.js';
 import type { UserSessions } from '../../user-sessions.js';
+import type { SetPassword } from '../set-password.js';
 
-type Account = { userId: string; u: string; status: string; critical: boolean };
+type Account = { userId: string; u: string; gen: number; status: string; critical: boolean };
+const scopesForm = /^(?:[!#-[\]-~]+(?: [!#-[\]-~]+)*)?$/;
+
 type Action = (account: Account) => Promise<Record<string, unknown>>;
 
 /** /users/{id} and /users/{id}/{action}; undefined when it is neither. */
@@ -30,10 +36,14 @@ export const createAccountRoutes = ({
   redis,
   userSessions,
   resets,
+  errand,
+  setPassword,
 }: {
   redis: RedisClient;
   userSessions: Pick<UserSessions, 'endAll'>;
   resets: Pick<Resets, 'issue'>;
+  errand: Errand;
+  setPassword: SetPassword;
 }): Route[] => {
   /** Throws not_found also for the id of an account that has been made anew under the same name. */
   const find = async (path: string): Promise<Account & { action: string }> => {
@@ -45,7 +55,8 @@ export const createAccountRoutes = ({
     const fields = ['gen', 'status', 'user_id', 'critical'];
     const [gen, status, id, critical] = await storeCall(redis.hmget(`user:{${u}}`, ...fields));
     if (gen == null || (id != null && id !== userId)) throw new AppError('not_found');
-    return { userId, u, action, status: status ?? '', critical: critical === '1' };
+    const account = { userId, u, action, gen: Number(gen), critical: critical === '1' };
+    return { ...account, status: status ?? '' };
   };
 
   const set = ({ u }: Account, field: string, value: string) =>
@@ -76,7 +87,42 @@ export const createAccountRoutes = ({
     },
   };
 
+  const changePassword = async (ctx: Ctx, body: Body) => {
+    const { password } = readFields(body, { password: true });
+    checkPassword('password', password);
+    const { userId, u, gen, action } = await find(ctx.path);
+    if (action !== 'password') throw new AppError('not_found');
+    ctx.facts = { account: u, user_id: userId, action };
+    await setPassword({ u, gen, requestId: ctx.requestId }, password);
+    return { status: 204 };
+  };
+
+  const changeScopes = async (ctx: Ctx, body: Body) => {
+    const { scopes } = readFields(body, { scopes: true });
+    if (!scopesForm.test(scopes))
+      throw new AppError('bad_request', { reason: 'field_invalid', field: 'scopes' });
+    const { userId, u, action } = await find(ctx.path);
+    if (action !== '') throw new AppError('not_found');
+    ctx.facts = { account: u, user_id: userId, action: 'scopes' };
+    await errand('/credentials/scopes', [{ u, scopes }]);
+    return { status: 200, body: { user_id: userId, scopes } };
+  };
+
+  /** The id goes last: until then the same call finds what is left to do. */
+  const remove = async (ctx: Ctx) => {
+    const { userId, u, action } = await find(ctx.path);
+    if (action !== '') throw new AppError('not_found');
+    ctx.facts = { account: u, user_id: userId, action: 'delete' };
+    await userSessions.endAll(u, { status: 'disabled' });
+    await errand('/credentials/remove', [{ u }]);
+    await storeCall(redis.del(`uid:${userId}`));
+    return { status: 204 };
+  };
+
   return [
+    { method: 'PUT', path: '/users', prefix: true, body: 'json', handle: changePassword },
+    { method: 'PATCH', path: '/users', prefix: true, body: 'json', handle: changeScopes },
+    { method: 'DELETE', path: '/users', prefix: true, body: 'none', handle: remove },
     {
       method: 'GET',
       path: '/users',

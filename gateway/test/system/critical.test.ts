@@ -3,14 +3,26 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { startRedis } from '../../../shared/test/redis-server.js';
+import { send } from '../request.js';
 import { type Answer, decided, password, startFleet, textOf, until } from './fleet.js';
+import { basic, createRig } from './oauth-rig.js';
 
 t.setTimeout(600_000);
 
 const backup = await startRedis(t);
 const fleet = await startFleet(t, {
-  env: { BACKUP_REDIS_URL: backup.url, VERIFY_ON_STORE_LOSS: 'deny', ACCESS_TOKEN_TTL: '15m' },
+  env: {
+    BACKUP_REDIS_URL: backup.url,
+    VERIFY_ON_STORE_LOSS: 'deny',
+    ACCESS_TOKEN_TTL: '15m',
+    TRUSTED_PROXIES: '127.0.0.1',
+  },
 });
+
+const loseMain = async () => {
+  await fleet.redis.stop('SIGKILL');
+  rmSync(join(fleet.redis.dir, 'appendonlydir'), { recursive: true, force: true });
+};
 
 t.test('without the backup: 503 for critical logins, nothing else', async (t) => {
   await fleet.register('frank');
@@ -26,6 +38,52 @@ t.test('without the backup: 503 for critical logins, nothing else', async (t) =>
   await until('the backup', async () => (await fleet.post('/v1/login', wish)).status === 200);
 });
 
+t.test('cookies and introspection of critical sessions ask the backup too', async (t) => {
+  const { port } = fleet;
+  const rig = await createRig(t, fleet);
+  await fleet.register('gina');
+  const plain = await fleet.signIn('gina');
+  await fleet.admin('POST', `/users/${textOf(plain, 'user_id')}/allow-critical`);
+  const wish = { username: 'gina', password, critical: true };
+  const [mine, over] = [
+    await decided(() => fleet.post('/v1/login', wish)),
+    await decided(() => fleet.post('/v1/login', wish)),
+  ];
+  const signedIn = await decided(() => fleet.post('/v1/login', { ...wish, cookie: true }));
+  const cookie = /^[^;]*/.exec(signedIn.headers.get('set-cookie') ?? '')?.[0] ?? '';
+  const byCookie = async () => (await send(port, '/v1/verify', { headers: { cookie } })).status;
+  await until('its cookie', async () => (await byCookie()) === 200);
+  const revoke = { token: textOf(over, 'access_token'), client_id: 'floodgate' };
+  await until('a revocation', async () => (await rig.post('/oauth/revoke', revoke)).status === 200);
+
+  await loseMain();
+  await until('the log is silent', async () => {
+    const { status } = await fleet.verify(textOf(plain, 'access_token'));
+    return status === 503;
+  });
+  t.equal(await byCookie(), 200);
+  t.equal((await fleet.verify(textOf(over, 'access_token'))).status, 401, 'the backup knows');
+  await fleet.redis.start();
+  await until('the store', async () => (await fleet.admin('GET', '/clients')).status === 200);
+  await until('the cookie', async () => (await byCookie()) === 200);
+
+  // Clients are lost with the store that had them.
+  const client = await rig.addClient({ introspect: 'any' });
+  /** Either edge may still be on its way back to the store: 503 decides nothing. */
+  const isActive = async (answer: Answer, field: string): Promise<unknown> => {
+    let heard = { status: 503, text: '{}' };
+    await until('an answer', async () => {
+      heard = await rig.post('/oauth/introspect', { token: textOf(answer, field) }, basic(client));
+      return heard.status !== 503;
+    });
+    return JSON.parse(heard.text).active;
+  };
+  t.equal(await isActive(mine, 'access_token'), true);
+  t.equal(await isActive(mine, 'refresh_token'), true);
+  t.equal(await isActive(over, 'access_token'), false, 'revoked before');
+  t.equal(await isActive(plain, 'access_token'), false, 'its record is lost');
+});
+
 t.test('a critical session lives on without the main store, and ends for good', async (t) => {
   await fleet.register('erin');
   const plain = await fleet.signIn('erin');
@@ -39,8 +97,7 @@ t.test('a critical session lives on without the main store, and ends for good', 
   const [mine, other] = [await signIn(), await signIn()];
   t.strictSame([mine.status, other.status], [200, 200]);
 
-  await fleet.redis.stop('SIGKILL');
-  rmSync(join(fleet.redis.dir, 'appendonlydir'), { recursive: true, force: true });
+  await loseMain();
   const verify = (answer: Answer) => fleet.verify(textOf(answer, 'access_token'));
   const refresh = (answer: Answer) =>
     fleet.post('/v1/refresh', { refresh_token: textOf(answer, 'refresh_token') });

@@ -7,6 +7,9 @@
 import type { Cost, Keys, Recipe, SecurityClass } from '../recipes/recipe.js';
 import type { Work } from '../task.js';
 
+/** What an account without a password stores: no reader takes it for a hash. */
+export const noPassword = '!';
+
 /** The parameters that new hashes are made with; `pepper` is the id of their key. */
 export type Target = { memoryKiB: number; passes: number; lanes: number; pepper?: string };
 

@@ -10,6 +10,8 @@ import { argon2 } from './argon2.js';
 import { aspnetIdentity } from './aspnet-identity.js';
 import { bcrypt } from './bcrypt.js';
 import { bcryptFormats } from './bcrypt-prehashed.js';
+import { candidatesOf } from './detect.js';
+import { fastFormats } from './fast.js';
 import { firebaseFormats } from './firebase-scrypt.js';
 import type { Format, HashProblem, Options, Parsed, StoredHash, Target } from './format.js';
 import { keycloak } from './keycloak.js';
@@ -31,6 +33,7 @@ export const formats: readonly Format[] = [
   ...[...scryptFormats, ...firebaseFormats],
   ...[keycloak, spring],
   ...yescryptFormats,
+  ...fastFormats,
 ];
 
 const maxLength = 1024;
@@ -59,7 +62,7 @@ export const readHash = (stored: string): StoredHash | HashProblem => {
     const parsed = format.parse(stored, {});
     return typeof parsed === 'string' ? parsed : toStoredHash(format.id, parsed);
   }
-  return 'hash_unknown';
+  return candidatesOf(stored).length > 0 ? 'hash_ambiguous' : 'hash_unknown';
 };
 
 /**

@@ -8,6 +8,7 @@ import { parseBcrypt } from './bcrypt.js';
 import type { Format, HashProblem, Parsed } from './format.js';
 import { joinPbkdf2 } from './pbkdf2.js';
 import { joinScrypt } from './scrypt.js';
+import { readSpringDigest } from './spring-digest.js';
 import { readHex, readPaddedBase64 } from './strict.js';
 
 type Parse = (text: string) => Parsed | HashProblem;
@@ -53,6 +54,6 @@ export const spring: Format = {
   parse: (stored) => {
     const [, id = '', text = ''] = /^\{([^{}]{1,32})\}(.*)$/s.exec(stored) ?? [];
     const parse = Object.hasOwn(encoders, id) ? encoders[id] : undefined;
-    return parse?.(text) ?? 'hash_unknown';
+    return parse === undefined ? readSpringDigest(stored) : parse(text);
   },
 };

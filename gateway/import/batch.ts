@@ -1,0 +1,147 @@
+/**
+ * A batch of lines of an import file: read, ids claimed, the rest done by a node, one result per line.
+ * Everything in it may be repeated: what was written before is found by its attempt id. Nothing is done
+ * per row but plain work and commands of one pipeline, because a file has millions of them.
+ */
+import { hash as digest } from 'node:crypto';
+import { AppError } from '../../shared/errors.js';
+import {
+  type BatchHead,
+  type BatchResult,
+  type BatchRow,
+  isWarning,
+  type RowResult,
+} from '../../shared/import-batch.js';
+import type { Errand } from '../nodes/errand.js';
+import type { Accounts } from '../username.js';
+import type { createClaims } from './claims.js';
+import { type Problem, problem, problemOf } from './problems.js';
+import { type Defaults, type ReadRow, readImportRow } from './row.js';
+
+export type BatchAsk = Omit<BatchHead, 'probe'> & {
+  defaults: Defaults;
+  /** Of the one user whose password is known; checked where it is in this batch. */
+  probe?: { id?: string; login?: string; password: string };
+};
+export type LineResult = {
+  line: number;
+  id?: string;
+  login?: string;
+  ok: boolean;
+} & Partial<Problem> & { also?: Problem[] };
+export type BatchAnswer = {
+  ok: number;
+  /** Of the lines with something to say, in order. */
+  results: LineResult[];
+  /** Ids of all lines, '' where there is none. */
+  ids: string[];
+  /** Eight bytes per line that tell accounts apart, and eight for ids; base64. Zero where there is none. */
+  prints: string;
+  probe?: 'right' | 'wrong';
+};
+type Read = ReadRow & { line: number; found: RowResult | null };
+type Good = Read & { row: BatchRow };
+
+const isGood = (read: Read): read is Good => read.row !== undefined && read.problems.length === 0;
+
+/** `17 {"login":…}` */
+const splitLine = (text: string): { line: number; json: string } => {
+  const space = text.indexOf(' ');
+  const number = text.slice(0, space);
+  if (!/^[1-9]\d{0,14}$/.test(number)) throw new AppError('bad_request', { reason: 'not_json' });
+  return { line: Number(number), json: text.slice(space + 1) };
+};
+
+const isResults = (value: unknown): value is BatchResult =>
+  typeof value === 'object' && value !== null && Array.isArray(Reflect.get(value, 'results'));
+
+const problemsOf = ({ problems, found, row }: Read): Problem[] => {
+  if (found?.found === undefined) return problems;
+  const hash = row?.hash ?? null;
+  return [...problems, ...found.found.map((each) => problemOf(each, hash, found.candidates))];
+};
+
+const hasFailed = ({ problems, found }: Read): boolean =>
+  problems.length > 0 || (found?.found ?? []).some((each) => !isWarning(each));
+
+const resultOf = (read: Read): LineResult[] => {
+  const [first, ...also] = problemsOf(read);
+  if (first === undefined) return [];
+  const { line, id, login } = read;
+  const known = { ...(id === undefined ? {} : { id }), ...(login === undefined ? {} : { login }) };
+  return [{ line, ...known, ok: !hasFailed(read), ...first, ...(also.length > 0 ? { also } : {}) }];
+};
+
+const printsOf = (reads: readonly Read[]): string => {
+  const bytes = Buffer.alloc(16 * reads.length);
+  for (const [at, { row, id }] of reads.entries()) {
+    // The account key is random bits already.
+    if (row !== undefined) bytes.write(row.u.slice(0, 11), 16 * at, 8, 'base64url');
+    if (id !== undefined) digest('sha256', id, 'buffer').copy(bytes, 16 * at + 8, 0, 8);
+  }
+  return bytes.toString('base64');
+};
+
+export const createBatch = ({
+  accounts,
+  claims,
+  errand,
+}: {
+  accounts: Accounts;
+  claims: ReturnType<typeof createClaims>;
+  errand: Errand;
+}) => {
+  const read = (text: string, defaults: Defaults): Read => {
+    const { line, json } = splitLine(text);
+    return { ...readImportRow(json, defaults, accounts), line, found: null };
+  };
+
+  /** Ids of other systems become these accounts' own; the claims that are new. */
+  const claimIds = async (reads: readonly Good[], write: boolean): Promise<Map<Good, string>> => {
+    const foreign = reads.filter(({ row }) => !row.user_id.startsWith('u_'));
+    const ids = foreign.map(({ row }) => ({ id: row.user_id, u: row.u }));
+    const claimed = await claims.claim(ids, write);
+    const fresh = new Map<Good, string>();
+    for (const [at, each] of foreign.entries()) {
+      if (claimed[at] === 'taken') each.problems.push(problem('E_DUPLICATE_ID', 'id'));
+      else if (claimed[at] === 'new' && write) fresh.set(each, each.row.user_id);
+    }
+    return fresh;
+  };
+
+  const isProbe = (each: Good, probe: NonNullable<BatchAsk['probe']>): boolean =>
+    probe.id !== undefined
+      ? each.id === probe.id
+      : probe.login !== undefined && each.login === probe.login.toLowerCase();
+
+  const askNode = async (reads: readonly Good[], ask: BatchAsk): Promise<BatchResult> => {
+    const { defaults: _, probe, ...head } = ask;
+    const at = probe === undefined ? -1 : reads.findIndex((each) => isProbe(each, probe));
+    const full: BatchHead =
+      probe === undefined || at === -1
+        ? head
+        : { ...head, probe: { at, password: probe.password } };
+    const answer = await errand('/credentials/batch', [full, ...reads.map(({ row }) => row)]);
+    if (!isResults(answer) || answer.results.length !== reads.length)
+      throw new AppError('bad_node_answer', { detail: 'not the results of this batch' });
+    return answer;
+  };
+
+  /** Throws what nodes and store throw, and bad_request for a body that is no batch. */
+  return async (lines: readonly string[], ask: BatchAsk): Promise<BatchAnswer> => {
+    const reads = lines.map((text) => read(text, ask.defaults));
+    const fresh = await claimIds(reads.filter(isGood), ask.write);
+    const sent = reads.filter(isGood);
+    const answer = sent.length === 0 ? { results: [] } : await askNode(sent, ask);
+    for (const [at, each] of sent.entries()) each.found = answer.results[at] ?? null;
+    const unused = [...fresh].filter(([each]) => hasFailed(each) || each.found?.id !== undefined);
+    await claims.giveBack(unused.map(([each, id]) => ({ id, u: each.row.u })));
+    return {
+      ok: reads.filter((each) => !hasFailed(each)).length,
+      results: reads.flatMap(resultOf),
+      ids: reads.map(({ id, row, found }) => found?.id ?? id ?? row?.user_id ?? ''),
+      prints: printsOf(reads),
+      ...(answer.probe === undefined ? {} : { probe: answer.probe }),
+    };
+  };
+};

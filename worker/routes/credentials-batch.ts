@@ -1,0 +1,155 @@
+/**
+ * POST /credentials/batch: many users with stored hashes at once, checked or written. Each hash is read
+ * by the reader of the logins, within its limits, before anything is stored. The batch may be repeated:
+ * every row carries its attempt id. A user whose password is known is verified first, and when that
+ * fails nothing of the batch is written.
+ */
+import { AppError } from '../../shared/errors.js';
+import type { Route } from '../../shared/http.js';
+import type { BatchHead, BatchResult, BatchRow, RowResult } from '../../shared/import-batch.js';
+import { isWarning } from '../../shared/import-batch.js';
+import { linesOf, parseLine } from '../../shared/lines.js';
+import { checkAccountKey, checkName, checkScopes, checkUserId } from '../attempt.js';
+import type { Created, Credentials, NewCredential } from '../credentials/credentials.js';
+import { type ReadRowHash, readKeyNames, readRowHash } from '../import/read-hash.js';
+import type { Admission } from '../passwords/admission.js';
+import type { KeyRing } from '../passwords/keys.js';
+import { toOpaque } from '../passwords/policy.js';
+
+const maxBytes = 8 * 1024 * 1024;
+const probeMs = 5000;
+
+type Fields = Record<string, unknown>;
+type Item = ReadRowHash & { row: BatchRow };
+
+const invalid = (field: string) => new AppError('bad_request', { reason: 'field_invalid', field });
+
+const isTexts = (value: unknown): value is Record<string, string> =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.values(value).every((each) => typeof each === 'string');
+
+const textOf = (fields: Fields, name: string): string => {
+  const value = fields[name];
+  if (typeof value !== 'string') throw invalid(name);
+  return value;
+};
+
+const readProbe = (value: unknown): BatchHead['probe'] => {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const at: unknown = Reflect.get(value, 'at');
+  const password: unknown = Reflect.get(value, 'password');
+  if (typeof at !== 'number' || typeof password !== 'string') throw invalid('probe');
+  return { at, password };
+};
+
+const readHead = (line: string): BatchHead => {
+  const { write, rule, keys, probe: given } = parseLine(line) ?? {};
+  if (typeof write !== 'boolean') throw invalid('write');
+  if (rule !== 'insert' && rule !== 'replace-imported') throw invalid('rule');
+  if (!isTexts(keys)) throw invalid('keys');
+  const probe = readProbe(given);
+  return { write, rule, keys, ...(probe === undefined ? {} : { probe }) };
+};
+
+const readRow = (line: string): BatchRow => {
+  const fields = parseLine(line) ?? {};
+  const { hash, options } = fields;
+  const [norm, status] = [textOf(fields, 'norm'), textOf(fields, 'status')];
+  if (hash !== null && typeof hash !== 'string') throw invalid('hash');
+  if (!isTexts(options)) throw invalid('options');
+  if (norm !== 'raw' && norm !== 'nfc') throw invalid('norm');
+  if (status !== 'active' && status !== 'disabled') throw invalid('status');
+  return {
+    u: checkAccountKey(textOf(fields, 'u')),
+    name: checkName(textOf(fields, 'name')),
+    user_id: checkUserId(textOf(fields, 'user_id')),
+    attempt: checkAccountKey(textOf(fields, 'attempt')),
+    format: textOf(fields, 'format'),
+    scopes: checkScopes(textOf(fields, 'scopes')),
+    ...{ hash, options, norm, status },
+  };
+};
+
+const isStorable = ({ stored, result }: Item): boolean =>
+  stored !== '' && (result?.found ?? []).every(isWarning);
+
+const recordOf = ({ row, stored }: Item): NewCredential => ({
+  ...{ name: row.name, userId: row.user_id, hash: stored, norm: row.norm, scopes: row.scopes },
+  ...{ attempt: row.attempt, status: row.status },
+});
+
+/** What the write says about a row, on top of what the reading said. */
+const withCreated = ({ row, result }: Item, created: Created | undefined): RowResult | null => {
+  if (created === undefined) return result;
+  if (created.outcome === 'exists') return { found: [...(result?.found ?? []), 'exists'] };
+  return created.userId === row.user_id ? result : { ...result, id: created.userId };
+};
+
+export const createBatchRoute = (parts: {
+  credentials: Credentials;
+  admission: Admission;
+  keys: KeyRing;
+}): Route => {
+  const { credentials, admission, keys } = parts;
+
+  const verify = async ({ hash, row }: Item, password: string): Promise<boolean> => {
+    if (hash === undefined) return false;
+    const text = row.norm === 'raw' ? password : toOpaque(password);
+    const deadlineAt = performance.now() + probeMs;
+    const ticket = admission.enter('register', deadlineAt, () => false);
+    try {
+      return (
+        (await admission.run(ticket, hash.verify(text, keys.need(hash.keyIds)), hash.cost)) === true
+      );
+    } finally {
+      admission.leave(ticket);
+    }
+  };
+
+  /** Whether rows would be written; by one look each, because nothing is. */
+  const look = async (items: readonly Item[], rule: BatchHead['rule']): Promise<Created[]> =>
+    Promise.all(
+      items.map(async ({ row }): Promise<Created> => {
+        const found = await credentials.find(row.u, row.name);
+        const isSame = found === undefined || found.attempt === row.attempt;
+        // Whether an import wrote the hash that is there is for the write to say.
+        if (!isSame && rule === 'insert') return { outcome: 'exists' };
+        return { outcome: 'ok', userId: found?.userId ?? row.user_id, scopes: '', gen: 0 };
+      }),
+    );
+
+  const write = (items: readonly Item[], rule: BatchHead['rule']): Promise<Created[]> =>
+    credentials.createMany(
+      items.map((item) => ({ u: item.row.u, record: recordOf(item) })),
+      rule,
+    );
+
+  return {
+    method: 'POST',
+    path: '/credentials/batch',
+    body: 'lines',
+    maxBytes,
+    handle: async (_, body) => {
+      const [first = '', ...lines] = linesOf(body);
+      const { write: isWrite, rule, keys: named, probe } = readHead(first);
+      const names = readKeyNames(named, keys);
+      const items = lines.map((line): Item => {
+        const row = readRow(line);
+        return { ...readRowHash(row, keys, names), row };
+      });
+      const known = probe === undefined ? undefined : items[probe.at];
+      const isRight =
+        known === undefined || probe === undefined || (await verify(known, probe.password));
+      const good = items.filter(isStorable);
+      const isWritten = isWrite && isRight;
+      const created = await (isWritten ? write(good, rule) : look(good, rule));
+      const of = new Map(good.map((item, at) => [item, created[at]]));
+      const result: BatchResult = {
+        results: items.map((item) => withCreated(item, of.get(item))),
+        ...(known === undefined ? {} : { probe: isRight ? 'right' : 'wrong' }),
+      };
+      return { status: 200, body: result };
+    },
+  };
+};

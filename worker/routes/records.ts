@@ -1,0 +1,81 @@
+/**
+ * Records for the admin port, one or page by page: POST /credentials/scan (for an export; hashes only
+ * when it says so), /credentials/show, /credentials/scopes, /credentials/remove. One line in the body.
+ * All but the hash may be repeated and say the same again.
+ */
+import { AppError } from '../../shared/errors.js';
+import { readFields } from '../../shared/fields.js';
+import type { Route } from '../../shared/http.js';
+import { linesOf, parseLine } from '../../shared/lines.js';
+import { checkAccountKey, checkName, checkScopes } from '../attempt.js';
+import type { Credential, Credentials } from '../credentials/credentials.js';
+import { noPassword, type Target } from '../passwords/formats/format.js';
+import { isUsable, readHash } from '../passwords/formats/formats.js';
+import type { Policy } from '../passwords/policy.js';
+
+const pageRows = 500;
+
+type Ask = (fields: Record<string, unknown>) => Promise<object>;
+
+/** What a record is, without its hash. */
+const describe = (u: string, credential: Credential, target: Target): object => {
+  const { userId, name, hash: stored, norm, scopes, isActive, version } = credential;
+  const hash = readHash(stored);
+  const about = isUsable(hash)
+    ? { format: hash.format, class: hash.securityClass, outdated: hash.needsRehash(target) }
+    : { format: stored === noPassword ? 'none' : hash };
+  const status = isActive ? 'active' : 'disabled';
+  return { u, user_id: userId, name, status, scopes, norm, version, ...about };
+};
+
+export const createRecordRoutes = ({
+  credentials,
+  policy: { target },
+}: {
+  credentials: Credentials;
+  policy: Policy;
+}): Route[] => {
+  const scan: Ask = async (fields) => {
+    const { cursor, hashes } = readFields(fields, { cursor: true, hashes: true });
+    if (cursor.length > 1024)
+      throw new AppError('bad_request', { reason: 'field_invalid', field: 'cursor' });
+    const page = await credentials.scan(cursor, pageRows);
+    const rows = page.rows.map(({ u, credential }) => ({
+      ...describe(u, credential, target),
+      ...(hashes === 'yes'
+        ? { hash: credential.hash === noPassword ? null : credential.hash }
+        : {}),
+    }));
+    return { cursor: page.cursor, rows };
+  };
+
+  const show: Ask = async (fields) => {
+    const { u, name } = readFields(fields, { u: true, name: true });
+    const credential = await credentials.find(checkAccountKey(u), checkName(name));
+    if (credential === undefined) throw new AppError('not_found');
+    return describe(u, credential, target);
+  };
+
+  const setScopes: Ask = async (fields) => {
+    const { u, scopes } = readFields(fields, { u: true, scopes: true });
+    if (!(await credentials.setScopes(checkAccountKey(u), checkScopes(scopes))))
+      throw new AppError('not_found');
+    return {};
+  };
+
+  const remove: Ask = async (fields) => {
+    const { u } = readFields(fields, { u: true });
+    return { removed: await credentials.remove(checkAccountKey(u)) };
+  };
+
+  const asks = { scan, show, scopes: setScopes, remove };
+  return Object.entries(asks).map(([name, ask]) => ({
+    method: 'POST',
+    path: `/credentials/${name}`,
+    body: 'lines',
+    handle: async (_, body) => {
+      const [line = ''] = linesOf(body);
+      return { status: 200, body: await ask(parseLine(line) ?? {}) };
+    },
+  }));
+};
