@@ -31,9 +31,9 @@ CREATE TRIGGER note AFTER UPDATE OF pass ON users FOR EACH ROW
   WHEN (OLD.pass IS DISTINCT FROM NEW.pass) EXECUTE FUNCTION note()`;
 
 /** Until the node has decided: a busy machine may refuse. */
-const decided = async (node: TestNode, path: string, body: object) => {
+const decided = async (node: TestNode, path: string, body: object, attempt = newId()) => {
   for (let tries = 0; tries < 400; tries++) {
-    const { status, body: answer } = await node.post(path, body);
+    const { status, body: answer } = await node.post(path, body, { attempt });
     if (status !== 503) return answer;
     await sleep(20 + Math.random() * 20);
   }
@@ -212,21 +212,20 @@ t.test('a table of ours', { skip: noPostgres }, async (t) => {
   t.test('a registration, and its repeat', async (t) => {
     const [u, attempt] = [newId(), newId()];
     const wish = { u, name: 'ada', password: owners, user_id: `u_${u}`, scopes: 'account' };
-    t.match(await a.verdict('/register', wish, { attempt }), { outcome: 'ok', gen: 1 });
-    t.match(await b.verdict('/register', wish, { attempt }), { outcome: 'ok', gen: 1 });
-    t.match(await b.verdict('/register', wish), { outcome: 'exists' });
+    t.match(await decided(a, '/register', wish, attempt), { outcome: 'ok', gen: 1 });
+    t.match(await decided(b, '/register', wish, attempt), { outcome: 'ok', gen: 1 });
+    t.match(await decided(b, '/register', wish), { outcome: 'exists' });
     t.match(await decided(a, '/login', { u, password: owners }), { outcome: 'ok', gen: 1 });
   });
 
-  t.test(
-    'a lost database is a 503 within its limit, and the node comes back with it',
-    async (t) => {
-      const u = await addUser();
-      await postgres.stop('SIGKILL');
-      const { status, body } = await a.post('/login', { u, password: old });
-      t.same([status, body.error], [503, 'store_unavailable']);
-      await postgres.start();
-      t.match(await decided(a, '/login', { u, password: old }), { outcome: 'ok' });
-    },
-  );
+  t.test('a lost database is a 503, and the node comes back with it', async (t) => {
+    const u = await addUser();
+    await postgres.stop('SIGKILL');
+    let answer = await a.post('/login', { u, password: old });
+    for (let tries = 0; tries < 100 && answer.body.error === 'overloaded'; tries++)
+      answer = await a.post('/login', { u, password: old });
+    t.match(answer, { status: 503, body: { error: 'store_unavailable' } });
+    await postgres.start();
+    t.match(await decided(a, '/login', { u, password: old }), { outcome: 'ok' });
+  });
 });
