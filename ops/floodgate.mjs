@@ -33,6 +33,10 @@ const verbs = {
     help: 'OAuth clients: floodgate clients add|list|set|rotate|remove, see --help there',
     load: async () => (await import('./clients.mjs')).runClients,
   },
+  migrate: {
+    help: 'wrap weak hashes in bulk: floodgate migrate start|status|pause|resume|cancel, see --help there',
+    load: async () => (await import('./migrate.mjs')).runMigrate,
+  },
   users: {
     help: 'import, export, show and change users: floodgate users --help',
     load: async () => (await import('./users.mjs')).runUsers,
