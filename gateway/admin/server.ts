@@ -83,7 +83,7 @@ export const startAdmin = async ({
       ...createKeyRoutes({ desk: createKeyDesk({ keys, publish }) }),
       ...createUserRoutes({ redis, nodes, accounts, defaultScopes }),
       createImportRoute({ batch, defaultScopes }),
-      ...createExportRoutes({ errand, accounts }),
+      ...createExportRoutes({ errand, accounts, redis }),
       ...createAccountRoutes({ redis, userSessions, resets, errand, setPassword }),
     ],
     log,

@@ -75,6 +75,7 @@ const known: Record<string, (body: Body) => Failure | undefined> = {
   // Another node may have it already. The caller learns no more than that nothing is known.
   '503 key_missing': () =>
     fail('key_missing', new AppError('temporarily_unavailable', { detail: 'a password key' })),
+  '409 store_refused': () => fail('rejected', new AppError('store_refused')),
   '400 bad_request': (body) => fail('rejected', readReason(body)),
   '401 not_authenticated': () => ({
     ...fail('stale_boot', new AppError('no_node', { detail: 'it does not know us' })),
