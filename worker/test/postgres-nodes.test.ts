@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hashSync } from '@node-rs/bcrypt';
 import t from 'tap';
+import { resetProof } from '../../shared/protocol.js';
 import { startRedis, type TestRedis } from '../../shared/test/redis-server.js';
 import type { CredentialsSettings } from '../credentials/settings.js';
 import { newId, startNode, type TestNode } from './node.js';
@@ -22,7 +23,7 @@ const mapped: CredentialsSettings['table'] = {
 
 /** Every change of a password leaves a line. */
 const schema = `
-CREATE TABLE users (id serial PRIMARY KEY, login text UNIQUE NOT NULL, pass text NOT NULL,
+CREATE TABLE users (id serial PRIMARY KEY, login text UNIQUE NOT NULL, pass text,
   state text NOT NULL DEFAULT 'active', visits int NOT NULL DEFAULT 0);
 CREATE TABLE changes (nr serial, id int, pass text);
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
@@ -139,6 +140,17 @@ t.test("an operator's table", { skip: noPostgres }, async (t) => {
     await addUsers(['bo'], bcrypt(old));
     const other = await decided(node, '/login', { u: bo, name: 'bo', password: old });
     t.match(other, { outcome: 'ok', gen: 2 }, 'another row of the name is another account');
+  });
+
+  t.test('a row without a password is nobody, and its owner may be given one', async (t) => {
+    await postgres.ask("INSERT INTO users (login) VALUES ('dee')");
+    const dee = { u: newId(), name: 'dee' };
+    t.match(await decided(node, '/login', { ...dee, password: '!' }), { outcome: 'denied' });
+    const wish = { attemptId: newId(), u: dee.u, gen: 1, password: owners };
+    const proof = resetProof(node.config.nodeSecrets[0] ?? '', wish);
+    const body = { u: dee.u, new_password: owners, gen: '1', proof };
+    t.match(await decided(node, '/reset', body, wish.attemptId), { outcome: 'ok', gen: 2 });
+    t.match(await decided(node, '/login', { ...dee, password: owners }), { outcome: 'ok', gen: 2 });
   });
 
   t.test('hashes that do not say what they are need a declared format', async (t) => {
