@@ -78,6 +78,7 @@ const known: Record<string, (body: Body) => Failure | undefined> = {
     fail('key_missing', new AppError('temporarily_unavailable', { detail: 'a password key' })),
   '503 library_missing': () =>
     fail('library_missing', new AppError('temporarily_unavailable', { detail: 'a library' })),
+  '409 store_refused': () => fail('rejected', new AppError('store_refused')),
   '400 bad_request': (body) => fail('rejected', readReason(body)),
   '401 not_authenticated': () => ({
     ...fail('stale_boot', new AppError('no_node', { detail: 'it does not know us' })),

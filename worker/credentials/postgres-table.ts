@@ -93,7 +93,7 @@ export const createTableCredentials = (parts: {
     const value = newHash === seen.hash ? text : newHash;
     const { count } = await postgres.write(
       `UPDATE ${table} SET ${hash} = $3${version ? `, ${version} = ${version} + 1` : ''}
-      WHERE ${id} = $1 AND ${hash}::text = $2${version ? ` AND ${version}::text = $4` : ''}`,
+      WHERE ${id} = $1 AND coalesce(${hash}::text, '') = $2${version ? ` AND ${version}::text = $4` : ''}`,
       [seen.userId, text, value, ...(version ? [seen.version] : [])],
     );
     return count === 1;
