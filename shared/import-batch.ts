@@ -38,6 +38,7 @@ export const findings = [
   'hash_length',
   'hash_limit',
   'hash_option',
+  'hash_unsupported',
   'hash_plaintext',
   'hash_unusable',
   'hash_wrapped',

@@ -27,7 +27,7 @@ const table = {
   },
   E_FORMAT_UNKNOWN: {
     message: 'No supported format has this form.',
-    hint: 'Declare "format"; README, section Formats, lists them.',
+    hint: 'Declare "format"; docs/password-hashes.md lists them.',
   },
   E_FORMAT_AMBIGUOUS: {
     message: 'Several products write this form and mean different things.',
@@ -67,6 +67,10 @@ const table = {
     message: 'The account exists and is left as it is.',
     hint: '--on-conflict replace-imported replaces what an import wrote and nobody changed since.',
   },
+  E_FORMAT_UNSUPPORTED: {
+    message: 'This format is computed by libcrypt, which a node does not have.',
+    hint: 'Install the optional package koffi on every node; libcrypt.so.1 comes with Debian.',
+  },
   E_ALREADY_WRAPPED: {
     message: 'The hash was wrapped already and cannot be declared as anything else.',
     hint: 'Leave "format" out.',
@@ -75,6 +79,7 @@ const table = {
 
 const codeOfFinding: Record<Finding, Code> = {
   hash_unknown: 'E_FORMAT_UNKNOWN',
+  hash_unsupported: 'E_FORMAT_UNSUPPORTED',
   hash_ambiguous: 'E_FORMAT_AMBIGUOUS',
   hash_malformed: 'E_HASH_MALFORMED',
   hash_mismatch: 'E_FORMAT_MISMATCH',

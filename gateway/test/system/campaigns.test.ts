@@ -39,7 +39,10 @@ t.test('floodgate migrate', async (t) => {
     const hash = `$x-digest$alg=md5,o=p,salt=$${digest}`;
     t.equal((await fleet.admin('POST', '/users', { username, hash })).status, 201);
   }
-  t.match(await migrate('start', '--dry-run', '--watch'), /^0 [\s\S]*Dry run: 3 [\s\S]*E +x-digest +3 /);
+  t.match(
+    await migrate('start', '--dry-run', '--watch'),
+    /^0 [\s\S]*Dry run: 3 [\s\S]*E +x-digest +3 /,
+  );
   t.match(await migrate('start', '--watch'), /^0 [\s\S]*Nothing was wrapped[\s\S]*--key/);
   t.match(await migrate('start', '--key', 'other'), /^1 [\s\S]*key is not valid/);
   t.match(await migrate('start', '--key', 'wk1', '--watch'), /^0 [\s\S]*Done: 3 wrapped, 0 had/);
