@@ -143,7 +143,8 @@ t.test('columns by name', async (t) => {
 });
 
 /** The text in two pieces, cut at every place. */
-const cuts = (text) => Array.from({ length: text.length + 1 }, (_, at) => [text.slice(0, at), text.slice(at)]);
+const cuts = (text) =>
+  Array.from({ length: text.length + 1 }, (_, at) => [text.slice(0, at), text.slice(at)]);
 
 t.test('CSV, wherever the pieces end', async (t) => {
   const text = '\uFEFFa,b\r\n"x ""y"", z","1\n2"\r\n\r\n,"",\n3,4';
@@ -161,7 +162,8 @@ t.test('CSV, wherever the pieces end', async (t) => {
 });
 
 t.test('the users of a JSON document, wherever the pieces end', async (t) => {
-  const text = '{"a":{"users":[{"no":1}]},"x":"users","users":[\n{"b":"}]\\"","c":[{"d":1}]},\n{}],"z":[{}]}';
+  const text =
+    '{"a":{"users":[{"no":1}]},"x":"users","users":[\n{"b":"}]\\"","c":[{"d":1}]},\n{}],"z":[{}]}';
   for (const pieces of cuts(text)) {
     const items = createJsonItems();
     const found = pieces.flatMap((piece) => items.push(piece));
@@ -178,7 +180,14 @@ t.test('lines: too long, not UTF-8, without an end', async (t) => {
   t.teardown(() => rmSync(dir, { recursive: true }));
   const path = join(dir, 'file');
   const parts = ['{"type":"header","version":1}\n', '{"a":1}\r\n\n', 'x'.repeat(600_000), '\n'];
-  writeFileSync(path, Buffer.concat([...parts.map((part) => Buffer.from(part)), Buffer.from([0xff, 10]), Buffer.from('{}')]));
+  writeFileSync(
+    path,
+    Buffer.concat([
+      ...parts.map((part) => Buffer.from(part)),
+      Buffer.from([0xff, 10]),
+      Buffer.from('{}'),
+    ]),
+  );
   t.strictSame(await readAll(path), [
     { line: 2, text: '{"a":1}' },
     { line: 4, code: 'E_LINE_TOO_LONG' },

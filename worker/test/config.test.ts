@@ -67,6 +67,18 @@ t.test('lock servers of their own are read from a list', async (t) => {
   t.same(loadConfig({ ...given, LOCK_REDIS_URLS: urls }, 1).lockRedisUrls, urls.split(','));
 });
 
+t.test(
+  'a lock without a majority of independent servers is refused, with the reason',
+  async (t) => {
+    const problemWith = (urls: string) => problemsOf({ LOCK_REDIS_URLS: urls });
+    const some = (count: number) => Array.from({ length: count }, (_, i) => `redis://h${i}`).join();
+    for (const count of [1, 3, 5]) t.equal(problemWith(some(count)), '');
+    for (const count of [2, 4, 6])
+      t.match(problemWith(some(count)), `must name 1, 3 or 5 servers, not ${count}`);
+    t.match(problemWith('redis://a,redis://b,redis://a'), 'LOCK_REDIS_URLS names a server twice');
+  },
+);
+
 t.test('what goes with Redis is put into every URL that it fits', async (t) => {
   const files = { REDIS_CA_FILE: '/ca', REDIS_CERT_FILE: '/c', REDIS_KEY_FILE: '/k' };
   const config = loadConfig(
