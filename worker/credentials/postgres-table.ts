@@ -189,9 +189,10 @@ export const createTableCredentials = (parts: {
 
     scan: async (cursor, limit) => {
       const [, after] = rowKey.exec(cursor) ?? [];
+      // Not by the text that is selected under the same name: 10 comes after 9.
       const { rows } = await postgres.bulk(
         `SELECT ${columns} FROM ${table} ${after === undefined ? '' : `WHERE ${id} > $2 `}
-        ORDER BY ${id} LIMIT $1::int`,
+        ORDER BY ${table}.${id} LIMIT $1::int`,
         [String(limit), ...(after === undefined ? [] : [after])],
       );
       const found = rows.map((row) => ({
