@@ -35,7 +35,10 @@ export type BatchAnswer = {
   results: LineResult[];
   /** Ids of all lines, '' where there is none. */
   ids: string[];
-  /** Eight bytes per line that tell accounts apart, and eight for ids; base64. Zero where there is none. */
+  /**
+   * Of a dry run: eight bytes per line that tell accounts apart, and eight for ids; base64. Zero where
+   * there is none.
+   */
   prints: string;
   probe?: 'right' | 'wrong';
 };
@@ -140,7 +143,7 @@ export const createBatch = ({
       ok: reads.filter((each) => !hasFailed(each)).length,
       results: reads.flatMap(resultOf),
       ids: reads.map(({ id, row, found }) => found?.id ?? id ?? row?.user_id ?? ''),
-      prints: printsOf(reads),
+      prints: ask.write ? '' : printsOf(reads),
       ...(answer.probe === undefined ? {} : { probe: answer.probe }),
     };
   };
