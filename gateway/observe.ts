@@ -23,6 +23,7 @@ const audited: Record<string, string> = {
   '/nodes': 'admin_node',
   '/clients': 'admin_client',
   '/keys/rotate': 'admin_key',
+  '/campaigns': 'admin_campaign',
 };
 /** Asked as often as tokens are checked: only what is refused is logged. */
 const auditedFailures: Record<string, string> = { '/oauth/introspect': 'oauth_introspect' };

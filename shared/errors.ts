@@ -40,6 +40,10 @@ export const errors = {
   request_timeout: { status: 408, text: 'The request did not arrive in time.' },
   account_exists: { status: 409, text: 'An account with this user name exists.' },
   store_refused: { status: 409, text: 'The user database refuses this change.' },
+  campaign_conflict: {
+    status: 409,
+    text: 'A campaign is under way, or none is: see its status.',
+  },
   payload_too_large: { status: 413, text: 'The body is larger than 16 KiB.' },
   unsupported_media_type: { status: 415, text: 'The body must be application/json in UTF-8.' },
   too_many_attempts: {

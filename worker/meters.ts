@@ -5,6 +5,7 @@
 import type { ErrorCode } from '../shared/errors.js';
 import type { Metrics, Sample } from '../shared/metrics.js';
 import type { Load } from '../shared/protocol.js';
+import type { Outcome } from './campaigns/wrap-record.js';
 import type { Watch } from './passwords/admission.js';
 import type { MigrationOutcome } from './passwords/migrate.js';
 
@@ -63,6 +64,9 @@ export const createMeters = (metrics: Metrics) => {
   const decisions = createCounts();
   const answers = createCounts();
   const migrations = metrics.counter('migrations_total', 'Hash migrations by outcome', ['outcome']);
+  const campaign = metrics.counter('campaign_records_total', 'Records settled by campaigns', [
+    'outcome',
+  ]);
   const keysMissing = metrics.counter(
     'password_keys_missing_total',
     'Records that need a key which this node does not have',
@@ -128,6 +132,7 @@ export const createMeters = (metrics: Metrics) => {
     watchCertificate,
     migrated: (outcome: MigrationOutcome) => migrations.inc({ outcome }),
     stalled: () => stalls.inc(),
+    campaigned: (outcome: Outcome) => campaign.inc({ outcome }),
     keyMissing: () => keysMissing.inc(),
     answered: (route: string, code: ErrorCode | undefined) => answers.add(route, code ?? 'ok'),
   };

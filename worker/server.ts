@@ -14,6 +14,10 @@ import { createCallerCheck, type Endpoint, formatLoad, headers } from '../shared
 import { quitRedis, type RedisClient } from '../shared/redis.js';
 import { openStore } from '../shared/store.js';
 import { createSendVerdict } from './attempt.js';
+import { createCampaigns } from './campaigns/campaign.js';
+import { createDesk, type Desk } from './campaigns/desk.js';
+import { createSpare } from './campaigns/spare.js';
+import { createWrapRecord } from './campaigns/wrap-record.js';
 import { type Config, version } from './config.js';
 import { openCredentials } from './credentials/open.js';
 import { openEndpoint, type SocketEndpoint } from './endpoint.js';
@@ -30,6 +34,7 @@ import { createLock } from './passwords/lock.js';
 import { createMigrate } from './passwords/migrate.js';
 import { createPolicy, type Policy } from './passwords/policy.js';
 import { createThreads, type Threads } from './passwords/threads.js';
+import { createCampaignRoutes } from './routes/campaign.js';
 import { createImport } from './routes/credentials.js';
 import { createBatchRoute } from './routes/credentials-batch.js';
 import { createDrain } from './routes/drain.js';
@@ -142,6 +147,15 @@ type Parts = Awaited<ReturnType<typeof createPasswords>> & {
   meters: Meters;
   heartbeat: Heartbeat;
   fence: Fence;
+  desk: Desk;
+};
+
+/** This node's part in wrapping what nobody logs in with. */
+const openCampaigns = (log: Log, parts: Parts) => {
+  const { policy, meters } = parts;
+  const wrapRecord = createWrapRecord({ ...parts, target: policy.target, log });
+  const spare = createSpare(parts);
+  return createCampaigns({ ...parts, spare, wrapRecord, count: meters.campaigned, log });
 };
 
 /** `more`: what is special about the server of one endpoint. */
@@ -162,6 +176,7 @@ const createNodeHttp = (
       createImport({ ...parts, sendVerdict }),
       createBatchRoute(parts),
       ...createRecordRoutes(parts),
+      ...createCampaignRoutes(parts),
       createMetricsRoute(parts),
       createSelftest(parts),
       ...createDrain(parts),
@@ -220,7 +235,8 @@ export const startWorker = async (given: Given): Promise<Started> => {
   const entry = { id: nodeId, boot_id: bootId, slots, version, zone };
   const heartbeat = createHeartbeat({ redis, secret, entry, log });
   const fence = createFence({ onStall: meters.stalled });
-  const parts = { ...passwords, bootId, secret, metrics, meters, heartbeat, fence };
+  const desk = createDesk({ redis, nodeId, bootId });
+  const parts = { ...passwords, desk, bootId, secret, metrics, meters, heartbeat, fence };
   const doors = await openDoors(given, parts, endpoint);
   lifecycle.onStop('registry', heartbeat.leave);
   lifecycle.onStop('work', passwords.idle, drainBudgetMs);
@@ -234,7 +250,10 @@ export const startWorker = async (given: Given): Promise<Started> => {
     },
     drainBudgetMs,
   );
+  const campaigns = openCampaigns(log, parts);
+  lifecycle.onStop('campaigns', campaigns.stop, drainBudgetMs);
   await heartbeat.enter(doors.endpoints);
   heartbeat.start();
+  campaigns.start();
   return { socketPath: endpoint.path, bootId, slots };
 };

@@ -2,7 +2,6 @@
  * What can be wrong with a line of an import, one row per code: what it means and what to do. A text
  * never has anything of the line in it; `describe` adds what is known and harmless (length, position).
  */
-import { reasons } from '../../shared/errors.js';
 import type { Finding } from '../../shared/import-batch.js';
 
 export type Code = keyof typeof table;
@@ -28,7 +27,7 @@ const table = {
   },
   E_FORMAT_UNKNOWN: {
     message: 'No supported format has this form.',
-    hint: 'Declare "format"; README, section Formats, lists them.',
+    hint: 'Declare "format"; docs/password-hashes.md lists them.',
   },
   E_FORMAT_AMBIGUOUS: {
     message: 'Several products write this form and mean different things.',
@@ -68,6 +67,10 @@ const table = {
     message: 'The account exists and is left as it is.',
     hint: '--on-conflict replace-imported replaces what an import wrote and nobody changed since.',
   },
+  E_FORMAT_UNSUPPORTED: {
+    message: 'This format is computed by libcrypt, which a node does not have.',
+    hint: 'Install the optional package koffi on every node; libcrypt.so.1 comes with Debian.',
+  },
   E_ALREADY_WRAPPED: {
     message: 'The hash was wrapped already and cannot be declared as anything else.',
     hint: 'Leave "format" out.',
@@ -76,13 +79,13 @@ const table = {
 
 const codeOfFinding: Record<Finding, Code> = {
   hash_unknown: 'E_FORMAT_UNKNOWN',
+  hash_unsupported: 'E_FORMAT_UNSUPPORTED',
   hash_ambiguous: 'E_FORMAT_AMBIGUOUS',
   hash_malformed: 'E_HASH_MALFORMED',
   hash_mismatch: 'E_FORMAT_MISMATCH',
   hash_length: 'E_HASH_LENGTH',
   hash_limit: 'E_PARAM_LIMIT',
   hash_option: 'E_PARAM_RANGE',
-  hash_unsupported: 'E_FORMAT_UNKNOWN',
   hash_plaintext: 'E_PLAINTEXT',
   hash_unusable: 'E_UNUSABLE',
   hash_wrapped: 'E_ALREADY_WRAPPED',
@@ -119,8 +122,7 @@ export const problemOf = (
 ): Problem => {
   const isOfHash = ofHash.test(found);
   const field = found === 'exists' ? 'login' : found === 'key_unknown' ? 'key' : 'hash';
-  const length = isOfHash && hash !== null ? describeHash(hash) : undefined;
-  const said = found === 'hash_unsupported' ? reasons.hash_unsupported : length;
+  const said = isOfHash && hash !== null ? describeHash(hash) : undefined;
   const made = problem(codeOfFinding[found], field, said);
   return candidates === undefined ? made : { ...made, candidates: [...candidates] };
 };

@@ -98,7 +98,8 @@ const auth0Digests = ['md4', 'md5', 'sha1', 'sha256', 'sha512'];
 /** Auth0's own description of a hash from elsewhere, as far as it says everything. @param {Fields} custom */
 const fromAuth0Custom = ({ algorithm, hash = {}, salt }) => {
   const { value, encoding = 'utf8' } = hash;
-  if (['argon2', 'bcrypt', 'ldap', 'pbkdf2'].includes(algorithm)) return plain(value);
+  if (['argon2', 'bcrypt', 'pbkdf2'].includes(algorithm)) return plain(value);
+  if (algorithm === 'ldap') return declared(String(value), 'ldap');
   if (!auth0Digests.includes(algorithm)) return declared(String(value), `auth0-${algorithm}`);
   const text = encoding === 'base64' ? { b64: value } : { hex: value };
   if (salt === undefined) return { hash: text, format: 'digest', alg: algorithm };

@@ -39,6 +39,11 @@ export type Inner = { recipe: Recipe; bytes: number };
 const publicKey = Buffer.from('floodgate wrap1 k=0');
 const zero = Buffer.alloc(1);
 
+export const isWrap = (params: Params): params is Wrap =>
+  ['in', 'k'].every((name) => typeof params[name] === 'string') &&
+  ['m', 't', 'p'].every((name) => typeof params[name] === 'number') &&
+  ['setting', 'salt'].every((name) => params[name] instanceof Uint8Array);
+
 /** What may be inside: anything stronger waits for its next login. */
 export const isWorthWrapping = (securityClass: SecurityClass): boolean =>
   ['C', 'D', 'E'].includes(securityClass);
@@ -97,7 +102,7 @@ export const createWrap = (kinds: readonly Kind[]) => {
       argon2.isWithinLimits(outer(wrap), bytes) && isInnerUsable(wrap),
     cost: (wrap) => {
       const inside = innerOf(wrap);
-      const inner = inside.kind.cost(inside.recipe.params);
+      const inner = inside.kind.cost(inside.recipe.params, inside.bytes);
       const around = argon2Cost(wrap.m, wrap.t);
       return {
         key: `wrap/${inner.key}/${around.key}`,

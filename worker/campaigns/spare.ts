@@ -1,0 +1,87 @@
+/**
+ * Spare capacity of this node: a campaign's hash runs only in a slot that is free at this moment, never
+ * while anything waits, and at most a share of the slots' time goes to it. Each of its lanes rests, after
+ * a job, in proportion to the time from wanting a slot to the end of the job. So the share shrinks by
+ * itself while the node is busy: what is left for the campaign is a share of what is left.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf } from '../../shared/errors.js';
+import type { Admission } from '../passwords/admission.js';
+import type { RunSpare } from './wrap-record.js';
+
+export type Spare = ReturnType<typeof createSpare>;
+type IsOver = () => boolean;
+
+const minPollMs = 1;
+const maxPollMs = 10;
+/** Shorter rests are saved up: timers count in milliseconds. */
+const minRestMs = 2;
+
+export class Over extends Error {
+  constructor() {
+    super('there is to be no more work');
+    this.name = 'Over';
+  }
+}
+
+export const createSpare = (options: {
+  admission: Pick<Admission, 'enter' | 'leave' | 'run' | 'load'>;
+  now?: () => number;
+}) => {
+  const { admission } = options;
+  const now = options.now ?? performance.now.bind(performance);
+
+  const hasRoom = (): boolean => {
+    const { inflight, slots } = admission.load();
+    return inflight < slots;
+  };
+
+  /** Resolves when a slot is free; rejects with Over when `isOver`. */
+  const room = async (isOver: IsOver): Promise<void> => {
+    while (!isOver()) {
+      if (hasRoom()) return;
+      const quarterMs = admission.load().serviceMs / 4;
+      await sleep(Math.min(maxPollMs, Math.max(minPollMs, quarterMs)));
+    }
+    throw new Over();
+  };
+
+  const runWhenFree =
+    (isOver: IsOver): RunSpare =>
+    async (work, cost) => {
+      for (;;) {
+        await room(isOver);
+        try {
+          const ticket = admission.enter('campaign', Number.POSITIVE_INFINITY, () => false);
+          return await admission.run(ticket, work, cost);
+        } catch (error) {
+          // Somebody was quicker, or the thread died: nothing was done.
+          if (codeOf(error) !== 'overloaded') throw error;
+          await sleep(maxPollMs);
+        }
+      }
+    };
+
+  /** As many lanes as the share needs, each with a hand of its own that rests between jobs. */
+  const lanes = (sharePercent: number, isOver: IsOver): RunSpare[] => {
+    const allowed = (admission.load().slots * sharePercent) / 100;
+    const count = Math.ceil(allowed);
+    const duty = allowed / count;
+    return Array.from({ length: count }, (): RunSpare => {
+      const run = runWhenFree(isOver);
+      let owedMs = 0;
+      return async (work, cost) => {
+        if (owedMs >= minRestMs) {
+          await sleep(owedMs);
+          owedMs = 0;
+        }
+        const wantedAt = now();
+        const result = await run(work, cost);
+        owedMs += (now() - wantedAt) * (1 / duty - 1);
+        return result;
+      };
+    });
+  };
+
+  return { room, lanes };
+};
