@@ -112,14 +112,15 @@ export const createBatch = ({
     return fresh;
   };
 
-  const isProbe = (each: Good, probe: NonNullable<BatchAsk['probe']>): boolean =>
-    probe.id !== undefined
-      ? each.id === probe.id
-      : probe.login !== undefined && each.login === probe.login.toLowerCase();
+  /** Where it is in this batch; -1: it is not. */
+  const findProbe = (reads: readonly Good[], { id, login }: NonNullable<BatchAsk['probe']>) => {
+    const u = login === undefined ? undefined : accounts(login).u;
+    return reads.findIndex((each) => (u === undefined ? each.id === id : each.row.u === u));
+  };
 
   const askNode = async (reads: readonly Good[], ask: BatchAsk): Promise<BatchResult> => {
     const { defaults: _, probe, ...head } = ask;
-    const at = probe === undefined ? -1 : reads.findIndex((each) => isProbe(each, probe));
+    const at = probe === undefined ? -1 : findProbe(reads, probe);
     const full: BatchHead =
       probe === undefined || at === -1
         ? head
