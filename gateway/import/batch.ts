@@ -20,6 +20,8 @@ import { type Defaults, type ReadRow, readImportRow } from './row.js';
 
 export type BatchAsk = Omit<BatchHead, 'probe'> & {
   defaults: Defaults;
+  /** Are the ids of all lines wanted? */
+  ids: boolean;
   /** Of the one user whose password is known; checked where it is in this batch. */
   probe?: { id?: string; login?: string; password: string };
 };
@@ -33,7 +35,7 @@ export type BatchAnswer = {
   ok: number;
   /** Of the lines with something to say, in order. */
   results: LineResult[];
-  /** Ids of all lines, '' where there is none. */
+  /** Ids of all lines, '' where there is none; nothing when they are not wanted. */
   ids: string[];
   /**
    * Of a dry run: eight bytes per line that tell accounts apart, and eight for ids; base64. Zero where
@@ -119,7 +121,7 @@ export const createBatch = ({
   };
 
   const askNode = async (reads: readonly Good[], ask: BatchAsk): Promise<BatchResult> => {
-    const { defaults: _, probe, ...head } = ask;
+    const { defaults: _, ids: __, probe, ...head } = ask;
     const at = probe === undefined ? -1 : findProbe(reads, probe);
     const full: BatchHead =
       probe === undefined || at === -1
@@ -143,7 +145,7 @@ export const createBatch = ({
     return {
       ok: reads.filter((each) => !hasFailed(each)).length,
       results: reads.flatMap(resultOf),
-      ids: reads.map(({ id, row, found }) => found?.id ?? id ?? row?.user_id ?? ''),
+      ids: ask.ids ? reads.map(({ id, row, found }) => found?.id ?? id ?? row?.user_id ?? '') : [],
       prints: ask.write ? '' : printsOf(reads),
       ...(answer.probe === undefined ? {} : { probe: answer.probe }),
     };
