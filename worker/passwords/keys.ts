@@ -84,7 +84,6 @@ export const createKeyRing = (options: {
       return undefined;
     },
     ids: (): string[] => [...ring.keys()],
-    has: (id: string): boolean => ring.has(id),
     /** Is it here, and may it protect records that we write? */
     isStrong: (id: string): boolean => isStrongKey(ring.get(id)),
     pepper,
