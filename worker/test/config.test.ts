@@ -36,6 +36,32 @@ t.test('defaults are those of the design', async (t) => {
   t.ok(Object.isFrozen(config));
 });
 
+t.test('the user store: Redis, a table of ours, or one of somebody else', async (t) => {
+  t.match(loadConfig(given, 1).credentials, { url: undefined, table: undefined });
+  const url = 'postgres://u:secret@db/shop';
+  const own = loadConfig({ ...given, CREDENTIALS_URL: url }, 1);
+  t.match(own.credentials, { url, connections: 4, table: undefined });
+  t.notMatch(JSON.stringify(maskConfig(own)), /secret@/);
+  const table = {
+    ...{ CREDENTIALS_URL: url, CREDENTIALS_SCHEMA: 'table', CREDENTIALS_TABLE: 'app.users' },
+    ...{ CREDENTIALS_LOGIN_COLUMN: 'email', CREDENTIALS_HASH_COLUMN: 'pass' },
+  };
+  const status = { CREDENTIALS_STATUS_COLUMN: 'state', CREDENTIALS_STATUS_ACTIVE: 'on,trial' };
+  t.match(loadConfig({ ...given, ...table, ...status }, 1).credentials.table, {
+    ...{ table: 'app.users', id: 'id', login: 'email', hash: 'pass', version: undefined },
+    ...{ status: { column: 'state', active: ['on', 'trial'] }, isLower: false },
+  });
+  const wrong = { CREDENTIALS_TABLE: 'users"; --', CREDENTIALS_STATUS_COLUMN: 'state' };
+  const problems = problemsOf({ ...table, ...wrong, CREDENTIALS_HASH_COLUMN: '' });
+  t.match(problems, /CREDENTIALS_TABLE is not a name/);
+  t.match(problems, /CREDENTIALS_HASH_COLUMN is missing/);
+  t.match(problems, /CREDENTIALS_STATUS_ACTIVE go together/);
+  t.match(problemsOf({ CREDENTIALS_SCHEMA: 'table' }), /needs CREDENTIALS_URL/);
+  const mysql = problemsOf({ CREDENTIALS_URL: 'mysql://u:secret@db/shop' });
+  t.match(mysql, /CREDENTIALS_URL: the PostgreSQL URL must be/);
+  t.notMatch(mysql, /secret/);
+});
+
 t.test('lock servers of their own are read from a list', async (t) => {
   const urls = 'redis://a:1,redis://b:1,redis://c:1';
   t.same(loadConfig({ ...given, LOCK_REDIS_URLS: urls }, 1).lockRedisUrls, urls.split(','));
