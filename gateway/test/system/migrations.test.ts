@@ -15,7 +15,7 @@ const testStorm = async (t: Test, users: number, isPostgres: boolean) => {
   const rig = await startRig(t, { nodes: 2, edges: 1, users, isPostgres });
   const { client } = rig;
   const { logins, lockedOut, found, ...rest } = await runStorm(t, rig, {
-    load: (crowd, isOver) => closedLoop({ client, crowd, clients: 3, pauseMs: 60 }, isOver),
+    load: (crowd, isOver) => closedLoop({ client, crowd, clients: 3, pauseMs: 80 }, isOver),
     racersEvery: 9,
     pauses: { nodesMs: 500, locksMs: 300, hangMs: 1500 },
     stormMs: 2000,
@@ -29,9 +29,9 @@ const testStorm = async (t: Test, users: number, isPostgres: boolean) => {
 };
 
 t.test('every user is migrated exactly once, whatever dies meanwhile', (t) =>
-  testStorm(t, 80, false),
+  testStorm(t, 60, false),
 );
 
 t.test('the same with the records in PostgreSQL', { skip: noPostgres }, (t) =>
-  testStorm(t, 40, true),
+  testStorm(t, 24, true),
 );
