@@ -42,24 +42,32 @@ export const createIdentify =
 export const createCallers = ({
   verify,
   verifyForLogout,
+  verifyToEndAll,
   cookies,
   origins,
 }: {
   verify: Verifier['verify'];
   verifyForLogout: Verifier['verifyForLogout'];
+  verifyToEndAll: Verifier['verifyToEndAll'];
   cookies: Pick<CookieSessions, 'check' | 'checkForLogout'>;
   origins: Pick<Origins, 'guard'>;
 }) => {
   const identify: Identify<Caller> = createIdentify({ verify, cookies });
+  const guarded =
+    (ask: Identify<Caller>): Identify<Caller> =>
+    (req) => {
+      if (!hasBearer(req) && cookieOf(req) !== undefined) origins.guard(req);
+      return ask(req);
+    };
 
   return {
     identify,
 
     /** For what changes something: a cookie also needs a page that may. Also throws origin_refused. */
-    identifyToChange: (req: IncomingMessage): Caller | Promise<Caller> => {
-      if (!hasBearer(req) && cookieOf(req) !== undefined) origins.guard(req);
-      return identify(req);
-    },
+    identifyToChange: guarded(identify),
+
+    /** The same for the end of all sessions, which a token may repeat. */
+    identifyToEndAll: guarded(createIdentify({ verify: verifyToEndAll, cookies })),
 
     /** For logout: undefined when a cookie's session is over, which is as good as ended again. */
     identifyForLogout: async (req: IncomingMessage): Promise<Caller | undefined> => {

@@ -3,7 +3,7 @@
  * it only lets a known device keep its place in the queue when a crowd or an attacker arrives.
  * Form: `<u>.<issued, s since 1970>.<key id>.<MAC>`, good for 180 days.
  */
-const maxAgeSeconds = 180 * 86_400;
+export const maxAgeSeconds = 180 * 86_400;
 
 export type Devices = ReturnType<typeof createDevices>;
 

@@ -1,6 +1,7 @@
 /** OAuth put together: clients, how they prove themselves, and the endpoints for them. */
 import type { Addresses } from './address.js';
 import { createAuthenticate } from './clients/authenticate.js';
+import { createGuesses } from './clients/guesses.js';
 import { createLookup } from './clients/lookup.js';
 import { createRegistry } from './clients/registry.js';
 import { createReplay } from './clients/replay.js';
@@ -30,7 +31,10 @@ export const openOauth = (
   const common = { authenticate, sessions, look };
   return [
     createOauthToken({ ...common, sign, revocations }),
-    createOauthIntrospect({ ...common, lookup, verifyIssued, revoked, issuer }),
+    createOauthIntrospect({
+      ...{ ...common, lookup, verifyIssued, revoked, issuer },
+      countGuess: createGuesses({ redis }),
+    }),
     createOauthRevoke({ ...common, verifyIssued, revoked, revocations }),
     ...createMetadata({ issuer }),
   ];

@@ -135,7 +135,7 @@ export const calls: Readonly<Record<string, Call>> = {
     errors: bearerErrors,
   },
   'DELETE /v1/sessions': {
-    summary: 'Ends all sessions of the caller, or all but this one (`keep=current`).',
+    summary: 'Ends all sessions of the caller, or all but this one (`keep=current`); repeatable.',
     query: { keep: { type: 'string', enum: ['current'] } },
     security: ['bearer', 'cookie'],
     ok: { 204: { text: 'They have ended.' } },

@@ -9,7 +9,9 @@ import { AppError } from '../shared/errors.js';
 
 export type Origins = ReturnType<typeof createOrigins>;
 
-const exposed = 'X-Request-Id, Retry-After, WWW-Authenticate';
+/** What a page may read of an answer; who it is signed in as (/v1/verify) it could read from the bodies. */
+const identity = 'X-Auth-User, X-Auth-Session, X-Auth-Scope, X-Auth-Client';
+const exposed = `X-Request-Id, Retry-After, WWW-Authenticate, ${identity}`;
 const json = /^application\/json\s*(;|$)/i;
 
 const hostOf = (origin: string): string | undefined =>

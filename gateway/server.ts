@@ -54,6 +54,7 @@ export const startEdge = async (given: Given): Promise<void> => {
   const { redis, backup, keys, revocations, sign, verifier, reads } = tokens;
   const verify = usersOnly(verifier.verify);
   const verifyForLogout = usersOnly(verifier.verifyForLogout);
+  const verifyToEndAll = usersOnly(verifier.verifyToEndAll);
   const { nodeSecrets: secrets, runtimeDir, zone } = config;
   const identity = openGatewayIdentity(config.nodeTls, lifecycle, log);
   const nodes = createNodes({ redis, secrets, runtimeDir, zone, identity, log, metrics });
@@ -68,7 +69,7 @@ export const startEdge = async (given: Given): Promise<void> => {
   const { store } = reads;
   const cookies = createCookieSessions({ store, revocations, maxMs: config.sessionMaxMs });
   const origins = createOrigins({ listed: config.corsOrigins, issuer: config.issuer });
-  const callers = createCallers({ verify, verifyForLogout, cookies, origins });
+  const callers = createCallers({ verify, verifyForLogout, verifyToEndAll, cookies, origins });
   const verifyAny = openVerifyAny({ config, log, metrics }, verifier.verify);
   createMeters({ metrics, redis, verifier, cookies, revocations });
   const limits = createLimits({ redis });

@@ -54,16 +54,21 @@ return redis.call('SISMEMBER', KEYS[3], ARGV[4]) == 1 and { ARGV[4] } or {}`;
  * Ends everything that was issued so far. What is left of the records goes too, which are no more than
  * one user may have.
  * KEYS: user, index. ARGV: prefix of session keys, gen of the caller or '', status to set or ''.
- * Returns the gen in force, nil for no such account. A caller's gen that has been left behind already
- * changes nothing.
+ * Returns the gen in force, nil for no such account. A caller's gen that has been left behind changes
+ * nothing: it is a repeat when everything has ended since (`swept` = the gen that this began), else nil.
  */
 const raiseLua = `
 local gen = redis.call('HGET', KEYS[1], 'gen')
 if not gen then return nil end
-if ARGV[2] ~= '' and ARGV[2] ~= gen then return tonumber(gen) end
+if ARGV[2] ~= '' and ARGV[2] ~= gen then
+  local swept = tonumber(redis.call('HGET', KEYS[1], 'swept') or 0)
+  if swept > tonumber(ARGV[2]) then return tonumber(gen) end
+  return nil
+end
 if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'status', ARGV[3]) end
 for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do redis.call('UNLINK', ARGV[1] .. id) end
 redis.call('UNLINK', KEYS[2])
+redis.call('HSET', KEYS[1], 'swept', gen + 1)
 return redis.call('HINCRBY', KEYS[1], 'gen', 1)`;
 
 /** Who asks: from the claims of an access token. */
@@ -162,7 +167,8 @@ export const createUserSessions = ({
     /**
      * Ends all sessions of the account with everything issued for them; repeatable. With `gen`, the
      * caller's, only what is not newer than that (`sid`: the session that asks). `status` is set in the
-     * same step. The gen in force, or undefined when there is no such account. Throws store_unavailable.
+     * same step. The gen in force, or undefined when there is no such account, or the caller's gen ended
+     * otherwise. Throws store_unavailable.
      */
     endAll: async (
       u: string,

@@ -33,12 +33,16 @@ const verbs = {
     help: 'OAuth clients: floodgate clients add|list|set|rotate|remove, see --help there',
     load: async () => (await import('./clients.mjs')).runClients,
   },
+  migrate: {
+    help: 'wrap weak hashes in bulk: floodgate migrate start|status|pause|resume|cancel, see --help there',
+    load: async () => (await import('./migrate.mjs')).runMigrate,
+  },
   users: {
     help: 'import, export, show and change users: floodgate users --help',
     load: async () => (await import('./users.mjs')).runUsers,
   },
   keys: {
-    help: 'floodgate keys list|rotate [--revoke KID]: keys that sign access tokens (--json)',
+    help: 'floodgate keys list|rotate [--refresh|--device|--revoke KID]: keys behind all tokens (--json)',
     load: async () => (await import('./keys.mjs')).runKeys,
   },
   calibrate: {

@@ -1,5 +1,6 @@
 /**
- * `floodgate keys list` and `floodgate keys rotate [--revoke KID]`: the keys that sign access tokens.
+ * `floodgate keys list` and `floodgate keys rotate [--refresh | --device | --revoke KID]`: the keys that
+ * sign access tokens, and those behind refresh and device tokens.
  * Rotating is safe at any time: the new key is published first and signs later, the old one stays until
  * its last token is dead. Revoking is for a key that somebody else may have.
  */
@@ -8,36 +9,52 @@ import { Refusal } from './refusal.mjs';
 
 /** @typedef {import('./paths.mjs').Env} Env */
 /** @typedef {{ kid: string, alg: string, state: string, created_at: string, signs_from: string }} Key */
+/** @typedef {{ id: string, purpose: string, state: string, created_at: string | null, signs_from: string | null }} Mac */
+/** @typedef {{ keys: Key[], macs: Mac[] }} Ring */
 
-const usage = 'floodgate keys list [--json] | floodgate keys rotate [--revoke KID] [--json]';
+const usage =
+  'floodgate keys list [--json] | floodgate keys rotate [--refresh | --device | --revoke KID] [--json]';
 const columns = /** @type {const} */ (['key', 'algorithm', 'state', 'made', 'signs from']);
 
-/** @param {string} time */
-const short = (time) => time.replace(/\.\d+Z$/, 'Z');
+/** Keys of earlier versions have no times. @param {string | null} time */
+const short = (time) => time?.replace(/\.\d+Z$/, 'Z') ?? '–';
 
 /** @param {Key} key */
 const row = (key) => [key.kid, key.alg, key.state, short(key.created_at), short(key.signs_from)];
 
-/** Columns as wide as their widest cell. @param {readonly Key[]} keys @param {boolean} asJson */
-const show = (keys, asJson) => {
-  if (asJson) return JSON.stringify({ keys }, null, 2);
-  const rows = [columns, ...keys.map(row)];
+/** @param {Mac} mac */
+const macRow = (mac) => [
+  ...[mac.id, `HMAC ${mac.purpose}`, mac.state],
+  ...[short(mac.created_at), short(mac.signs_from)],
+];
+
+/** Columns as wide as their widest cell. @param {Ring} ring @param {boolean} asJson */
+const show = (ring, asJson) => {
+  if (asJson) return JSON.stringify(ring, null, 2);
+  const rows = [columns, ...ring.keys.map(row), ...ring.macs.map(macRow)];
   const widths = columns.map((_, at) => Math.max(...rows.map((cells) => cells[at]?.length ?? 0)));
   const line = (/** @type {readonly string[]} */ cells) =>
     cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ');
   return rows.map((cells) => line(cells).trimEnd()).join('\n');
 };
 
-/** @param {Env} env @returns {Promise<Key[]>} */
-const readKeys = async (env) => (await callAdmin(env, 'GET', '/keys')).keys;
+/** @param {Env} env @returns {Promise<Ring>} */
+const readKeys = (env) => callAdmin(env, 'GET', '/keys');
 
 /** @param {Env} env @param {string | undefined} kid */
 const revoke = async (env, kid) => {
-  const keys = await readKeys(env);
+  const { keys } = await readKeys(env);
   if (!keys.some((key) => key.kid === kid))
     throw new Refusal('Revoke which key? `floodgate keys list` shows their ids.');
-  return (await callAdmin(env, 'POST', '/keys/rotate', { revoke: kid })).keys;
+  return callAdmin(env, 'POST', '/keys/rotate', { revoke: kid });
 };
+
+/** @type {ReadonlyMap<string | undefined, object>} */
+const wishes = new Map([
+  [undefined, {}],
+  ['--refresh', { purpose: 'refresh' }],
+  ['--device', { purpose: 'device' }],
+]);
 
 /** @param {readonly string[]} args @param {Env} env */
 export const runKeys = async (args, env) => {
@@ -46,6 +63,8 @@ export const runKeys = async (args, env) => {
   const isRevoke = option === '--revoke' && rest.length === 0;
   if (verb === 'list' && option === undefined) return show(await readKeys(env), asJson);
   if (verb === 'rotate' && isRevoke) return show(await revoke(env, kid), asJson);
-  if (verb !== 'rotate' || option !== undefined) throw new Refusal(`Usage: ${usage}`);
-  return show((await callAdmin(env, 'POST', '/keys/rotate', {})).keys, asJson);
+  const wish = wishes.get(option);
+  if (verb !== 'rotate' || wish === undefined || kid !== undefined)
+    throw new Refusal(`Usage: ${usage}`);
+  return show(await callAdmin(env, 'POST', '/keys/rotate', wish), asJson);
 };

@@ -15,6 +15,7 @@ import { loadNameKey } from '../account-key.js';
 import { createAddresses } from '../address.js';
 import { createRegistry } from '../clients/registry.js';
 import type { Config } from '../config.js';
+import { maxAgeSeconds } from '../devices.js';
 import { createBatch } from '../import/batch.js';
 import { createClaims } from '../import/claims.js';
 import { isMessage } from '../ipc.js';
@@ -70,6 +71,7 @@ export const startAdmin = async ({
   const setPassword = createSetPassword({ nodes, userSessions, secret: secrets[0] ?? '' });
   const { defaultScopes, kek, previousKek, tokenAlg: alg, keyIntervalMs: intervalMs } = config;
   const keys = await patiently(() => loadKeys({ redis, kek, previousKek, alg, intervalMs }));
+  const keepMs = { refresh: config.sessionMaxMs, device: maxAgeSeconds * 1000 };
 
   let certificate = config.tls && readCertificate(config.tls);
   watchEnds(metrics, { public: () => certificate, nodes: () => identity?.certificate() });
@@ -80,7 +82,7 @@ export const startAdmin = async ({
       ...createNodeRoutes({ nodes, gather }),
       ...createCampaignRoutes({ nodes }),
       ...createClientRoutes({ registry: createRegistry({ redis }), publish }),
-      ...createKeyRoutes({ desk: createKeyDesk({ keys, publish }) }),
+      ...createKeyRoutes({ desk: createKeyDesk({ keys, publish, keepMs }) }),
       ...createUserRoutes({ redis, nodes, accounts, defaultScopes }),
       createImportRoute({ batch, defaultScopes }),
       ...createExportRoutes({ errand, accounts }),

@@ -1,11 +1,13 @@
 /**
  * POST /oauth/introspect (RFC 7662): is this token good, asked by a resource server. The store is asked
  * each time, so that what was revoked is never called active after the answer that said so. Whatever is
- * not active, or none of the caller's business, gets one and the same answer.
+ * not active, or none of the caller's business, gets one and the same answer; what was never issued, or is
+ * another's, counts as a guess of the caller.
  */
 import { codeOf } from '../../shared/errors.js';
 import type { Reply, Route } from '../../shared/http.js';
 import type { Authenticate } from '../clients/authenticate.js';
+import type { CountGuess } from '../clients/guesses.js';
 import type { Client, Lookup } from '../clients/lookup.js';
 import { publicClient } from '../grant.js';
 import { asOauth, readParams, requireParam } from '../oauth.js';
@@ -15,11 +17,14 @@ import type { Revoked } from '../tokens/revoked.js';
 import type { Claims, Verifier } from '../tokens/verify.js';
 
 const inactive: Reply = { status: 200, body: { active: false } };
-/** What is wrong with a token; everything else is trouble of ours. */
-const ended = ['token_invalid', 'token_expired', 'session_ended'];
+/** What was good once; everything else but a token that is none is trouble of ours. */
+const ended = ['token_expired', 'session_ended'];
 
-const asInactive = (error: unknown): undefined => {
-  if (!ended.includes(codeOf(error))) throw error;
+const asInactive = (error: unknown): 'ended' | 'guess' => {
+  const code = codeOf(error);
+  if (code === 'token_invalid') return 'guess';
+  if (!ended.includes(code)) throw error;
+  return 'ended';
 };
 
 export const createOauthIntrospect = ({
@@ -29,6 +34,7 @@ export const createOauthIntrospect = ({
   revoked,
   sessions,
   look,
+  countGuess,
   issuer,
 }: {
   authenticate: Authenticate;
@@ -38,6 +44,7 @@ export const createOauthIntrospect = ({
   revoked: Pick<Revoked, 'has'>;
   sessions: Pick<Sessions, 'read'>;
   look: LookAtSession;
+  countGuess: CountGuess;
   issuer: string;
 }): Route => {
   const maySee = ({ id, introspect }: Client, token: { clientId: string; aud?: string }) =>
@@ -53,10 +60,16 @@ export const createOauthIntrospect = ({
   const isSessionLive = async ({ sid, gen }: Claims): Promise<boolean> =>
     sid === '' || (await look(sid))?.gen === gen;
 
+  const refuse = async ({ id }: Client): Promise<Reply> => {
+    await countGuess(id);
+    return inactive;
+  };
+
   const accessToken = async (token: string, client: Client): Promise<Reply> => {
     const verified = (async () => verifyIssued(token))();
     const claims = await verified.catch(asInactive);
-    if (claims === undefined || !maySee(client, claims)) return inactive;
+    if (claims === 'ended') return inactive;
+    if (claims === 'guess' || !maySee(client, claims)) return refuse(client);
     const [isRevoked, ...live] = await Promise.all([
       revoked.has(claims),
       isSessionLive(claims),
@@ -81,7 +94,7 @@ export const createOauthIntrospect = ({
     const session = await look(sessionId);
     // A store that lost a refresh is behind the token, and takes it.
     if (session === undefined || session.generation > generation) return inactive;
-    if (!maySee(client, session)) return inactive;
+    if (!maySee(client, session)) return refuse(client);
     const { scope, clientId: client_id, userId: sub } = session;
     const [iat, exp] = [session.createdAtMs, session.endsAtMs].map((ms) => Math.floor(ms / 1000));
     const body = { active: true, scope, client_id, exp, iat, sub, iss: issuer, sid: sessionId };

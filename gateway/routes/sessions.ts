@@ -37,7 +37,7 @@ export const createSessionRoutes = ({
   endOwn,
   followUp,
 }: {
-  callers: Pick<Callers, 'identify' | 'identifyToChange' | 'identifyForLogout'>;
+  callers: Omit<Callers, 'findPrevious'>;
   userSessions: UserSessions;
   endOwn: EndOwn;
   followUp: FollowUp;
@@ -57,7 +57,10 @@ export const createSessionRoutes = ({
     return claims;
   };
 
-  /** A cookie's record goes with the others, so a browser cannot repeat what failed: somebody must. */
+  /**
+   * A token may repeat it, and ends nothing that began since. A cookie's record goes with the others, so a
+   * browser cannot repeat what failed: somebody must.
+   */
   const endAll = async (owner: Caller): Promise<void> => {
     try {
       const gen = await userSessions.endAll(owner.u, owner);
@@ -87,8 +90,9 @@ export const createSessionRoutes = ({
       path,
       body: 'none',
       handle: async (ctx) => {
-        const owner = await ownerBy(callers.identifyToChange, ctx);
         const isKept = readKeep(ctx.req);
+        const { identifyToChange, identifyToEndAll } = callers;
+        const owner = await ownerBy(isKept ? identifyToChange : identifyToEndAll, ctx);
         ctx.facts = { ...ctx.facts, ends: isKept ? 'others' : 'all' };
         if (isKept) await userSessions.endOthers(owner);
         else await endAll(owner);

@@ -99,7 +99,8 @@ t.test('CORS: a listed origin may read, credentials included, and nobody else', 
     vary: 'Origin',
     'access-control-allow-origin': listed,
     'access-control-allow-credentials': 'true',
-    'access-control-expose-headers': 'X-Request-Id, Retry-After, WWW-Authenticate',
+    'access-control-expose-headers':
+      'X-Request-Id, Retry-After, WWW-Authenticate, X-Auth-User, X-Auth-Session, X-Auth-Scope, X-Auth-Client',
   };
   t.strictSame(cors((await ask('GET', '/v1/sessions', { origin: listed })).headers), forListed);
   const missing = await ask('GET', '/nothing', { origin: listed });

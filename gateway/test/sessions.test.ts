@@ -1,42 +1,18 @@
-import { createHmac, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { RedisClient } from '../../shared/redis.js';
 import { startRedis } from '../../shared/test/redis-server.js';
-import { createSessions, type Rotation, type Sessions } from '../sessions.js';
+import type { Rotation, Sessions } from '../sessions.js';
+import { newU, openSession, sessionsOn, setUser } from './session-parts.js';
 import { openClient, outcomeOf } from './store.js';
 
-const macKey = randomBytes(32);
-const macOf = (text: string) => createHmac('sha256', macKey).update(text).digest('base64url');
+type Options = NonNullable<Parameters<typeof sessionsOn>[1]>;
 
-const edgeOn = (redis: RedisClient, options: Partial<Parameters<typeof createSessions>[0]> = {}) =>
-  createSessions({
-    redis,
-    refreshMac: (text) => ({ keyId: 'k001', mac: macOf(text) }),
-    checkRefreshMac: (keyId, text, mac) => keyId === 'k001' && macOf(text) === mac,
-    idleMs: 60_000,
-    maxMs: 600_000,
-    jitter: 0,
-    ...options,
-  });
+/** An edge whose sessions end when they are said to. */
+const edgeOn = (redis: RedisClient, options: Options = {}) =>
+  sessionsOn(redis, { jitter: 0, ...options });
 
-const newU = () => randomBytes(16).toString('base64url');
-
-/** What a node writes when it makes or changes an account. */
-const setUser = (redis: RedisClient, u: string, gen: number, status = 'active') =>
-  redis.hset(`user:{${u}}`, 'gen', gen, 'status', status);
-
-const open = async (sessions: Sessions, u: string, gen = 1) => {
-  const client = { clientId: 'c_1', address: '127.0.0.1', userAgent: 'test' };
-  const created = await sessions.create({ u, userId: `u_${u}`, gen, scope: 'account', ...client });
-  if (created === 'gen_changed') throw new Error('the session was refused');
-  return created;
-};
-
-const setup = async (
-  t: Parameters<typeof openClient>[0],
-  options: Partial<Parameters<typeof createSessions>[0]> = {},
-) => {
+const setup = async (t: Parameters<typeof openClient>[0], options: Options = {}) => {
   const server = await startRedis(t);
   const redis = await openClient(t, server);
   const u = newU();
@@ -91,7 +67,7 @@ t.test('no session when the account changed since its verdict', async (t) => {
   t.equal(await tryGen(0), 'gen_changed');
   t.equal(await tryGen(2), 'gen_changed');
   t.equal(await tryGen(1, newU()), 'gen_changed', 'unknown account');
-  await setUser(redis, u, 1, 'disabled');
+  await setUser(redis, u, 1, { status: 'disabled' });
   t.equal(await tryGen(1), 'gen_changed');
   t.strictSame(await redis.keys('sess:*'), []);
 });
@@ -99,11 +75,11 @@ t.test('no session when the account changed since its verdict', async (t) => {
 t.test('at most 100 sessions per user: the longest unused goes', async (t) => {
   const { redis, sessions, u } = await setup(t);
   const all = [];
-  for (let i = 0; i < 100; i++) all.push(await open(sessions, u));
+  for (let i = 0; i < 100; i++) all.push(await openSession(sessions, u));
   t.ok(all.every(({ ended }) => ended.length === 0));
   await sleep(2);
   await sessions.rotate(all[0]?.refreshToken ?? '');
-  const extra = await open(sessions, u);
+  const extra = await openSession(sessions, u);
   const gone = extra.ended[0] ?? '';
   t.strictSame(extra.ended.length, 1);
   t.not(gone, all[0]?.sessionId, 'the first was used again');
@@ -114,18 +90,18 @@ t.test('at most 100 sessions per user: the longest unused goes', async (t) => {
 
 t.test('sessions that ran out make room before living ones must go', async (t) => {
   const { redis, sessions, u } = await setup(t, { perUser: 3, idleMs: 100 });
-  for (let i = 0; i < 3; i++) await open(sessions, u);
+  for (let i = 0; i < 3; i++) await openSession(sessions, u);
   await sleep(120);
-  const kept = await open(sessions, u);
+  const kept = await openSession(sessions, u);
   t.strictSame(kept.ended, []);
   t.equal(await redis.zcard(`idx:{${u}}`), 1);
 });
 
 t.test('tokens that we did not issue', async (t) => {
   const { server, sessions, u } = await setup(t);
-  const { refreshToken, sessionId } = await open(sessions, u);
+  const { refreshToken, sessionId } = await openSession(sessions, u);
   const [a, b, , keyId, mac = ''] = refreshToken.split('.');
-  const other = await open(sessions, u);
+  const other = await openSession(sessions, u);
   const cases = {
     empty: '',
     'an access token': 'a.b.c',
@@ -150,7 +126,7 @@ t.test('tokens that we did not issue', async (t) => {
 
 t.test('a refresh hands over everything a new access token needs', async (t) => {
   const { sessions, u } = await setup(t);
-  const { sessionId, refreshToken } = await open(sessions, u);
+  const { sessionId, refreshToken } = await openSession(sessions, u);
   const rotation = await sessions.rotate(refreshToken);
   t.match(rotation, {
     ...{ outcome: 'rotated', u, userId: `u_${u}`, sessionId, gen: 1 },
@@ -163,7 +139,7 @@ t.test('50 families, 50 parallel refreshes each over two edges: one successor', 
   const { server, redis, u } = await setup(t);
   const edges = [edgeOn(redis), edgeOn(await openClient(t, server))] as const;
   for (let family = 0; family < 50; family++) {
-    const { refreshToken } = await open(edges[0], u);
+    const { refreshToken } = await openSession(edges[0], u);
     const rotations = await Promise.all(
       Array.from({ length: 50 }, (_, i) => edges[i % 2 ? 1 : 0].rotate(refreshToken)),
     );
@@ -182,7 +158,7 @@ t.test('50 families, 50 parallel refreshes each over two edges: one successor', 
 
 t.test('a repeat inside the grace is the same successor; after it the family dies', async (t) => {
   const { redis, sessions, u } = await setup(t, { graceMs: 200 });
-  const { sessionId, refreshToken } = await open(sessions, u);
+  const { sessionId, refreshToken } = await openSession(sessions, u);
   const first = next(await sessions.rotate(refreshToken));
   const again = await sessions.rotate(refreshToken);
   t.equal(again.outcome, 'repeated');
@@ -197,7 +173,7 @@ t.test('a repeat inside the grace is the same successor; after it the family die
 
 t.test('a token two back kills the family, grace or not', async (t) => {
   const { sessions, u } = await setup(t);
-  const { refreshToken } = await open(sessions, u);
+  const { refreshToken } = await openSession(sessions, u);
   const second = next(await sessions.rotate(refreshToken));
   const third = next(await sessions.rotate(second));
   t.equal(await use(sessions, second), 'repeated');
@@ -208,7 +184,7 @@ t.test('a token two back kills the family, grace or not', async (t) => {
 t.test('thief and owner, in either order: both end dead', async (t) => {
   const { sessions, u } = await setup(t, { graceMs: 50 });
   for (const isThiefFirst of [true, false]) {
-    const { refreshToken } = await open(sessions, u);
+    const { refreshToken } = await openSession(sessions, u);
     const one = next(await sessions.rotate(refreshToken));
     await sleep(60);
     t.equal(await use(sessions, refreshToken), 'reuse', `thief first: ${isThiefFirst}`);
@@ -218,7 +194,7 @@ t.test('thief and owner, in either order: both end dead', async (t) => {
 
 t.test('no grace: a repeat is reuse', async (t) => {
   const { sessions, u } = await setup(t, { graceMs: 0 });
-  const { refreshToken } = await open(sessions, u);
+  const { refreshToken } = await openSession(sessions, u);
   t.equal(await use(sessions, refreshToken), 'rotated');
   t.equal(await use(sessions, refreshToken), 'reuse');
 });
@@ -227,7 +203,7 @@ t.test(
   'the store killed between script and answer: the retry gets the same successor',
   async (t) => {
     const { server, sessions, u } = await setup(t);
-    const { refreshToken } = await open(sessions, u);
+    const { refreshToken } = await openSession(sessions, u);
     const first = next(await sessions.rotate(refreshToken));
     await sleep(1100);
     await server.stop('SIGKILL');
@@ -240,7 +216,7 @@ t.test(
 
 t.test('a store that forgot the last rotation still takes the token we issued', async (t) => {
   const { redis, sessions, u } = await setup(t);
-  const { sessionId, refreshToken } = await open(sessions, u);
+  const { sessionId, refreshToken } = await openSession(sessions, u);
   const second = next(await sessions.rotate(refreshToken));
   const third = next(await sessions.rotate(second));
   await redis.hset(`sess:{${u}}:${sessionId.slice(23)}`, 'generation', 1);
@@ -251,8 +227,8 @@ t.test('a store that forgot the last rotation still takes the token we issued', 
 t.test('idle and absolute end', async (t) => {
   const { redis, server, u } = await setup(t);
   const sessions = edgeOn(redis, { idleMs: 150, maxMs: 400 });
-  const idle = await open(sessions, u);
-  let { refreshToken } = await open(sessions, u);
+  const idle = await openSession(sessions, u);
+  let { refreshToken } = await openSession(sessions, u);
   for (let i = 0; i < 3; i++) {
     await sleep(100);
     refreshToken = next(await sessions.rotate(refreshToken));
@@ -262,7 +238,7 @@ t.test('idle and absolute end', async (t) => {
   t.equal(await use(sessions, refreshToken), 'ended', 'use does not move the absolute end');
   t.strictSame(await redis.keys('*'), [`user:{${u}}`], 'nothing stays');
 
-  const long = await open(edgeOn(redis), u);
+  const long = await openSession(edgeOn(redis), u);
   await sleep(60);
   const strict = edgeOn(await openClient(t, server), { idleMs: 50 });
   t.equal(await use(strict, long.refreshToken), 'ended', 'a shorter limit counts at once');
@@ -270,7 +246,7 @@ t.test('idle and absolute end', async (t) => {
 
 t.test('the stored size of a family is constant', async (t) => {
   const { redis, sessions, u } = await setup(t);
-  let { sessionId, refreshToken } = await open(sessions, u);
+  let { sessionId, refreshToken } = await openSession(sessions, u);
   const key = `sess:{${u}}:${sessionId.slice(23)}`;
   for (let i = 0; i < 10; i++) refreshToken = next(await sessions.rotate(refreshToken));
   const fields = await redis.hlen(key);
@@ -283,8 +259,8 @@ t.test('the stored size of a family is constant', async (t) => {
 
 t.test('an ended session stays ended, and ending is repeatable', async (t) => {
   const { redis, sessions, u } = await setup(t);
-  const { sessionId, refreshToken } = await open(sessions, u);
-  const other = await open(sessions, u);
+  const { sessionId, refreshToken } = await openSession(sessions, u);
+  const other = await openSession(sessions, u);
   for (let i = 0; i < 2; i++) await sessions.end(sessionId);
   t.strictSame(await sessions.rotate(refreshToken), { outcome: 'ended', u, sessionId });
   t.equal(await use(sessions, other.refreshToken), 'rotated');
@@ -296,7 +272,7 @@ t.test('sign-out racing a refresh: the family is dead afterwards', async (t) => 
   const one = edgeOn(redis);
   const two = edgeOn(await openClient(t, server));
   for (let i = 0; i < 200; i++) {
-    const { sessionId, refreshToken } = await open(one, u);
+    const { sessionId, refreshToken } = await openSession(one, u);
     const [rotation] = await Promise.all([two.rotate(refreshToken), one.end(sessionId)]);
     const last = 'refreshToken' in rotation ? rotation.refreshToken : refreshToken;
     if ((await use(two, last)) !== 'ended') t.fail(`round ${i}`);
@@ -306,9 +282,9 @@ t.test('sign-out racing a refresh: the family is dead afterwards', async (t) => 
 
 t.test('a password change: this session goes on, everything older is dead', async (t) => {
   const { redis, sessions, u } = await setup(t);
-  const { sessionId, refreshToken } = await open(sessions, u);
+  const { sessionId, refreshToken } = await openSession(sessions, u);
   const current = next(await sessions.rotate(refreshToken));
-  const other = await open(sessions, u);
+  const other = await openSession(sessions, u);
   await setUser(redis, u, 2);
   t.equal(await use(sessions, current), 'session_ended', 'refused already before the rebase');
   const fresh = await sessions.rebase({ sessionId, gen: 2 });
@@ -316,7 +292,7 @@ t.test('a password change: this session goes on, everything older is dead', asyn
   for (const old of [refreshToken, current])
     t.equal(await use(sessions, old), 'session_ended', 'but does not end the new tokens');
   t.equal(await use(sessions, other.refreshToken), 'ended');
-  const login = await open(sessions, u, 2);
+  const login = await openSession(sessions, u, { gen: 2 });
   t.equal(await sessions.rebase({ sessionId, gen: 2 }), fresh);
   const rotation = await sessions.rotate(fresh);
   t.match(rotation, { outcome: 'rotated', gen: 2, sessionId });
@@ -326,18 +302,18 @@ t.test('a password change: this session goes on, everything older is dead', asyn
 
 t.test('a rebase is refused when it is not the last word', async (t) => {
   const { redis, sessions, u } = await setup(t);
-  const { sessionId, refreshToken } = await open(sessions, u);
+  const { sessionId, refreshToken } = await openSession(sessions, u);
   const rebase = (gen: number, id = sessionId) =>
     outcomeOf(() => sessions.rebase({ sessionId: id, gen }));
   t.equal(await rebase(2), 'session_ended', 'the change is not there yet');
   await setUser(redis, u, 3);
   t.equal(await rebase(2), 'session_ended', 'another change came after');
-  await setUser(redis, u, 3, 'disabled');
+  await setUser(redis, u, 3, { status: 'disabled' });
   t.equal(await rebase(3), 'session_ended');
   await setUser(redis, u, 3);
   t.equal(await rebase(3, `${u}.${'x'.repeat(22)}`), 'session_ended');
   t.equal(await rebase(3), 'ok');
-  await setUser(redis, u, 3, 'disabled');
+  await setUser(redis, u, 3, { status: 'disabled' });
   t.equal(await use(sessions, refreshToken), 'session_ended');
 });
 
@@ -349,13 +325,13 @@ t.test('a password change racing refreshes, repeats and a login', async (t) => {
   for (let i = 0; i < 200; i++) {
     const u = newU();
     await setUser(redis, u, 1);
-    const { sessionId, refreshToken } = await open(one, u);
+    const { sessionId, refreshToken } = await openSession(one, u);
     const before: string[] = [];
     const collect = async (call: () => Promise<string>) => {
       await outcomeOf(async () => before.push(await call()));
     };
     const refreshing = collect(async () => next(await two.rotate(refreshToken)));
-    const signingIn = collect(async () => (await open(two, u)).refreshToken);
+    const signingIn = collect(async () => (await openSession(two, u)).refreshToken);
     await setUser(redis, u, 2);
     const [fresh] = await Promise.all([
       one.rebase({ sessionId, gen: 2 }),
@@ -373,10 +349,10 @@ t.test('a password change racing refreshes, repeats and a login', async (t) => {
 
 t.test('forgotten scripts are no trouble', async (t) => {
   const { redis, sessions, u } = await setup(t);
-  const { sessionId, refreshToken } = await open(sessions, u);
+  const { sessionId, refreshToken } = await openSession(sessions, u);
   await sessions.rotate(refreshToken);
   await redis.script('FLUSH');
-  await open(sessions, u);
+  await openSession(sessions, u);
   await redis.script('FLUSH');
   t.equal(await use(sessions, refreshToken), 'repeated');
   await redis.script('FLUSH');
@@ -394,7 +370,7 @@ t.test(
         await redis.hincrby(key, field, hour);
       return key;
     };
-    const { sessionId, refreshToken } = await open(sessions, u);
+    const { sessionId, refreshToken } = await openSession(sessions, u);
     const second = next(await sessions.rotate(refreshToken));
     const key = await ahead(sessionId);
     const before = Number(await redis.hget(key, 'last_used_at'));
@@ -405,7 +381,7 @@ t.test(
     t.equal(await use(sessions, refreshToken), 'reuse', 'the order is that of the generations');
     t.equal(await use(sessions, third), 'ended');
 
-    const other = await open(sessions, u);
+    const other = await openSession(sessions, u);
     await sessions.rotate(other.refreshToken);
     await ahead(other.sessionId);
     t.equal(await use(sessions, other.refreshToken), 'reuse', 'a grace in the future is over');
@@ -420,7 +396,7 @@ t.test(
     const ttls: number[] = [];
     const ends: number[] = [];
     for (let i = 0; i < 60; i++) {
-      const { sessionId, refreshToken } = await open(sessions, u);
+      const { sessionId, refreshToken } = await openSession(sessions, u);
       const key = `sess:{${u}}:${sessionId.slice(23)}`;
       const first = await redis.pttl(key);
       await sessions.rotate(refreshToken);
@@ -439,17 +415,17 @@ t.test(
 
 t.test('sessions that had to go are told again until somebody has told everybody', async (t) => {
   const { server, redis, sessions, u } = await setup(t, { perUser: 1 });
-  const one = await open(sessions, u);
+  const one = await openSession(sessions, u);
   await sleep(2);
-  const two = await open(sessions, u);
+  const two = await openSession(sessions, u);
   await sleep(2);
   t.strictSame(two.ended, [one.sessionId]);
   const late = edgeOn(await openClient(t, server), { perUser: 1 });
-  const three = await open(late, u);
+  const three = await openSession(late, u);
   t.strictSame([...three.ended].sort(), [one.sessionId, two.sessionId].sort(), 'also elsewhere');
   await late.confirmEnded(three.ended);
   await sleep(2);
-  t.strictSame((await open(sessions, u)).ended, [three.sessionId]);
+  t.strictSame((await openSession(sessions, u)).ended, [three.sessionId]);
   const ttl = await redis.pttl(`idx:{${u}}:gone`);
   t.ok(ttl > 900_000 && ttl <= 960_000, 'as long as an access token may live');
   await late.confirmEnded([]);

@@ -118,6 +118,13 @@ t.test(
       'rotated',
       'an old token ends nothing newer',
     );
+    await redis.hincrby(`user:{${u}}`, 'gen', 1);
+    t.equal(await userSessions.endAll(u, { gen: 1, sid }), 3, 'still a repeat');
+    t.equal(
+      await userSessions.endAll(u, { gen: 2, sid }),
+      undefined,
+      'a new password is no end of all',
+    );
     t.equal(await userSessions.endAll(newU()), undefined, 'no such account');
   },
 );

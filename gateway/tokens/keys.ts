@@ -9,6 +9,15 @@ import type { RedisClient } from '../../shared/redis.js';
 import type { SigningAlg } from './algorithms.js';
 import { createLiveKeys, type SigningKey } from './live-keys.js';
 import {
+  keepLiveMacs,
+  type MacEntry,
+  type MacPurpose,
+  macPurposes,
+  macStartOf,
+  pickMac,
+  rotateMacs,
+} from './mac-ring.js';
+import {
   findNewest,
   isDue,
   keepLive,
@@ -19,6 +28,7 @@ import {
   type SigningEntry,
   serialOf,
   startOf,
+  withMacs,
   withSigning,
 } from './ring.js';
 import { createRingStore, type RingStore, type Stored } from './ring-store.js';
@@ -29,6 +39,12 @@ export type Keyring = Awaited<ReturnType<typeof loadKeys>>;
 
 /** Others may be faster with a change, but not for ever. */
 const maxTries = 10;
+
+const countKeys = ({ signing, refresh, device }: Ring): number =>
+  signing.length + refresh.length + device.length;
+
+const showTime = (ms: number | undefined): string | null =>
+  ms === undefined ? null : new Date(ms).toISOString();
 
 /** The stored ring; the first process makes it. */
 const openRing = async (store: RingStore, alg: SigningAlg, now: () => number): Promise<Stored> => {
@@ -150,9 +166,32 @@ export const loadKeys = async ({
 
   /** Without the keys that nobody needs, and under the current key encryption key. */
   const withoutDead = (ring: Ring): Ring | undefined => {
-    const kept = keepLive(ring, { intervalMs, nowMs: now() });
-    const isClean = kept.length === ring.signing.length && !current.isPreviousKey;
-    return isClean ? undefined : withSigning(ring, kept);
+    const signing = keepLive(ring, { intervalMs, nowMs: now() });
+    const [refresh, device] = [keepLiveMacs(ring.refresh, now()), keepLiveMacs(ring.device, now())];
+    const kept = { ...ring, signing, refresh, device };
+    const isClean = countKeys(kept) === countKeys(ring) && !current.isPreviousKey;
+    return isClean ? undefined : withSigning(kept, signing);
+  };
+
+  /**
+   * A new key for refresh or device tokens; `keepMs`: how long at most what the old one signed may be
+   * presented. One that waits for its turn is that key. True when this call made it.
+   */
+  const rotateMac = (purpose: MacPurpose, keepMs: number): Promise<boolean> =>
+    change((ring) => {
+      const entries = rotateMacs(ring[purpose], { nowMs: now(), keepMs });
+      return entries && withMacs(ring, { [purpose]: entries });
+    });
+
+  const describeMac = (purpose: MacPurpose, entry: MacEntry) => {
+    const signer = pickMac(current.ring[purpose], now());
+    const isWaitingFor = macStartOf(entry) > now() ? 'next' : 'retired';
+    return {
+      ...{ id: entry.id, purpose, state: entry.id === signer?.id ? 'signing' : isWaitingFor },
+      created_at: showTime(entry.created_at),
+      signs_from: showTime(entry.signs_from),
+      until: showTime(entry.until),
+    };
   };
 
   /** As an operator sees it. */
@@ -181,6 +220,7 @@ export const loadKeys = async ({
     checkMac: live.checkMac,
     reload,
     rotate,
+    rotateMac,
     replace,
     drop,
 
@@ -200,5 +240,11 @@ export const loadKeys = async ({
 
     /** All signing keys, the last to sign first. */
     list: () => [...current.ring.signing].sort((a, b) => startOf(b) - startOf(a)).map(describe),
+
+    /** All keys behind refresh and device tokens, newest first. */
+    listMacs: () =>
+      macPurposes.flatMap((purpose) =>
+        current.ring[purpose].map((entry) => describeMac(purpose, entry)),
+      ),
   };
 };

@@ -11,7 +11,8 @@ import {
   timingSafeEqual,
 } from 'node:crypto';
 import type { SigningAlg } from './algorithms.js';
-import { type MacPurpose, nextTurnOf, pickSigner, type Ring, type SigningEntry } from './ring.js';
+import { type MacPurpose, macStartOf, pickMac } from './mac-ring.js';
+import { nextTurnOf, pickSigner, type Ring, type SigningEntry } from './ring.js';
 
 export type VerifyingKey = { alg: SigningAlg; key: KeyObject };
 export type SigningKey = { kid: string; alg: SigningAlg; privateKey: KeyObject };
@@ -28,7 +29,11 @@ const readPublic = ({ kid, alg, jwk }: SigningEntry): Live => {
 };
 
 const readMacs = (ring: Ring, purpose: MacPurpose) =>
-  ring[purpose].map(({ id, key }) => ({ id, key: Buffer.from(key, 'base64url') }));
+  ring[purpose].map((entry) => ({
+    id: entry.id,
+    signs_from: macStartOf(entry),
+    key: Buffer.from(entry.key, 'base64url'),
+  }));
 
 const hmac = (key: Buffer, text: string) =>
   createHmac('sha256', key).update(text).digest('base64url');
@@ -76,9 +81,9 @@ export const createLiveKeys = ({ alg, now }: { alg: SigningAlg; now: () => numbe
     verifying,
     jwks: (): object => ({ keys: [...live.values()].map(({ jwk }) => jwk) }),
 
-    /** MAC under the newest key of that purpose: 43 characters of base64url. */
+    /** MAC under the newest key of that purpose whose turn has come: 43 characters of base64url. */
     mac: (purpose: MacPurpose, text: string): { keyId: string; mac: string } => {
-      const [newest] = macs[purpose];
+      const newest = pickMac(macs[purpose], now());
       if (newest === undefined) throw new Error(`the keyring has no ${purpose} key`);
       return { keyId: newest.id, mac: hmac(newest.key, text) };
     },

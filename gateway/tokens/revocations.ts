@@ -72,8 +72,9 @@ const createState = (now: () => number) => {
     map.set(entry.id, { until: now() + retainedMs, life, gen });
   };
 
-  const endsButSession = ({ u, gen, jti, kid }: Checked): boolean =>
-    (known.user.get(u)?.gen ?? 0) > gen || known.jti.has(jti) || known.key.has(kid);
+  const endsAlone = ({ jti, kid }: Checked): boolean => known.jti.has(jti) || known.key.has(kid);
+  const endsButSession = (claims: Checked): boolean =>
+    (known.user.get(claims.u)?.gen ?? 0) > claims.gen || endsAlone(claims);
 
   return {
     add,
@@ -93,6 +94,7 @@ const createState = (now: () => number) => {
         }
     },
     endsButSession,
+    endsButUser: (claims: Checked): boolean => known.session.has(claims.sid) || endsAlone(claims),
     ends: (claims: Checked): boolean => known.session.has(claims.sid) || endsButSession(claims),
     size: () => Object.values(known).reduce((sum, map) => sum + map.size, 0),
   };
@@ -180,6 +182,12 @@ export const createRevocations = ({
     /** The same for the end of a session, which must be repeatable: entries of sessions do not count. */
     checkButSession: (claims: Checked): 'ok' | 'ended' | 'unknown' => {
       if (state.endsButSession(claims)) return 'ended';
+      return now() - heardAt <= staleMs ? 'ok' : 'unknown';
+    },
+
+    /** The same for the end of all sessions: what ended by the account's generation alone may repeat it. */
+    checkButUser: (claims: Checked): 'ok' | 'ended' | 'unknown' => {
+      if (state.endsButUser(claims)) return 'ended';
       return now() - heardAt <= staleMs ? 'ok' : 'unknown';
     },
 

@@ -8,9 +8,9 @@
  */
 
 import type { JsonWebKey } from 'node:crypto';
-import { randomBytes } from 'node:crypto';
 import { calculateJwkThumbprint } from 'jose';
 import { algorithms, type SigningAlg } from './algorithms.js';
+import { type MacEntry, type MacPurpose, makeMac } from './mac-ring.js';
 
 /** The longest life of an access token (15 min), clocks apart by a minute, and one more of margin. */
 const lastTokenMs = 17 * 60_000;
@@ -18,7 +18,6 @@ const lastTokenMs = 17 * 60_000;
 /** How long others may hold a copy of our JWKS (`max-age` 300 s), and the minute of the clocks. */
 const publishedMs = 6 * 60_000;
 
-export type MacPurpose = 'refresh' | 'device';
 export type SigningEntry = {
   kid: string;
   alg: SigningAlg;
@@ -27,7 +26,6 @@ export type SigningEntry = {
   signs_from?: number;
   jwk: JsonWebKey;
 };
-export type MacEntry = { id: string; key: string };
 /** Newest first in every list. */
 export type Ring = {
   /** Grows with every change, so that a copy from before a fail-over is known as old. */
@@ -51,11 +49,6 @@ export const makeSigning = async (
   return { kid, alg, created_at: createdAt, signs_from: createdAt + leadMs, jwk };
 };
 
-const makeMac = (): MacEntry => ({
-  id: randomBytes(3).toString('base64url'),
-  key: randomBytes(32).toString('base64url'),
-});
-
 /** The first ring of an installation: its key signs at once, nobody has an older one. */
 export const makeRing = async (alg: SigningAlg, now: () => number): Promise<Ring> => ({
   serial: 1,
@@ -70,6 +63,12 @@ export const withSigning = (ring: Ring, signing: SigningEntry[]): Ring => ({
   ...ring,
   serial: serialOf(ring) + 1,
   signing,
+});
+
+export const withMacs = (ring: Ring, macs: Partial<Record<MacPurpose, MacEntry[]>>): Ring => ({
+  ...ring,
+  ...macs,
+  serial: serialOf(ring) + 1,
 });
 
 export const startOf = ({ signs_from, created_at }: SigningEntry): number =>

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../shared/errors.js';
 import type { Log } from '../../shared/log.js';
 import type { Keyring } from './keys.js';
+import type { MacPurpose } from './mac-ring.js';
 import type { Revocation, Revocations } from './revocations.js';
 
 const pollMs = 5000;
@@ -73,15 +74,29 @@ export const followKeys = ({
 };
 
 /** What an operator may do with the keys, from a process that signs nothing itself. */
-export const createKeyDesk = ({ keys, publish }: { keys: Keyring; publish: Publish }) => ({
+export const createKeyDesk = ({
+  keys,
+  publish,
+  keepMs,
+}: {
+  keys: Keyring;
+  publish: Publish;
+  /** How long at most a token of each kind may be presented. */
+  keepMs: Record<MacPurpose, number>;
+}) => ({
   list: async () => {
     await keys.reload();
-    return keys.list();
+    return { keys: keys.list(), macs: keys.listMacs() };
   },
 
   /** A new key, unless one is waiting already; it signs when every JWKS cache can know it. */
   rotate: async (): Promise<void> => {
     if (await keys.rotate()) await announce(publish, keys);
+  },
+
+  /** A new key behind refresh or device tokens; the old one checks until nobody can have one of its own. */
+  rotateMac: async (purpose: MacPurpose): Promise<void> => {
+    if (await keys.rotateMac(purpose, keepMs[purpose])) await announce(publish, keys);
   },
 
   /**

@@ -53,7 +53,7 @@ export const createVerify = ({
   /** Tokens for others are refused; none given = whoever they are for. */
   audience?: string;
   maxLifeSeconds: number;
-  revocations: Pick<Revocations, 'check' | 'checkButSession' | 'onGap'>;
+  revocations: Pick<Revocations, 'check' | 'checkButSession' | 'checkButUser' | 'onGap'>;
   /** Another authority for some tokens while the log is silent; undefined = none for this one. */
   whenUnknown?: ((claims: Claims) => Promise<Claims> | undefined) | undefined;
   cacheSize?: number;
@@ -169,6 +169,7 @@ export const createVerify = ({
   const refuseRevoked = refuseBy(revocations.check, whenUnknown);
   // An end cannot be told to anybody while the log is silent, and asks nobody else.
   const refuseButSession = refuseBy(revocations.checkButSession);
+  const refuseButUser = refuseBy(revocations.checkButUser);
 
   const verifyBy =
     (refuse: (claims: Claims) => Claims | Promise<Claims>) =>
@@ -191,6 +192,12 @@ export const createVerify = ({
      * A token from before a password change is: it must not end the session that goes on.
      */
     verifyForLogout: verifyBy(refuseButSession),
+
+    /**
+     * The same for the end of all sessions: it has ended the caller's own, and a repeat must get through. The
+     * store decides whether a generation that was left behind was left behind by that.
+     */
+    verifyToEndAll: verifyBy(refuseButUser),
 
     /** Cache hits and misses since the start, and its size now. */
     stats: () => ({ ...counts, size: cache.size }),

@@ -51,7 +51,8 @@ return {'ok', id, ARGV[4], tostring(gen)}`,
 };
 
 /**
- * Replaces the hash if it is still the one that was verified; generation and attempt stay.
+ * Replaces the hash if it is still the one that was verified; generation and attempt stay. Strong: a
+ * repeat after a failover that undid it would be a second write for whoever had seen the first.
  * KEYS cred. ARGV old hash, old version, new hash, norm. Returns 1 or 0.
  */
 const replaceScript = {
@@ -147,7 +148,7 @@ export const createRedisCredentials = ({ redis }: { redis: RedisClient }): Crede
   const findRows = defineBatch(redis, findScript);
   const createRow = defineStrongScript(redis, createScript);
   const createRows = defineBatch(redis, createScript, { isStrong: true });
-  const replaceRow = defineScript(redis, replaceScript);
+  const replaceRow = defineStrongScript(redis, replaceScript);
   const changeRow = defineStrongScript(redis, changeScript);
   const setRowScopes = defineStrongScript(redis, scopesScript);
   const removeRow = defineStrongScript(redis, removeScript);

@@ -5,7 +5,7 @@
  */
 import type { Credential } from '../credentials/credentials.js';
 import type { Admission, Ticket } from './admission.js';
-import { noPassword, type StoredHash } from './formats/format.js';
+import type { StoredHash } from './formats/format.js';
 import { isUsable, readHash } from './formats/formats.js';
 import type { KeyRing } from './keys.js';
 import { toOpaque } from './policy.js';
@@ -35,7 +35,8 @@ export const createCheck = (options: {
     password: string,
   ): Promise<Checked> => {
     const hash = credential === undefined ? 'hash_unknown' : readHash(credential.hash);
-    if (credential !== undefined && !isUsable(hash) && credential.hash !== noPassword)
+    // An account without a password is no fault.
+    if (credential !== undefined && !isUsable(hash) && hash !== 'hash_unusable')
       log.error({ user_id: credential.userId, problem: hash }, 'a stored hash cannot be used');
     const usable = isUsable(hash) ? hash : undefined;
     const text = credential?.norm === 'raw' ? password : toOpaque(password);

@@ -1,4 +1,5 @@
 /** Campaigns on real Redis, real nodes and real threads with cheap parameters. */
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { createLog } from '../../shared/log.js';
@@ -7,6 +8,7 @@ import { whenReady } from '../../shared/redis-calls.js';
 import { startRedis } from '../../shared/test/redis-server.js';
 import { createDesk } from '../campaigns/desk.js';
 import { viewCampaign } from '../campaigns/view.js';
+import type { NewCredential } from '../credentials/credentials.js';
 import { createRedisCredentials } from '../credentials/redis.js';
 import { isUsable, readHash } from '../passwords/formats/formats.js';
 import { makeRuntimeDir, newId, startNode, type TestNode } from './node.js';
@@ -28,13 +30,12 @@ const desk = createDesk({ redis: client, nodeId: 'test', bootId: 'test' });
 
 const addUsers = async (count: number, hash = legacy): Promise<string[]> => {
   const us = Array.from({ length: count }, newId);
-  const rows = us.map((u) => ({
-    u,
-    record: {
-      ...{ name: `n-${u}`, userId: `x-${u}`, hash, scopes: '', attempt: newId() },
-      ...({ norm: 'raw', status: 'active' } as const),
-    },
-  }));
+  const recordOf = (u: string): NewCredential => ({
+    ...{ name: `n-${u}`, userId: `x-${u}`, hash, scopes: '', attempt: newId() },
+    norm: 'raw',
+    status: 'active',
+  });
+  const rows = us.map((u) => ({ u, record: recordOf(u) }));
   await credentials.createMany(rows, 'insert');
   return us;
 };
@@ -79,11 +80,11 @@ t.test('a killed node’s page is finished by another, each record once', async 
 
 t.test('counts first, then wraps, over two nodes; a login unwraps', async (t) => {
   await client.flushall();
-  const b = await startNode(t, { ...given, nodeId: 'b' });
+  const b = await startNode(t, { ...given, nodeId: 'b', passwordPepper: 'wk1' });
   const us = await addUsers(200);
   await addUsers(3, 'not a hash');
   const fine = newId();
-  await a.register(fine, 'a password of today');
+  await b.register(fine, 'a password of today', { remainingMs: 60_000 });
   const { body } = await a.send('GET', '/campaign', '');
   t.same(body, { campaign: null }, 'there has never been one');
 
@@ -105,7 +106,9 @@ t.test('counts first, then wraps, over two nodes; a login unwraps', async (t) =>
     t.match(record, { version: '2', norm: 'raw', gen: 1 });
     t.match(record?.hash, /^\$wrap1\$in=bcrypt,k=wk1\$/);
   }
-  t.match((await credentials.find(fine))?.version, '1', 'strong ones are left alone');
+  t.match(await credentials.find(fine), { version: '1' }, 'strong ones are left alone');
+  t.match((await credentials.find(fine))?.hash, /,keyid=d2sx\$/, 'a new one names its pepper');
+  t.equal(await login(a, fine, 'a password of today'), 'ok', 'a node that has the key reads it');
 
   await begin(b, { key: 'wk1' });
   t.match(await until(isOver), { status: 'done', due: 0, wrapped: 0 }, 'nothing is wrapped twice');
@@ -135,13 +138,23 @@ t.test('logins during a campaign always win', async (t) => {
     if (!isUsable(hash)) throw new Error(hash);
     const isWrapped = hash.recipe.kind === 'wrap';
     // A wrap, a migration, or both in this order.
-    t.ok(
-      isWrapped ? record?.version === '2' : hash.format === 'argon2',
-      `version ${record?.version}`,
-    );
+    t.ok(isWrapped ? record?.version === '2' : hash.format === 'argon2', u);
     t.ok(Number(record?.version) <= 3);
   }
   t.equal(await login(a, us[0] ?? '', password), 'ok');
+});
+
+t.test('hashes without salt demand a key, unless they are forced', async (t) => {
+  await client.flushall();
+  const digest = createHash('md5').update(password).digest('base64').replace(/=+$/, '');
+  const us = await addUsers(5, `$x-digest$alg=md5,o=p,salt=$${digest}`);
+  await begin(a);
+  t.match(await until(isOver), { status: 'refused', due: 5, due_class_e: 5, wrapped: 0 });
+  await begin(a, { force: true });
+  t.match(await until(isOver), { status: 'done', wrapped: 5 });
+  for (const u of us) t.match((await credentials.find(u))?.hash, /^\$wrap1\$in=digest,k=0\$/);
+  t.equal(await login(a, us[0] ?? '', password), 'ok');
+  t.equal(await login(a, us[1] ?? '', digest), 'denied');
 });
 
 t.test('pause, resume, cancel; what is not there cannot be steered', async (t) => {

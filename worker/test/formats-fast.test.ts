@@ -1,5 +1,6 @@
 /** Fast digests, phpass, Drupal and crypt(3): read, computed, bounded and refused. */
 import { createHash, createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { candidateIds, candidatesOf } from '../passwords/formats/detect.js';
 import type { Options } from '../passwords/formats/format.js';
@@ -62,6 +63,11 @@ t.test('constructions against the same thing written by hand', async (t) => {
     ],
     ['werkzeug-digest', `sha1$k$${createHmac('sha1', 'k').update('pässword').digest('hex')}`, {}],
     ['spring', `{MD5}${md5('pässword')}`, {}],
+    [
+      'template',
+      md5('--ABC--pässword--'),
+      { alg: 'md5', template: '--{SALT}--{PASSWORD}--', salt: 'ABC' },
+    ],
   ];
   for (const [format, text, options] of cases) {
     t.equal(judge(format, text, 'pässword', options), 'match', `${format} ${text}`);
@@ -138,6 +144,8 @@ t.test('strictness', async (t) => {
       { alg: 'md5', order: 'hmac-salt' },
     ],
     ['hmac', md5(''), 'hash_option', { alg: 'md5' }],
+    ['template', md5(''), 'hash_option', { alg: 'md5', template: '{SALT}', salt: 'x' }],
+    ['template', md5(''), 'hash_option', { alg: 'md5', template: '{SALT}{PASSWORD}' }],
     ['joomla', `${md5('')}:`, 'hash_malformed'],
     ['postgres-md5', `md5${md5('')}`, 'hash_option'],
     ['django-digest', createHash('sha1').digest('hex'), 'hash_length'],
@@ -176,6 +184,12 @@ t.test('an ambiguous string is named, never guessed', async (t) => {
   t.equal(new Set(ids).size, ids.length, 'no id twice');
   for (const id of candidateIds) t.ok(ids.includes(id), id);
   t.same(candidatesOf('hunter2'), []);
+});
+
+t.test('every format that can be declared is documented', async (t) => {
+  const text = readFileSync(new URL('../../docs/password-hashes.md', import.meta.url), 'utf8');
+  const internal = ['own', 'plaintext', 'unusable', 'wrap1'];
+  for (const { id } of formats) if (!internal.includes(id)) t.ok(text.includes(`\`${id}\``), id);
 });
 
 t.test('a password longer than the product takes is no match, and no more work', async (t) => {

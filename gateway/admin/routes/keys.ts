@@ -1,36 +1,49 @@
 /**
- * GET /keys shows the keys that sign access tokens; POST /keys/rotate makes the next one, or with
+ * GET /keys shows the keys that sign access tokens, and those behind refresh and device tokens; POST
+ * /keys/rotate makes the next one (`{purpose}`: `refresh` or `device`, else the signing key), or with
  * `{revoke: kid}` ends one: every token that it signed is refused everywhere when this answers.
  */
 import { AppError } from '../../../shared/errors.js';
 import { readFields } from '../../../shared/fields.js';
 import type { Route } from '../../../shared/http.js';
+import { macPurposes } from '../../tokens/mac-ring.js';
 import type { createKeyDesk } from '../../tokens/rotation.js';
 
 type Desk = ReturnType<typeof createKeyDesk>;
 
-const fields = { revoke: false } as const;
+const fields = { revoke: false, purpose: false } as const;
 /** A thumbprint (RFC 7638) in base64url. */
 const kidForm = /^[\w-]{43}$/;
+
+const invalid = (field: string) => new AppError('bad_request', { reason: 'field_invalid', field });
+
+const readPurpose = (text: string | undefined) => {
+  const purpose = macPurposes.find((name) => name === text);
+  if (text !== undefined && purpose === undefined) throw invalid('purpose');
+  return purpose;
+};
 
 export const createKeyRoutes = ({ desk }: { desk: Desk }): Route[] => [
   {
     method: 'GET',
     path: '/keys',
     body: 'none',
-    handle: async () => ({ status: 200, body: { keys: await desk.list() } }),
+    handle: async () => ({ status: 200, body: await desk.list() }),
   },
   {
     method: 'POST',
     path: '/keys/rotate',
     body: 'json',
     handle: async (ctx, body) => {
-      const { revoke } = readFields(body, fields);
-      if (revoke !== undefined && !kidForm.test(revoke))
-        throw new AppError('bad_request', { reason: 'field_invalid', field: 'revoke' });
-      ctx.facts = revoke === undefined ? { action: 'rotate' } : { action: 'revoke', kid: revoke };
-      await (revoke === undefined ? desk.rotate() : desk.revoke(revoke));
-      return { status: 200, body: { keys: await desk.list() } };
+      const { revoke, purpose: wanted } = readFields(body, fields);
+      const purpose = readPurpose(wanted);
+      if (revoke !== undefined && (purpose !== undefined || !kidForm.test(revoke)))
+        throw invalid('revoke');
+      ctx.facts =
+        revoke === undefined ? { action: 'rotate', purpose } : { action: 'revoke', kid: revoke };
+      if (revoke !== undefined) await desk.revoke(revoke);
+      else await (purpose === undefined ? desk.rotate() : desk.rotateMac(purpose));
+      return { status: 200, body: await desk.list() };
     },
   },
 ];

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import bcrypt from '@node-rs/bcrypt';
 import { decodeProtectedHeader } from 'jose';
 import t from 'tap';
-import { type Answer, type Fleet, password, startFleet, textOf, until } from './fleet.js';
+import { type Answer, decided, type Fleet, password, startFleet, textOf, until } from './fleet.js';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 const run = promisify(execFile);
@@ -159,6 +159,13 @@ t.test(
     t.notMatch(JSON.stringify(keys), kid);
     t.equal((await fleet.admin('POST', '/keys/rotate', { revoke: kid })).status, 404);
     t.equal((await fleet.admin('POST', '/keys/rotate', { revoke: 'x' })).status, 400);
+
+    const before = await fleet.signIn('kay');
+    t.match(await command('rotate', '--refresh'), /HMAC refresh +next/);
+    t.match(await command('rotate', '--device'), /HMAC device +next/);
+    const mine = { refresh_token: textOf(before, 'refresh_token') };
+    t.equal((await decided(() => fleet.post('/v1/refresh', mine))).status, 200);
+    t.equal((await fleet.admin('POST', '/keys/rotate', { purpose: 'x' })).status, 400);
 
     const [next = ''] = inState(JSON.parse(await command('rotate', '--json')).keys, 'next');
     t.strictSame(inState(JSON.parse(await command('rotate', '--json')).keys, 'next'), [next]);

@@ -23,7 +23,10 @@ import {
 } from './fake-keys.js';
 
 const fine = () => 'ok' as const;
-const revocations = { check: fine, checkButSession: fine, onGap: () => {} };
+const revocations = {
+  ...{ check: fine, checkButSession: fine, checkButUser: fine },
+  onGap: () => {},
+};
 
 const createSubject = (keys: FakeKeys) => {
   const limits = { maxLifeSeconds: 900, cacheSize: 5000 };

@@ -11,6 +11,7 @@ const now = () => nowMs;
 const revocations = {
   check: () => 'ok' as const,
   checkButSession: () => 'ok' as const,
+  checkButUser: () => 'ok' as const,
   onGap: () => {},
 };
 const common = { keys, issuer, maxLifeSeconds: 900, revocations, now };

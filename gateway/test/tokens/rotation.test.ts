@@ -17,6 +17,7 @@ type Keys = Awaited<ReturnType<typeof loadKeys>>;
 const minute = 60_000;
 const day = 24 * 60 * minute;
 const intervalMs = 30 * day;
+const keepMs = { refresh: 30 * day, device: 180 * day };
 
 /** A shared clock, a shared key, and edges of them. */
 const openRing = async (t: Test) => {
@@ -162,8 +163,8 @@ t.test(
     ];
     const everywhere = (token: string) => Promise.all(edges.map((edge) => edge.check(token)));
     const redis = await openClient(t, server);
-    const desk = createKeyDesk({ keys: await open(), publish: createPublish({ redis }) });
-    const [stolen = ''] = (await desk.list()).map(({ kid }) => kid);
+    const desk = createKeyDesk({ keys: await open(), publish: createPublish({ redis }), keepMs });
+    const [stolen = ''] = (await desk.list()).keys.map(({ kid }) => kid);
     const cached = edges[0]?.sign() ?? '';
     t.strictSame(await everywhere(cached), ['ok', 'ok', 'ok']);
 
@@ -197,13 +198,69 @@ t.test('a key that another gateway made is known everywhere at once', async (t) 
   const open = async () => loadKeys({ redis: await openClient(t, server), kek });
   const edge = await openEdge(t, server, await open());
   const redis = await openClient(t, server);
-  const desk = createKeyDesk({ keys: await open(), publish: createPublish({ redis }) });
+  const desk = createKeyDesk({ keys: await open(), publish: createPublish({ redis }), keepMs });
   await desk.rotate();
   t.ok(await until(() => edge.keys.verifying.size === 2, 1000), 'long before the next poll');
   await desk.rotate();
-  t.equal((await desk.list()).length, 2, 'a repeat makes no second one');
+  t.equal((await desk.list()).keys.length, 2, 'a repeat makes no second one');
   t.strictSame(
-    (await desk.list()).map(({ state }) => state),
+    (await desk.list()).keys.map(({ state }) => state),
     ['next', 'signing'],
   );
 });
+
+t.test(
+  'keys of refresh and device tokens: known before they sign, gone after the last use',
+  async (t) => {
+    const { clock, open } = await openRing(t);
+    const [one, two] = [await open(), await open()];
+    for (const purpose of ['refresh', 'device'] as const) {
+      const old = one.mac(purpose, 'x');
+      const isGood = (edge: Keys, { keyId, mac }: typeof old) =>
+        edge.checkMac(purpose, keyId, 'x', mac);
+      t.equal(await one.rotateMac(purpose, 30 * day), true);
+      t.equal(await two.rotateMac(purpose, 30 * day), false, 'a repeat makes no second one');
+      t.strictSame(one.mac(purpose, 'x'), old, 'the old key signs on');
+      const states = () => one.listMacs().filter((mac) => mac.purpose === purpose);
+      t.match(states(), [
+        { state: 'next', until: null },
+        { state: 'signing', created_at: null },
+      ]);
+      clock.now += minute;
+      t.match(states(), [{ state: 'signing' }, { state: 'retired' }]);
+      const next = one.mac(purpose, 'x');
+      t.not(next.keyId, old.keyId);
+      t.strictSame(two.mac(purpose, 'x'), next);
+      for (const edge of [one, two])
+        t.strictSame([isGood(edge, old), isGood(edge, next)], [true, true]);
+
+      // The last session of the old key began just before the new one signed.
+      clock.now += 30 * day;
+      await one.renew();
+      t.ok(isGood(one, old));
+      clock.now += 2 * minute;
+      await one.renew();
+      await two.renew();
+      for (const edge of [one, two])
+        t.strictSame([isGood(edge, old), isGood(edge, next)], [false, true]);
+      t.equal(one.serial(), two.serial());
+    }
+  },
+);
+
+t.test(
+  'of many who rotate one key at once exactly one makes it, beside a new signing key',
+  async (t) => {
+    const { clock, open } = await openRing(t);
+    const edges = await Promise.all(Array.from({ length: 6 }, () => open()));
+    clock.now += intervalMs;
+    const made = await Promise.all(
+      edges.flatMap((edge) => [edge.rotateMac('refresh', day), edge.renew()]),
+    );
+    t.equal(made.filter(Boolean).length, 2);
+    await Promise.all(edges.map((edge) => edge.renew()));
+    for (const edge of edges) t.strictSame(edge.listMacs(), edges[0]?.listMacs());
+    t.equal(edges[0]?.listMacs().length, 3);
+    t.equal(edges[0]?.list().length, 2);
+  },
+);

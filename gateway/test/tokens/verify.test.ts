@@ -25,6 +25,7 @@ const setup = (keys: FakeKeys = createFakeKeys(), cacheSize = 100) => {
   const state = {
     check: 'ok' as State,
     butSession: 'ok' as State,
+    butUser: 'ok' as State,
     gap: () => {},
     now: nowMs,
   };
@@ -33,6 +34,7 @@ const setup = (keys: FakeKeys = createFakeKeys(), cacheSize = 100) => {
   const revocations = {
     check: () => state.check,
     checkButSession: () => state.butSession,
+    checkButUser: () => state.butUser,
     onGap: (fn: () => void) => {
       state.gap = fn;
     },
@@ -199,7 +201,7 @@ t.test('a known token ends with its exp, not before', async (t) => {
 });
 
 t.test('the log is asked every time, for new and for known tokens', async (t) => {
-  const { state, sign, verify, verifyForLogout } = setup();
+  const { state, sign, verify, verifyForLogout, verifyToEndAll } = setup();
   for (const isKnown of [false, true]) {
     const { token } = sign(grant);
     if (isKnown) await verify(token);
@@ -209,6 +211,10 @@ t.test('the log is asked every time, for new and for known tokens', async (t) =>
     state.butSession = 'ended';
     t.equal(await outcomeOf(() => verifyForLogout(token)), 'session_ended', 'a newer generation');
     state.butSession = 'ok';
+    t.equal(await outcomeOf(() => verifyToEndAll(token)), 'ok', 'for a second end of all');
+    state.butUser = 'ended';
+    t.equal(await outcomeOf(() => verifyToEndAll(token)), 'session_ended', 'signed out');
+    state.butUser = 'ok';
     state.check = 'unknown';
     t.equal(await outcomeOf(() => verify(token)), 'store_unavailable', 'unknown is not logged out');
     state.check = 'ok';

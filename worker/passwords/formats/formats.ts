@@ -48,7 +48,7 @@ const toStoredHash = (format: string, { recipe, digest }: Parsed): StoredHash | 
   return {
     ...{ format, recipe, digest, keyIds: keyIdsOf(recipe) },
     securityClass: kind.securityClass(recipe.params),
-    cost: kind.cost(recipe.params),
+    cost: kind.cost(recipe.params, digest.length),
     verify: (password, keys = noKeys) => ['verify', recipe, digest, password, keys],
     needsRehash: (target: Target) => needsRehash(recipe, digest, target),
   };

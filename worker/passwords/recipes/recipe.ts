@@ -53,7 +53,7 @@ type KindOf<P extends Params> = {
   isWithinLimits: (params: P, bytes: number) => boolean;
   /** Can it be computed on this machine? Left out: on every one. */
   isHere?: () => boolean;
-  cost: (params: P) => Cost;
+  cost: (params: P, bytes: number) => Cost;
   securityClass: (params: P) => SecurityClass;
   /** Ids of keys besides those in the fields: of a recipe inside this one. */
   innerKeyIds?: (params: P) => string[];
@@ -85,7 +85,7 @@ export const defineKind = <P extends Params>(kind: KindOf<P>): Kind => {
     fields: kind.fields,
     isWithinLimits: (params, bytes) => isOurs(params) && kind.isWithinLimits(params, bytes),
     ...(kind.isHere ? { isHere: kind.isHere } : {}),
-    cost: (params) => kind.cost(ours(params)),
+    cost: (params, bytes) => kind.cost(ours(params), bytes),
     securityClass: (params) => kind.securityClass(ours(params)),
     innerKeyIds: (params) => kind.innerKeyIds?.(ours(params)) ?? [],
     derive: (params, password, given) => kind.derive(ours(params), password, given),

@@ -102,7 +102,7 @@ export const createWrap = (kinds: readonly Kind[]) => {
       argon2.isWithinLimits(outer(wrap), bytes) && isInnerUsable(wrap),
     cost: (wrap) => {
       const inside = innerOf(wrap);
-      const inner = inside.kind.cost(inside.recipe.params);
+      const inner = inside.kind.cost(inside.recipe.params, inside.bytes);
       const around = argon2Cost(wrap.m, wrap.t);
       return {
         key: `wrap/${inner.key}/${around.key}`,

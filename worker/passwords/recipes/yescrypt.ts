@@ -11,7 +11,7 @@ export type Yescrypt = { f: string; ln: number; r: number; salt: Uint8Array };
 const alphabet = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 /** Up to 48 a number is one character; larger ones are beyond all limits. */
 const maxOneChar = 48;
-const nsPerBlock = 85;
+const nsPerBlock = 100;
 
 /** 1..48, or undefined: a longer spelling, which only larger numbers have. */
 export const readYescryptNumber = (char: string): number | undefined => {
