@@ -83,7 +83,6 @@ export const createKeyRing = (options: {
       for (const [id, bytes] of ring) if (Buffer.compare(bytes, secret) === 0) return id;
       return undefined;
     },
-    has: (id: string): boolean => ring.has(id),
     ids: (): string[] => [...ring.keys()],
     has: (id: string): boolean => ring.has(id),
     /** Is it here, and may it protect records that we write? */
