@@ -6,7 +6,7 @@ import { pbkdf2Sync, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { decided, password, startFleet } from './fleet.js';
+import { decided, password, startFleet, textOf, until } from './fleet.js';
 import { createUsersRig, readObjects } from './users-rig.js';
 
 t.setTimeout(300_000);
