@@ -34,5 +34,6 @@ t.test('a campaign, its nodes killed: every record is wrapped once', async (t) =
   t.strictSame(found.after.byKind, { '2 $wrap1': 300, '1 $argon2id': 20 });
   t.match(found.campaign, { status: 'done', due: 300 });
   t.strictSame(found.signIns, { tried: 2, ok: 2 });
+  t.equal(found.atEnd.byKind['3 $argon2id'], 2);
   t.ok(found.comparison.a.length >= 2);
 });
