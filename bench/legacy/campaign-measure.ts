@@ -39,6 +39,7 @@ export type Wrapped = {
 export const load = 0.7;
 export const defaultRows = 100_000;
 export const sizes = {
+  nodes: 2,
   users: 2000,
   warmUpMs: 10_000,
   rampMs,
