@@ -3,7 +3,7 @@
  * `alg`, `template` with `{SALT}` and `{PASSWORD}` in it, `salt` and `salt-encoding` (utf8, hex, base64),
  * `encoding` of the digest. `sha1(--salt--password--)` is sha1 with `--{SALT}--{PASSWORD}--`.
  */
-import { joinDigest, readAlg, readEncoded } from './digest-text.js';
+import { joinDigest, readAlg, readEncoded, readSalt } from './digest-text.js';
 import type { Format } from './format.js';
 
 export const template: Format = {
@@ -12,7 +12,7 @@ export const template: Format = {
     const alg = readAlg(options);
     const { template: written = '', encoding } = options;
     if (alg === undefined || !written.includes('{PASSWORD}')) return 'hash_option';
-    const salt = readEncoded(options.salt ?? '', options['salt-encoding'] ?? 'utf8');
+    const salt = readSalt(options.salt ?? '', options);
     if (typeof salt === 'string') return salt;
     if (written.includes('{SALT}') !== salt.length > 0) return 'hash_option';
     const recipe = { kind: 'template', params: { alg, pf: Buffer.from(written), salt } };
