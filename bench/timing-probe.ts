@@ -17,6 +17,9 @@ export type Kind = {
 export type Round = Readonly<Record<string, number>>;
 export type Probe = Awaited<ReturnType<typeof openProbe>>;
 
+/** Nodes that are full, or too slow: on a machine that others use. */
+const busy = [503, 504];
+
 const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 const shuffle = <T>(items: readonly T[]): T[] =>
@@ -56,11 +59,12 @@ export const openProbe = async (target: Target, kinds: readonly Kind[]) => {
     const address = `X-Forwarded-For: ${addressOf(sent++)}\r\n`;
     const request = Buffer.from(loginRequest(username(n), 'not the password of anybody', address));
     const { ms, status } = await ask(request, plantedMs);
-    if (status !== 401 && status !== 503) throw new Error(`${name}: answered with ${status}`);
-    return status === 401 ? ms : undefined;
+    if (status === 401) return ms;
+    if (busy.includes(status)) return undefined;
+    throw new Error(`${name}: answered with ${status}`);
   };
 
-  /** Undefined when one of its logins was refused by a full node: such a round has no pairs. */
+  /** Undefined when one of its logins found no room or no time: such a round has no pairs. */
   const round = async (): Promise<Round | undefined> => {
     const times: Record<string, number> = {};
     let isWhole = true;

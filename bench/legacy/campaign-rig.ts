@@ -19,7 +19,6 @@ import { writeImportFile } from './import-file.js';
 /** A twentieth of the default cost and less. */
 export const cheap = { memoryKiB: 1024, passes: 1, lanes: 1 };
 export const keyId = 'bench';
-const nodes = 2;
 const password = 'correct horse battery staple';
 
 export type CampaignRig = Rig & {
@@ -28,14 +27,17 @@ export type CampaignRig = Rig & {
   replaceNodes: () => Promise<void>;
 };
 
-const startNodes = async (env: Record<string, string>): Promise<Peer<CheapNodeCalls>[]> => {
+const startNodes = async (
+  count: number,
+  env: Record<string, string>,
+): Promise<Peer<CheapNodeCalls>[]> => {
   const start = async (at: number) => {
     const peer = startPeer<CheapNodeCalls>('legacy/cheap-node.ts');
     const own = { NODE_ID: `cheap-${at}`, HASH_THREADS: '1' };
     await peer.ask('start', { env: { ...env, ...own }, target: cheap });
     return peer;
   };
-  return Promise.all(Array.from({ length: nodes }, (_, at) => start(at)));
+  return Promise.all(Array.from({ length: count }, (_, at) => start(at)));
 };
 
 const createCrowd = async (fleet: Fleet, count: number) => {
@@ -48,11 +50,17 @@ const createCrowd = async (fleet: Fleet, count: number) => {
   return { names, password, hash };
 };
 
-export type CampaignSizes = { rows: number; users: number; rampMs: number; warmUpMs: number };
+export type CampaignSizes = {
+  nodes: number;
+  rows: number;
+  users: number;
+  rampMs: number;
+  warmUpMs: number;
+};
 
 export const openCampaignRig = async (
   options: Options,
-  { rows, users: userCount, rampMs, warmUpMs }: CampaignSizes,
+  { nodes, rows, users: userCount, rampMs, warmUpMs }: CampaignSizes,
 ): Promise<CampaignRig> => {
   options.progress('starting');
   const gatewayEnv = { TRUSTED_PROXIES: '127.0.0.1' };
@@ -60,7 +68,7 @@ export const openCampaignRig = async (
   const keys = `${keyId}:${randomBytes(32).toString('base64')}`;
   const env = { ...fleet.nodeEnv, PASSWORD_KEYS: keys };
   try {
-    let peers = await startNodes(env);
+    let peers = await startNodes(nodes, env);
     fleet.onStop(() => Promise.all(peers.map((peer) => peer.stop())));
     await sleep(rampMs);
     options.progress(`importing ${rows} md5 records`);
@@ -80,7 +88,7 @@ export const openCampaignRig = async (
       pids: () => [...pidsOf(rig), ...peers.map(({ pid }) => pid)],
       replaceNodes: async () => {
         await Promise.all(peers.map((peer) => peer.stop()));
-        peers = await startNodes(env);
+        peers = await startNodes(nodes, env);
       },
     };
   } catch (error) {

@@ -25,7 +25,7 @@ export type Imported = {
 };
 
 export const defaultRows = 1_000_000;
-export const sizes = { kills: 3, samples: 30 };
+export const sizes = { nodes: 2, kills: 3, samples: 30 };
 /** Every third row is one whose password is known. */
 const known = { first: 2, step: 3 };
 /** Redis moves its tables a little longer than it answers. */
@@ -75,7 +75,7 @@ export const measureImport = async (options: Options, its = sizes): Promise<Impo
   const rows = options.rows ?? defaultRows;
   const moreRows = Math.max(1, Math.floor(rows / 5));
   options.progress('starting');
-  const fleet = await startFleet({ nodes: 2, threadsPerNode: 1 });
+  const fleet = await startFleet({ nodes: its.nodes, threadsPerNode: 1 });
   try {
     const [first, second] = [join(fleet.dir, 'first.ndjson'), join(fleet.dir, 'second.ndjson')];
     options.progress(`writing a file of ${rows} rows`);
