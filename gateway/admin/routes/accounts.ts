@@ -117,10 +117,11 @@ export const createAccountRoutes = ({
 
   /** The id goes last: until then the same call finds what is left to do. */
   const remove = async (ctx: Ctx) => {
-    const { userId, u, action } = await find(ctx.path, { orDeleted: true });
+    const { userId, u, action, status } = await find(ctx.path, { orDeleted: true });
     if (action !== '') throw new AppError('not_found');
     ctx.facts = { account: u, user_id: userId, action: 'delete' };
-    await userSessions.endAll(u, { status: 'disabled' });
+    // Who is deleted already has nothing left to end, and stays deleted.
+    if (status !== 'deleted') await userSessions.endAll(u, { status: 'disabled' });
     await errand('/credentials/remove', [{ u }]);
     await storeCall(redis.del(`uid:${userId}`));
     return { status: 204 };

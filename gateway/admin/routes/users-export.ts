@@ -1,7 +1,8 @@
 /**
  * POST /users/export: a page of all users, hashes only when they are asked for by name; POST
  * /users/find: one user by login. Both answer from the records, so they also know whom nobody has signed
- * in yet. Who was found can be asked for by id from then on, also one of an operator's own table. Whoever holds ADMIN_TOKEN may export hashes: it leaves a line in the audit log.
+ * in yet. Who was found can be asked for by id from then on, also one of an operator's own table.
+ * Whoever holds ADMIN_TOKEN may export hashes: it leaves a line in the audit log.
  */
 import { AppError } from '../../../shared/errors.js';
 import { readFields, readFlag } from '../../../shared/fields.js';

@@ -276,7 +276,10 @@ const oneByOne = async (t: Test, { fleet, users, usersWith, file, signIn }: Rig)
   t.match(await users('delete', 'ada'), { code: 0 });
   t.equal((await signIn('ada', fresh)).status, 401);
   t.match(await users('delete', 'ada'), { code: 1, err: /No such user/ });
-  t.match(await users('delete', '--login', 'own.user'), { code: 0 });
+  const own = JSON.parse((await users('show', '--login', 'own.user', '--json')).out).user_id;
+  t.match(await users('delete', own), { code: 0 });
+  t.match(await users('delete', own), { code: 0 }, 'once more');
+  t.match(await users('show', own), { code: 1, err: /No such user/ });
   await users('import', saved);
   t.match(await users('import', saved, '--commit'), {
     code: 2,
