@@ -15,7 +15,7 @@ export const programs = {
   worker: join(projectRoot, 'dist/worker/main.js'),
 };
 
-const readyMs = 15_000;
+const readyMs = 60_000;
 const drainMs = 10_000;
 
 const newest = (dir: string): number =>

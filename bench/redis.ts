@@ -15,6 +15,8 @@ export type Redis = {
   version: string;
   /** Sends all, then waits until each has been answered; throws on the first error answer. */
   send: (commands: readonly (readonly string[])[]) => Promise<void>;
+  /** The answer of one command, which must be a string or a number. */
+  ask: (words: readonly string[]) => Promise<string>;
   stop: () => Promise<void>;
 };
 
@@ -52,6 +54,32 @@ const sendTo = (socket: string) => (commands: readonly (readonly string[])[]) =>
     });
     client.once('error', reject);
   });
+
+/** Undefined while it is incomplete. */
+const readAnswer = (text: string): string | undefined => {
+  const end = text.indexOf('\r\n');
+  if (end === -1) return undefined;
+  if (text[0] !== '$') return text.slice(1, end);
+  const length = Number(text.slice(1, end));
+  return text.length < end + 2 + length + 2 ? undefined : text.slice(end + 2, end + 2 + length);
+};
+
+const askOf =
+  (socket: string) =>
+  (words: readonly string[]): Promise<string> =>
+    new Promise((resolve, reject) => {
+      let text = '';
+      const client = connect(socket, () => client.write(encode(words)));
+      client.setEncoding('latin1').on('data', (chunk) => {
+        text += chunk;
+        const answer = readAnswer(text);
+        if (answer === undefined) return;
+        client.destroy();
+        if (text.startsWith('-')) reject(new Error(`redis: ${answer}`));
+        else resolve(answer);
+      });
+      client.once('error', reject);
+    });
 
 const waitUp = async (child: ChildProcess, send: Redis['send']) => {
   for (let tries = 0; tries < 200; tries++) {
@@ -105,5 +133,6 @@ export const startRedis = async (dir: string): Promise<Redis> => {
   }
   const { stdout } = spawnSync(path, ['--version'], { argv0, encoding: 'utf8' });
   const version = /v=(\S+)/.exec(stdout)?.[1] ?? 'unknown';
-  return { pid: child.pid ?? 0, url: `unix://localhost${socket}`, version, send, stop };
+  const url = `unix://localhost${socket}`;
+  return { pid: child.pid ?? 0, url, version, send, ask: askOf(socket), stop };
 };

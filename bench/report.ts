@@ -13,6 +13,8 @@ export type Options = {
   durationSeconds: number;
   /** Of the soak. */
   minutes?: number;
+  /** Of the file that is imported. */
+  rows?: number;
   /** Of revocations. */
   count?: number;
   pairs: number;

@@ -10,6 +10,8 @@ import { engines } from './engines.js';
 import { stopFleets } from './fleet.js';
 import { haproxy } from './haproxy.js';
 import { ensureBuilt, projectRoot } from './launch.js';
+import { campaign } from './legacy/campaign.js';
+import { importBench } from './legacy/import.js';
 import { login } from './login.js';
 import { nodes } from './nodes.js';
 import { oauth } from './oauth.js';
@@ -21,6 +23,7 @@ import { soak } from './open/soak.js';
 import { type Bench, describeMachine, describeVersions, formatReport } from './report.js';
 import { revocation } from './revocation/revocation.js';
 import { routing } from './routing.js';
+import { timing } from './timing.js';
 import { verify } from './verify.js';
 
 const benches: Record<string, Bench> = {
@@ -36,6 +39,9 @@ const benches: Record<string, Bench> = {
   reload,
   soak,
   routing,
+  timing,
+  import: importBench,
+  campaign,
   revocation,
 };
 
@@ -48,6 +54,7 @@ ${Object.entries(benches)
   --nodes 1,2      node counts to measure (verify takes the last); nodes: 1,2,4,8,16,32
   --duration 10    seconds of each uninterrupted run
   --minutes 20     of the soak
+  --rows N         of import (1,000,000) and campaign (100,000)
   --pairs 15       pairs of slices behind each ratio
   --count 1000     revocations
   --profile DIR    write CPU profiles of edges and nodes there (slows them down)
@@ -61,7 +68,7 @@ const wrong = (text: string): never => {
 };
 
 const readInt = (name: string, text: string, min: number, max: number): number => {
-  const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= min && value <= max) return value;
   return wrong(`--${name} must be a whole number from ${min} to ${max}, not "${text}"`);
 };
@@ -74,6 +81,7 @@ const parse = () => {
         nodes: { type: 'string' },
         duration: { type: 'string', default: '10' },
         minutes: { type: 'string', default: '20' },
+        rows: { type: 'string' },
         pairs: { type: 'string', default: '15' },
         count: { type: 'string', default: '1000' },
         profile: { type: 'string' },
@@ -112,6 +120,7 @@ const options = {
     bench.nodes ?? [1, 2],
   durationSeconds: readInt('duration', values.duration, 1, 600),
   minutes: readInt('minutes', values.minutes, 1, 600),
+  ...(values.rows === undefined ? {} : { rows: readInt('rows', values.rows, 10, 100_000_000) }),
   pairs: readInt('pairs', values.pairs, 2, 1000),
   count: readInt('count', values.count, 1, 10_000),
   ...(values.profile === undefined ? {} : { profile: values.profile }),

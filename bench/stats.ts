@@ -30,15 +30,17 @@ const createRandom = (seed: number) => {
   };
 };
 
-/** Median with the 95 % percentile bootstrap interval (Efron 1979). */
-export const medianInterval = (values: readonly number[], resamples = 2000): Interval => {
+const resamples = 2000;
+
+/** Median with the percentile bootstrap interval (Efron 1979), 95 % unless told. */
+export const medianInterval = (values: readonly number[], level = 0.95): Interval => {
   const random = createRandom(20_260_801);
   const draw = () => values[Math.floor(random() * values.length)] ?? Number.NaN;
   const medians = Array.from({ length: resamples }, () => median(values.map(draw)));
   return {
     median: median(values),
-    low: percentile(medians, 0.025),
-    high: percentile(medians, 0.975),
+    low: percentile(medians, (1 - level) / 2),
+    high: percentile(medians, (1 + level) / 2),
     count: values.length,
   };
 };

@@ -17,43 +17,49 @@ export const hashOptions = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 const maxTries = 20;
 const pauseMs = 200;
 
-const importUser = async (
-  fleet: Fleet,
-  username: string,
-  hash: string,
-  tries = 1,
-): Promise<void> => {
+export type Row = { username: string; hash: string; status?: 'disabled' };
+
+const importUser = async (fleet: Fleet, row: Row, tries = 1): Promise<void> => {
   const answer = await fetch(`http://127.0.0.1:${fleet.adminPort}/users`, {
     method: 'POST',
     headers: {
       authorization: `Bearer ${fleet.adminToken}`,
       'content-type': 'application/json',
     },
-    body: JSON.stringify({ username, hash }),
+    body: JSON.stringify(row),
   });
   const text = await answer.text();
   if (answer.status === 503 && tries < maxTries) {
     await sleep(pauseMs);
-    return importUser(fleet, username, hash, tries + 1);
+    return importUser(fleet, row, tries + 1);
   }
   // 409: an earlier try was written, its answer was lost.
   if (answer.status === 409 && tries > 1) return;
   if (answer.status !== 201) throw new Error(`import of a user: ${answer.status} ${text}`);
 };
 
+/** One call of the admin port for each. */
+export const importUsers = async (fleet: Fleet, rows: readonly Row[]): Promise<void> => {
+  const queue = rows.values();
+  const work = async () => {
+    for (const row of queue) await importUser(fleet, row);
+  };
+  await Promise.all(Array.from({ length: together }, work));
+};
+
 export const createUsers = async (fleet: Fleet, count: number): Promise<Users> => {
   const password = 'correct horse battery staple';
   const hash = hashSync(password, hashOptions);
   const names = Array.from({ length: count }, (_, i) => `bench-user-${i}`);
-  const queue = names.values();
-  const work = async () => {
-    for (const name of queue) await importUser(fleet, name, hash);
-  };
-  await Promise.all(Array.from({ length: together }, work));
+  await importUsers(
+    fleet,
+    names.map((username) => ({ username, hash })),
+  );
   return { names, password, hash };
 };
 
-const loginRequest = (username: string, password: string, more = ''): string => {
+/** The bytes of one login; `more`: further header lines. */
+export const loginRequest = (username: string, password: string, more = ''): string => {
   const body = JSON.stringify({ username, password });
   return (
     'POST /v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n' +

@@ -116,6 +116,13 @@ const readOrigins = (env: ReturnType<typeof createEnv>): string[] => {
   return origins;
 };
 
+const readFloor = (env: ReturnType<typeof createEnv>): number => {
+  const floorMs = env.durationMs('LOGIN_FAILURE_FLOOR', { default: 300, max: 2000 });
+  if (floorMs > 0 && floorMs < 100)
+    env.complain('LOGIN_FAILURE_FLOOR below 100ms hides nothing: set more, or 0ms to measure.');
+  return floorMs;
+};
+
 /** Throws ConfigError with every problem. */
 export const loadConfig = (source: NodeJS.ProcessEnv) => {
   const env = createEnv(source);
@@ -140,7 +147,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv) => {
     corsOrigins: readOrigins(env),
     registration: env.oneOf('REGISTRATION', ['open', 'closed'] as const, 'closed'),
     defaultScopes: env.string('DEFAULT_SCOPES', { default: 'account' }),
-    failureFloorMs: env.durationMs('LOGIN_FAILURE_FLOOR', { default: 300, min: 100, max: 2000 }),
+    failureFloorMs: readFloor(env),
     maxConnections: env.int('MAX_CONNECTIONS', { default: 10_000, min: 10, max: 1_000_000 }),
     stopDelayMs: env.durationMs('STOP_DELAY', { default: 300, max: 30_000 }),
   };

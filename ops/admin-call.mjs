@@ -89,7 +89,7 @@ export const createAdminCall = (env, timeoutMs = defaultTimeoutMs) => {
  * @param {'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'} method
  * @param {string} path
  * @param {object} [content] sent as JSON
- * @returns {Promise<Record<string, any>>}
+ * @returns {Promise<any>} whatever the route answers
  */
 export const callAdmin = (env, method, path, content) =>
   createAdminCall(env)(method, path, content);

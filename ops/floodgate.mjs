@@ -33,6 +33,10 @@ const verbs = {
     help: 'OAuth clients: floodgate clients add|list|set|rotate|remove, see --help there',
     load: async () => (await import('./clients.mjs')).runClients,
   },
+  migrate: {
+    help: 'wrap weak hashes in bulk: floodgate migrate start|status|pause|resume|cancel, see --help there',
+    load: async () => (await import('./migrate.mjs')).runMigrate,
+  },
   users: {
     help: 'import, export, show and change users: floodgate users --help',
     load: async () => (await import('./users.mjs')).runUsers,
@@ -41,13 +45,17 @@ const verbs = {
     help: 'floodgate keys list|rotate [--refresh|--device|--revoke KID]: keys behind all tokens (--json)',
     load: async () => (await import('./keys.mjs')).runKeys,
   },
+  calibrate: {
+    help: 'argon2id settings for this machine, measured: floodgate calibrate --help',
+    load: async () => (await import('./calibrate.mjs')).runCalibrate,
+  },
 };
 
 const help = [
   'Usage: floodgate <command>',
   '',
-  ...Object.entries(verbs).map(([name, verb]) => `  ${name.padEnd(8)} ${verb.help}`),
-  '  --help   this text',
+  ...Object.entries(verbs).map(([name, verb]) => `  ${name.padEnd(9)} ${verb.help}`),
+  '  --help    this text',
   '',
   'Where the gateway is: ADMIN_URL, or ADMIN_HOST and ADMIN_PORT; its token: ADMIN_TOKEN(_FILE) or DATA_DIR.',
 ].join('\n');

@@ -32,13 +32,13 @@ export type BatchRow = {
 
 export const findings = [
   'hash_unknown',
-  'hash_unsupported',
   'hash_ambiguous',
   'hash_malformed',
   'hash_mismatch',
   'hash_length',
   'hash_limit',
   'hash_option',
+  'hash_unsupported',
   'hash_plaintext',
   'hash_unusable',
   'hash_wrapped',

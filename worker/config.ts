@@ -89,6 +89,27 @@ const readTcp = (env: Env): TcpSettings | undefined => {
   return { listen, advertise, tls };
 };
 
+/**
+ * The servers of the migration lock; without any the store's own. Redlock needs a majority, which an
+ * even number only makes harder to get, and servers of which one is asked twice are fewer than that.
+ */
+const readLockUrls = (
+  env: Env,
+  urls: ReturnType<typeof createRedisUrls>,
+  fallback: string,
+): string[] => {
+  const given = splitRedisUrls(env.secret('LOCK_REDIS_URLS') ?? '').map((url) =>
+    urls.read('LOCK_REDIS_URLS', url),
+  );
+  if (![0, 1, 3, 5].includes(given.length))
+    env.complain(
+      `LOCK_REDIS_URLS must name 1, 3 or 5 servers, not ${given.length}: a lock needs a majority.`,
+    );
+  if (new Set(given).size < given.length)
+    env.complain('LOCK_REDIS_URLS names a server twice: they must be independent of each other.');
+  return given.length === 0 ? [fallback] : given;
+};
+
 /** Throws ConfigError with every problem. */
 export const loadConfig = (source: NodeJS.ProcessEnv, pid: number) => {
   const env = createEnv(source);
@@ -96,9 +117,6 @@ export const loadConfig = (source: NodeJS.ProcessEnv, pid: number) => {
   const threads = readThreads(env, target.memoryKiB * 1024);
   const urls = createRedisUrls(env);
   const shared = readShared(env, source, urls);
-  const lockUrls = splitRedisUrls(env.secret('LOCK_REDIS_URLS') ?? '').map((url) =>
-    urls.read('LOCK_REDIS_URLS', url),
-  );
   const config = {
     nodeId: readNodeId(env, defaultNodeId(source, pid)),
     threads,
@@ -107,7 +125,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv, pid: number) => {
     hashMemoryBytes: Math.max(minHashMemory, Math.floor(memoryBytes() / 4)),
     ...shared,
     credentials: readCredentials(env),
-    lockRedisUrls: lockUrls.length === 0 ? [shared.redisUrl] : lockUrls,
+    lockRedisUrls: readLockUrls(env, urls, shared.redisUrl),
     tcp: readTcp(env),
     blocklistFile: env.optional('PASSWORD_BLOCKLIST_FILE'),
   };

@@ -12,9 +12,10 @@ const run = (...args: string[]) =>
 t.test('--help names every bench', async (t) => {
   const { status, stdout } = run('--help');
   t.equal(status, 0);
-  const closedLoop = ['login', 'verify', 'engines', 'oauth', 'nodes', 'haproxy'];
+  const closedLoop = ['login', 'verify', 'engines', 'oauth', 'nodes', 'haproxy', 'timing'];
   const openLoop = ['overload', 'hotkey', 'failover', 'reload', 'soak', 'revocation'];
-  for (const name of [...closedLoop, ...openLoop]) t.match(stdout, name);
+  const legacy = ['import', 'campaign'];
+  for (const name of [...closedLoop, ...openLoop, ...legacy]) t.match(stdout, name);
 });
 
 t.test('mistakes are named, in one line, and nothing starts', async (t) => {

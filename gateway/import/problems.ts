@@ -27,7 +27,7 @@ const table = {
   },
   E_FORMAT_UNKNOWN: {
     message: 'No supported format has this form.',
-    hint: 'Declare "format"; README, section Formats, lists them.',
+    hint: 'Declare "format"; docs/password-hashes.md lists them.',
   },
   E_FORMAT_AMBIGUOUS: {
     message: 'Several products write this form and mean different things.',

@@ -21,3 +21,12 @@ t.test('CORS_ORIGINS: origins as browsers spell them, and nothing wider', async 
   ])
     t.throws(() => read(text), /CORS_ORIGINS must be origins/, text);
 });
+
+t.test('LOGIN_FAILURE_FLOOR: enough to hide something, or none', async (t) => {
+  const read = (text: string) => loadConfig({ ...needed, LOGIN_FAILURE_FLOOR: text });
+  t.equal(read('').failureFloorMs, 300);
+  t.equal(read('0ms').failureFloorMs, 0);
+  t.equal(read('100ms').failureFloorMs, 100);
+  for (const text of ['1ms', '99ms', '2001ms', '-1ms'])
+    t.throws(() => read(text), /LOGIN_FAILURE_FLOOR/, text);
+});

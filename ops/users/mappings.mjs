@@ -8,7 +8,7 @@
  * @typedef {Record<string, any>} Fields
  * @typedef {{ row: Fields, code?: undefined, field?: undefined } | { code: string, field: string, row?: undefined }} Mapped
  * @typedef {Readonly<Record<string, string>>} Settings given as --set NAME=VALUE
- * @typedef {{ help: string, settings?: readonly string[], map: (record: Fields, settings: Settings) => Mapped }} Mapping
+ * @typedef {{ help: string, settings?: readonly string[], map: (record: Fields, settings: Settings) => Mapped | undefined }} Mapping `map`: undefined is nobody
  */
 
 /** The first that is there and not empty. @param {...unknown} values */
@@ -61,7 +61,9 @@ const wordpress = ({ ID, id, user_login, user_email, user_pass = '', user_status
 
 /** users (7) or users_field_data (8 and later); user 0 is everybody who is not signed in. @param {Fields} record */
 const drupal = ({ uid, name, mail, pass, status }) =>
-  toRow(first(name, mail), first(uid), plain(pass), status === undefined || isTrue(status));
+  String(uid) === '0'
+    ? undefined
+    : toRow(first(name, mail), first(uid), plain(pass), status === undefined || isTrue(status));
 
 /** A realm's export, `users` of it. @param {Fields} record */
 const keycloak = ({ id, username, email, enabled, credentials }) => {
@@ -96,7 +98,8 @@ const auth0Digests = ['md4', 'md5', 'sha1', 'sha256', 'sha512'];
 /** Auth0's own description of a hash from elsewhere, as far as it says everything. @param {Fields} custom */
 const fromAuth0Custom = ({ algorithm, hash = {}, salt }) => {
   const { value, encoding = 'utf8' } = hash;
-  if (['argon2', 'bcrypt', 'ldap', 'pbkdf2'].includes(algorithm)) return plain(value);
+  if (['argon2', 'bcrypt', 'pbkdf2'].includes(algorithm)) return plain(value);
+  if (algorithm === 'ldap') return declared(String(value), 'ldap');
   if (!auth0Digests.includes(algorithm)) return declared(String(value), `auth0-${algorithm}`);
   const text = encoding === 'base64' ? { b64: value } : { hex: value };
   if (salt === undefined) return { hash: text, format: 'digest', alg: algorithm };
@@ -163,13 +166,11 @@ const kratos = ({ id, traits = {}, state, credentials }) => {
 };
 
 /** auth.users of Supabase, or GoTrue's. @param {Fields} record */
-const supabase = ({ id, email, phone, encrypted_password, banned_until, deleted_at }) =>
-  toRow(
-    first(email, phone),
-    first(id),
-    plain(encrypted_password),
-    first(banned_until, deleted_at) === undefined,
-  );
+const supabase = ({ id, email, phone, encrypted_password, banned_until, deleted_at }) => {
+  const isBanned = Date.parse(String(banned_until ?? '')) > Date.now();
+  const isActive = !isBanned && first(deleted_at) === undefined;
+  return toRow(first(email, phone), first(id), plain(encrypted_password), isActive);
+};
 
 /** @type {Readonly<Record<string, Mapping>>} */
 export const mappings = {
@@ -197,7 +198,7 @@ export const mappings = {
 /**
  * Columns by name for everything else: --map login=email,hash=password.
  * @param {string} text
- * @returns {((record: Fields) => Mapped) | undefined} undefined: it does not parse
+ * @returns {((record: Fields) => Mapped | undefined) | undefined} undefined: it does not parse
  */
 export const parseMap = (text) => {
   const pairs = text.split(',').map((part) => part.split('='));

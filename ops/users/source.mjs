@@ -14,7 +14,7 @@ import { readLines, readText } from './lines.mjs';
  * @typedef {import('./lines.mjs').Item & { field?: string }} Item
  * @typedef {import('./lines.mjs').Meter} Meter
  * @typedef {import('./mappings.mjs').Fields} Fields
- * @typedef {(record: Fields) => import('./mappings.mjs').Mapped} Map
+ * @typedef {(record: Fields) => import('./mappings.mjs').Mapped | undefined} Map
  * @typedef {{ defaults: Fields, keys: Record<string, string>, probe?: Record<string, string> }} Header
  */
 
@@ -69,13 +69,15 @@ const findForm = (path) => {
   return parseObject(line) !== undefined && !line.includes('"users":[') ? 'ndjson' : 'json';
 };
 
-/** @param {number} line @param {Fields | undefined} record @param {Map} map @returns {Item} */
+/** Nobody, or one item. @param {number} line @param {Fields | undefined} record @param {Map} map @returns {Item[]} */
 const mapped = (line, record, map) => {
-  if (record === undefined) return { line, code: 'E_JSON' };
-  const { row, code, field } = map(record);
-  if (row === undefined) return { line, code, field };
+  if (record === undefined) return [{ line, code: 'E_JSON' }];
+  const found = map(record);
+  if (found === undefined) return [];
+  const { row, code, field } = found;
+  if (row === undefined) return [{ line, code, field }];
   const text = JSON.stringify(row);
-  return text.includes('\uFFFD') ? { line, code: 'E_ENCODING' } : { line, text };
+  return text.includes('\uFFFD') ? [{ line, code: 'E_ENCODING' }] : [{ line, text }];
 };
 
 /** @param {string} path @param {Map} map @param {Meter} meter @returns {AsyncGenerator<Item[]>} */
@@ -93,7 +95,7 @@ async function* readCsv(path, map, meter) {
       else {
         const own = names;
         const record = Object.fromEntries(fields.map((field, at) => [own[at] ?? '', field]));
-        items.push(mapped(line, record, map));
+        items.push(...mapped(line, record, map));
       }
     }
     return items;
@@ -106,14 +108,14 @@ async function* readCsv(path, map, meter) {
 async function* readJson(path, map, meter) {
   const items = createJsonItems();
   for await (const text of readText(path, meter))
-    yield items.push(text).map((found) => mapped(found.line, parseObject(found.text), map));
+    yield items.push(text).flatMap((found) => mapped(found.line, parseObject(found.text), map));
   if (!items.isComplete()) throw new Refusal(`${path} is not a whole JSON document with users.`);
 }
 
 /** @param {string} path @param {Map} map @param {Meter} meter @returns {AsyncGenerator<Item[]>} */
 async function* readMappedLines(path, map, meter) {
   for await (const page of readLines(path, meter))
-    yield page.map((item) =>
+    yield page.flatMap((item) =>
       item.text === undefined ? item : mapped(item.line, parseObject(item.text), map),
     );
 }

@@ -45,10 +45,11 @@ t.test('programs do not import each other, and shared imports neither', async (t
     sim: ['sim', 'shared', 'bench', 'gateway', 'worker'],
     ops: ['ops'],
   };
-  // A node with a timer in place of hash threads is still the real node, and another proxy in front
+  // A node with a timer in place of hash threads, or cheap hashes, is still the real node; another proxy in front
   // of the nodes speaks their protocol. What a routing decision costs is asked of the code itself.
   const exceptions: Record<string, string[]> = {
     'bench/stand-in-node.ts': ['shared', 'worker'],
+    'bench/legacy/cheap-node.ts': ['shared', 'worker'],
     'bench/haproxy-process.ts': ['shared'],
     'bench/routing.ts': ['gateway'],
   };

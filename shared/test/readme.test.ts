@@ -27,6 +27,7 @@ t.test('every setting of the code is in the README, and no other', async (t) => 
   const inCode = new Set([
     ...asked('gateway/config.ts'),
     ...asked('worker/config.ts'),
+    ...asked('worker/credentials/settings.ts'),
     ...asked('shared/identity.ts'),
     ...asked('shared/settings.ts'),
     ...ofLauncher,

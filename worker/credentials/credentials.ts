@@ -14,6 +14,8 @@ export type Credential = {
   userId: string;
   /** As `readHash` reads it. */
   hash: string;
+  /** The text in somebody else's table, where `hash` is our spelling of it. */
+  stored?: string;
   version: string;
   norm: Norm;
   scopes: string;
@@ -40,7 +42,7 @@ export type Created =
   | { outcome: 'exists' };
 
 /** What a change is compared with. */
-export type Seen = Pick<Credential, 'userId' | 'hash' | 'version'>;
+export type Seen = Pick<Credential, 'userId' | 'hash' | 'stored' | 'version'>;
 
 /** replace-imported: also where the stored hash is still the one that the last import wrote. */
 export type ImportRule = 'insert' | 'replace-imported';

@@ -7,6 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { checkServerIdentity } from 'node:tls';
 import type { ClientConfig, Pool } from 'pg';
 import { AppError } from '../../shared/errors.js';
 import type { PostgresHost, PostgresTarget } from './postgres-url.js';
@@ -34,6 +35,7 @@ export type Limits = { readMs: number; writeMs: number; bulkMs: number };
 const defaultLimits: Limits = { readMs: 250, writeMs: 1000, bulkMs: 10_000 };
 const lookMs = 1000;
 const pauseMs = 250;
+const limitsOfLook = { connectionTimeoutMillis: lookMs, query_timeout: lookMs };
 
 const readFile = (path: string | undefined): string | undefined => {
   try {
@@ -43,15 +45,19 @@ const readFile = (path: string | undefined): string | undefined => {
   }
 };
 
-const tlsOf = ({ mode, ...paths }: PostgresTarget['ssl']): ClientConfig['ssl'] => {
-  if (mode === 'disable') return false;
+/** For one host: the package compares a certificate with names only, not with addresses. */
+type TlsFor = (host: string) => ClientConfig['ssl'];
+
+const readTls = ({ mode, ...paths }: PostgresTarget['ssl']): TlsFor => {
+  if (mode === 'disable') return () => false;
   const [ca, cert, key] = [readFile(paths.ca), readFile(paths.cert), readFile(paths.key)];
-  return {
+  return (host) => ({
     ...(ca && { ca }),
     ...(cert && key && { cert, key }),
     rejectUnauthorized: mode !== 'require',
-    ...(mode === 'verify-ca' && { checkServerIdentity: () => undefined }),
-  };
+    checkServerIdentity: (_, certificate) =>
+      mode === 'verify-full' ? checkServerIdentity(host, certificate) : undefined,
+  });
 };
 
 const codeOf = (error: unknown): string =>
@@ -61,8 +67,10 @@ const codeOf = (error: unknown): string =>
 const isSqlState = (code: string): boolean => /^[0-9A-Z]{5}$/.test(code) && /\d/.test(code);
 /** Class 22: not a value of that type · 23: a constraint. */
 const isRefusal = (code: string): boolean => isSqlState(code) && /^2[23]/.test(code);
-/** Read-only, shutting down, starting: this server is not the one to ask, on any connection. */
-const isWrongServer = (code: string): boolean => /^(25006|57P0.)$/.test(code);
+/** Read-only: this server is not the one to ask, on any connection that we have. */
+const isWrongServer = (code: string): boolean => code === '25006';
+/** The end of a session, a shutdown, a start. */
+const isEnd = (code: string): boolean => /^57P0/.test(code);
 
 const unavailable = (cause: unknown): AppError =>
   cause instanceof AppError ? cause : new AppError('store_unavailable', { cause });
@@ -93,12 +101,18 @@ export const openPostgres = async (options: {
   // With the first use: most nodes keep their records in Redis.
   const { default: pg } = await import('pg');
   const common: ClientConfig = {
-    ...{ user: target.user, database: target.database, ssl: tlsOf(target.ssl) },
+    ...{ user: target.user, database: target.database },
     ...(target.password !== undefined && { password: target.password }),
     ...{ application_name: 'floodgate', keepAlive: true },
     // Every value is the text that the server wrote.
     types: { getTypeParser: () => (value: string) => value },
   };
+  const tlsFor = readTls(target.ssl);
+  const at = (host: PostgresHost): ClientConfig => ({
+    ...common,
+    ...host,
+    ssl: tlsFor(host.host),
+  });
   let site: Site | undefined;
   let isClosed = false;
   let looking: Promise<void> | undefined;
@@ -106,10 +120,11 @@ export const openPostgres = async (options: {
 
   const openPool = (host: PostgresHost, max: number, waitMs: number, limitMs: number): Pool => {
     const pool = new pg.Pool({
-      ...{ ...common, ...host, max, idleTimeoutMillis: 0, connectionTimeoutMillis: waitMs },
+      ...{ ...at(host), max, idleTimeoutMillis: 0, connectionTimeoutMillis: waitMs },
       ...{ query_timeout: limitMs, statement_timeout: limitMs },
     });
-    pool.on('error', (error) => suspect(isWrongServer(codeOf(error))));
+    // An idle connection ended. The pool has forgotten it.
+    pool.on('error', () => suspect(false));
     return pool;
   };
 
@@ -126,8 +141,7 @@ export const openPostgres = async (options: {
 
   /** The host if it takes writes; rejects otherwise. */
   const probe = async (host: PostgresHost): Promise<PostgresHost> => {
-    const limits = { connectionTimeoutMillis: lookMs, query_timeout: lookMs };
-    const client = new pg.Client({ ...common, ...host, ...limits });
+    const client = new pg.Client({ ...at(host), ...limitsOfLook });
     client.on('error', () => {});
     try {
       await client.connect();
@@ -161,7 +175,7 @@ export const openPostgres = async (options: {
   /** `isStale`: whatever is connected now is connected to the wrong server. */
   const suspect = (isStale: boolean): void => {
     if (isClosed || looking !== undefined) return;
-    log.warn({ stale: isStale }, 'PostgreSQL connection lost');
+    log.warn({ stale: isStale }, 'PostgreSQL failed or is late: its hosts are looked at');
     looking = look(isStale).finally(() => {
       looking = undefined;
     });
@@ -181,7 +195,8 @@ export const openPostgres = async (options: {
     } catch (error) {
       const code = codeOf(error);
       if (isRefusal(code)) return { rows: [], count: 0, refused: code };
-      if (!isSqlState(code) || isWrongServer(code)) suspect(isWrongServer(code));
+      const isStale = isWrongServer(code);
+      if (!isSqlState(code) || isEnd(code) || isStale) suspect(isStale);
       throw unavailable(error);
     }
   };
@@ -194,8 +209,8 @@ export const openPostgres = async (options: {
   looking = look(false).finally(() => {
     looking = undefined;
   });
-  const isFound = await Promise.race([looking.then(() => true), sleep(patienceMs, false)]);
-  if (!isFound) {
+  await orLate(looking, patienceMs).catch(() => {});
+  if (site === undefined) {
     await close();
     throw new Error(
       `PostgreSQL does not answer at CREDENTIALS_URL, or takes no writes (${lastProblem}): is it running, are user, password and database right?`,

@@ -1,8 +1,8 @@
 /**
  * Password records in a table that somebody else owns and goes on writing, so that migration happens
  * in place. The row has login, hash, and perhaps status and version; gen, user id, scopes and the last
- * attempt are in the account state in Redis, made at the account's first login. A record's version
- * here is everything that a write compares: the version column where there is one, and the stored text.
+ * attempt are in the account state in Redis, made at the account's first login. A write compares the
+ * stored text, and the version column where there is one.
  * New hashes are over the bytes as sent, as the owner's own programs make and check them.
  */
 import { AppError } from '../../shared/errors.js';
@@ -18,17 +18,13 @@ type Stored = {
   status: 'active' | 'disabled';
   name: string;
   hash: string;
+  stored: string;
   version: string;
 };
 
 const noState: State = { gen: 0, status: '', userId: '', attempt: '', scopes: undefined };
 /** How a scan names rows: account keys are made of names by who has the name key, the gateway. */
 const rowKey = /^row:(.+)$/s;
-
-const splitVersion = (version: string): { number: string; text: string } => {
-  const at = version.indexOf('\n');
-  return { number: version.slice(0, at), text: version.slice(at + 1) };
-};
 
 export const createTableCredentials = (parts: {
   postgres: Postgres;
@@ -55,7 +51,8 @@ export const createTableCredentials = (parts: {
     status: !status || status.active.includes(row.status ?? '') ? 'active' : 'disabled',
     name: row.login ?? '',
     hash: translate(row.hash ?? ''),
-    version: `${row.version ?? ''}\n${row.hash ?? ''}`,
+    stored: row.hash ?? '',
+    version: row.version ?? '',
   });
 
   const toCredential = ({ status: inTable, ...row }: Stored, its: State): Credential => ({
@@ -91,13 +88,13 @@ export const createTableCredentials = (parts: {
 
   /** One write if the row is still as it was seen. */
   const replace = async (seen: Seen, newHash: string): Promise<boolean> => {
-    const { number, text } = splitVersion(seen.version);
+    const text = seen.stored ?? seen.hash;
     // What was read in a declared format is not rewritten for its spelling alone.
     const value = newHash === seen.hash ? text : newHash;
     const { count } = await postgres.write(
       `UPDATE ${table} SET ${hash} = $3${version ? `, ${version} = ${version} + 1` : ''}
-      WHERE ${id} = $1 AND ${hash}::text = $2${version ? ` AND ${version}::text = $4` : ''}`,
-      [seen.userId, text, value, ...(version ? [number] : [])],
+      WHERE ${id} = $1 AND coalesce(${hash}::text, '') = $2${version ? ` AND ${version}::text = $4` : ''}`,
+      [seen.userId, text, value, ...(version ? [seen.version] : [])],
     );
     return count === 1;
   };
@@ -192,9 +189,10 @@ export const createTableCredentials = (parts: {
 
     scan: async (cursor, limit) => {
       const [, after] = rowKey.exec(cursor) ?? [];
+      // Not by the text that is selected under the same name: 10 comes after 9.
       const { rows } = await postgres.bulk(
         `SELECT ${columns} FROM ${table} ${after === undefined ? '' : `WHERE ${id} > $2 `}
-        ORDER BY ${id} LIMIT $1::int`,
+        ORDER BY ${table}.${id} LIMIT $1::int`,
         [String(limit), ...(after === undefined ? [] : [after])],
       );
       const found = rows.map((row) => ({

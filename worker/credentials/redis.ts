@@ -51,7 +51,8 @@ return {'ok', id, ARGV[4], tostring(gen)}`,
 };
 
 /**
- * Replaces the hash if it is still the one that was verified; generation and attempt stay.
+ * Replaces the hash if it is still the one that was verified; generation and attempt stay. Strong: a
+ * repeat after a failover that undid it would be a second write for whoever had seen the first.
  * KEYS cred. ARGV old hash, old version, new hash, norm. Returns 1 or 0.
  */
 const replaceScript = {
@@ -94,12 +95,13 @@ redis.call('HSET', KEYS[1], 'scopes', ARGV[1])
 return 1`,
 };
 
-/** Ends the account and everything issued for it. KEYS user, cred. Returns 1, or 0 without a record. */
+/** Ends the account and everything issued for it. KEYS user, cred. Returns 1, or 0 when that was done. */
 const removeScript = {
   name: 'fgRemoveCredential',
   keys: 2,
   lua: `
-if redis.call('DEL', KEYS[2]) == 0 then return 0 end
+local status = redis.call('HGET', KEYS[1], 'status')
+if redis.call('DEL', KEYS[2]) == 0 and (not status or status == 'deleted') then return 0 end
 redis.call('HINCRBY', KEYS[1], 'gen', 1)
 redis.call('HSET', KEYS[1], 'status', 'deleted')
 redis.call('HDEL', KEYS[1], 'critical')
@@ -147,7 +149,7 @@ export const createRedisCredentials = ({ redis }: { redis: RedisClient }): Crede
   const findRows = defineBatch(redis, findScript);
   const createRow = defineStrongScript(redis, createScript);
   const createRows = defineBatch(redis, createScript, { isStrong: true });
-  const replaceRow = defineScript(redis, replaceScript);
+  const replaceRow = defineStrongScript(redis, replaceScript);
   const changeRow = defineStrongScript(redis, changeScript);
   const setRowScopes = defineStrongScript(redis, scopesScript);
   const removeRow = defineStrongScript(redis, removeScript);

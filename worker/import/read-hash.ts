@@ -4,6 +4,7 @@
  * do not stay in rows: they must be in the key ring, and the record names them by id.
  */
 import type { BatchRow, Finding, RowResult } from '../../shared/import-batch.js';
+import { candidatesOf } from '../passwords/formats/detect.js';
 import { type HashProblem, noPassword, type StoredHash } from '../passwords/formats/format.js';
 import { isUsable, readDeclared, readHash } from '../passwords/formats/formats.js';
 import type { KeyRing } from '../passwords/keys.js';
@@ -59,7 +60,9 @@ const readAsDeclared = (row: Row, text: string, ring: Ring): ReadRowHash => {
 
 const readAsIs = (text: string): ReadRowHash => {
   const hash = readHash(text);
-  return isUsable(hash) ? { stored: text, hash, result: null } : refused(hash);
+  if (isUsable(hash)) return { stored: text, hash, result: null };
+  if (hash !== 'hash_ambiguous') return refused(hash);
+  return { stored: '', result: { found: [hash], candidates: [...candidatesOf(text)] } };
 };
 
 /** `names`: see `readKeyNames`. Never throws. */

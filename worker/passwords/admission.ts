@@ -52,13 +52,20 @@ export type Watch = {
   served: (kind: string, tookMs: number, queuedMs: number) => void;
 };
 
+/** Who has no share gets only what `hasRoom` finds, because nobody waits for it. */
 const shares: Readonly<Record<AdmissionClass, number>> = {
   ...budgetShares,
-  migration: 0.2,
-  // Only into a free slot.
+  migration: 0,
   campaign: 0,
 };
 const alpha = 0.1;
+/** A hash that took more than so many times what was expected is counted as so many times. */
+const maxSurprise = 4;
+/**
+ * An estimate above this does not refuse a request by itself: it may be wrong (the machine slept while
+ * the first hash ran), and a node that refuses everything would never learn.
+ */
+const maxDoubtMs = 1000;
 /** One step in the queue must not wait behind a hash dearer than this many default ones. */
 const maxRelativeAhead = 4;
 /** Keys come from stored records; the default and the common ones are seen first. */
@@ -96,10 +103,13 @@ export const createAdmission = (options: {
   const estimate = (cost: Cost): number =>
     measured.get(cost.key) ?? (cost.relative / defaultCost.relative) * serviceMs();
 
+  /** What a hash takes that was suspended with its process says nothing about the next one. */
   const learn = (cost: Cost, tookMs: number) => {
     const known = measured.get(cost.key);
-    if (known !== undefined) measured.set(cost.key, known + alpha * (tookMs - known));
-    else if (measured.size < maxKnownCosts) measured.set(cost.key, tookMs);
+    const expected = known ?? estimate(cost);
+    const believed = Math.min(tookMs, maxSurprise * expected);
+    if (known !== undefined) measured.set(cost.key, known + alpha * (believed - known));
+    else if (measured.size < maxKnownCosts) measured.set(cost.key, believed);
   };
 
   const leftMs = (slot: Slot, at: number): number =>
@@ -117,6 +127,12 @@ export const createAdmission = (options: {
     for (let i = 0; i < reserved; i++) schedule.add(serviceMs());
     return schedule.startsIn();
   };
+
+  /**
+   * Is there anything to spare for work that nobody waits for? A free thread, and nobody refused of
+   * late: that is the idle time of the threads and no more, so it shrinks to nothing as load grows.
+   */
+  const hasRoom = (): boolean => inflight() < slots.length && now() - lastFullAt > burstMemoryMs;
 
   /** A queue that is short because we refuse is no empty one: a node of few slots would never tell. */
   const noteEmpty = (at: number) => {
@@ -140,12 +156,12 @@ export const createAdmission = (options: {
     const service = serviceMs();
     const isBurst = at - lastEmptyAt <= burstMemoryMs;
     const budget = isBurst ? burstBudgetMs(service) : sustainedBudgetMs(service);
-    if (wait > budget * shares[cls]) {
+    if (shares[cls] === 0 ? !hasRoom() : wait > budget * shares[cls]) {
       // Classes that are refused sooner say nothing about how full it is for the others.
       if (shares[cls] >= budgetShares.login) lastFullAt = at;
       throw refuse(cls, 'full', wait);
     }
-    if (at + wait + service > deadlineAt) throw refuse(cls, 'late', wait);
+    if (at + wait + Math.min(service, maxDoubtMs) > deadlineAt) throw refuse(cls, 'late', wait);
     watch?.decided(cls, 'admitted', wait);
     reserved++;
     return { class: cls, deadlineAt, isGone, isReserved: true };
@@ -187,7 +203,7 @@ export const createAdmission = (options: {
   const reasonToDrop = (job: Job, slot: Slot, at: number): Decision | undefined => {
     if (job.ticket.isGone()) return 'client_left';
     // At most the default cost: a deadline that only dear hashes miss would tell who has one.
-    const takesMs = Math.min(job.estimateMs, serviceMs());
+    const takesMs = Math.min(job.estimateMs, serviceMs(), maxDoubtMs);
     return at + leftMs(slot, at) + takesMs > job.ticket.deadlineAt ? 'late_queued' : undefined;
   };
 
@@ -255,5 +271,5 @@ export const createAdmission = (options: {
   const idle = (): Promise<void> =>
     inflight() === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve));
 
-  return { enter, run, leave, load, idle };
+  return { enter, run, leave, hasRoom, load, idle };
 };

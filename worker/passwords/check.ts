@@ -3,9 +3,10 @@
  * record that cannot be used get a decoy with the current parameters, a disabled account its own
  * hash, and only at the end is it asked whether there was anything to match.
  */
+import { AppError } from '../../shared/errors.js';
 import type { Credential } from '../credentials/credentials.js';
 import type { Admission, Ticket } from './admission.js';
-import { noPassword, type StoredHash } from './formats/format.js';
+import type { StoredHash } from './formats/format.js';
 import { isUsable, readHash } from './formats/formats.js';
 import type { KeyRing } from './keys.js';
 import { toOpaque } from './policy.js';
@@ -28,15 +29,18 @@ export const createCheck = (options: {
   const decoy = readHash(options.decoy);
   if (!isUsable(decoy)) throw new Error('the decoy is not a usable hash');
 
-  /** Throws AppError overloaded or key_missing, with nothing started. */
+  /** Throws AppError overloaded, key_missing or library_missing, with nothing started. */
   return async (
     ticket: Ticket,
     credential: Credential | undefined,
     password: string,
   ): Promise<Checked> => {
     const hash = credential === undefined ? 'hash_unknown' : readHash(credential.hash);
-    if (credential !== undefined && !isUsable(hash) && credential.hash !== noPassword)
+    // An account without a password is no fault.
+    if (credential !== undefined && !isUsable(hash) && hash !== 'hash_unusable')
       log.error({ user_id: credential.userId, problem: hash }, 'a stored hash cannot be used');
+    // Another node may have the library.
+    if (hash === 'hash_unsupported') throw new AppError('library_missing', { detail: hash });
     const usable = isUsable(hash) ? hash : undefined;
     const text = credential?.norm === 'raw' ? password : toOpaque(password);
     const { cost, keyIds, verify } = usable ?? decoy;

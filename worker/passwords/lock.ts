@@ -9,18 +9,43 @@ import type { RedisClient } from '../../shared/redis.js';
 export type Lock = ReturnType<typeof createLock>;
 /** `isHeld` answers by the clock: a pause of this process may have outlived the lock. */
 export type Held = { isHeld: () => boolean; release: () => Promise<void> };
+/** taken: somebody has it · unreachable: fewer than half of the servers answered, or too late. */
+export type Refused = 'taken' | 'unreachable';
 type Logs = { warn(fields: object, text: string): void; debug(fields: object, text: string): void };
+/** How Redlock calls a server. */
+type Done = (error: Error | null, result?: unknown) => void;
+type Args = [keys: number, ...rest: (string | number)[]];
+type Server = Redlock.CompatibleRedisClient & {
+  evalsha: (hash: string, args: Args, done: Done) => void;
+};
 
 /**
  * Redlock waits for its slowest server; clients give up on one after 100 ms. This is the net below.
  */
 const defaultPatienceMs = 150;
-/** The package's types know one overload of `eval` only. */
-const isLockClient = (client: unknown): client is Redlock.CompatibleRedisClient =>
-  typeof client === 'object' && client !== null && 'eval' in client && 'evalsha' in client;
-
 /** Longer than a plaintext password is kept, so it does not expire under a waiting hash. */
 const lifetimeMs = 4000;
+
+/** A lock server that tells when it answers: Redlock does not say why there was no lock. */
+const watch = (client: RedisClient, onAnswer: () => void): Server => {
+  /** What `done` returns is a promise of Redlock's own, which is nobody's to wait for. */
+  const settle = (call: Promise<unknown>, done: Done) =>
+    call.then(
+      (result) => {
+        onAnswer();
+        done(null, result);
+      },
+      (error: unknown) => {
+        done(error instanceof Error ? error : new Error('no answer'));
+      },
+    );
+  return {
+    evalsha: (hash, args, done) => void settle(client.evalsha(hash, ...args), done),
+    // Redlock puts the script in front of the same arguments; the package's types say less.
+    eval: ([script = '', keys = 1, ...rest], done = () => {}) =>
+      void settle(client.eval(String(script), Number(keys), ...rest), done),
+  };
+};
 
 export const createLock = (options: {
   clients: readonly RedisClient[];
@@ -29,13 +54,15 @@ export const createLock = (options: {
   now?: () => number;
 }) => {
   const { clients, log, patienceMs = defaultPatienceMs, now = Date.now } = options;
-  const servers: readonly unknown[] = clients;
-  let loaded: Promise<Redlock> | undefined;
+  const majority = Math.floor(clients.length / 2) + 1;
+  let loaded: Promise<{ default: typeof Redlock }> | undefined;
 
-  /** With the first lock: many nodes never migrate, and loading it is a tenth of a node's start. */
-  const load = async (): Promise<Redlock> => {
-    const { default: Locks } = await import('redlock');
-    const redlock = new Locks(servers.filter(isLockClient), { retryCount: 0, driftFactor: 0.01 });
+  /** Loaded with the first lock: many nodes never migrate, and it is a tenth of a node's start. */
+  const create = async (answered: Set<RedisClient>): Promise<Redlock> => {
+    loaded ??= import('redlock');
+    const { default: Locks } = await loaded;
+    const servers = clients.map((client) => watch(client, () => answered.add(client)));
+    const redlock = new Locks(servers, { retryCount: 0, driftFactor: 0.01 });
     // One server of several failing is normal for Redlock, and told here or nowhere.
     redlock.on('clientError', (err) => log.debug({ err }, 'lock server failed'));
     return redlock;
@@ -55,25 +82,25 @@ export const createLock = (options: {
     return { isHeld: () => now() < expiration, release: () => release(lock) };
   };
 
-  /** The lock, or undefined after at most `patienceMs`. */
-  const tryLock = async (name: string): Promise<Held | undefined> => {
-    loaded ??= load();
-    const redlock = await loaded;
+  /** The lock, or why not, after at most `patienceMs`. */
+  const tryLock = async (name: string): Promise<Held | Refused> => {
+    const answered = new Set<RedisClient>();
+    const redlock = await create(answered);
     return new Promise((resolve) => {
       let isLate = false;
       const timer = setTimeout(() => {
         isLate = true;
-        resolve(undefined);
+        resolve('unreachable');
       }, patienceMs);
       redlock.lock(name, lifetimeMs).then(
         (lock) => {
           clearTimeout(timer);
-          if (isLate || lock.expiration <= now()) void release(lock);
-          resolve(isLate ? undefined : hold(lock));
+          if (isLate) void release(lock);
+          else resolve(hold(lock));
         },
         () => {
           clearTimeout(timer);
-          resolve(undefined);
+          resolve(answered.size < majority ? 'unreachable' : 'taken');
         },
       );
     });

@@ -1,11 +1,15 @@
 /**
  * Replaces an outdated hash by a current one, after the answer to the login that proved the password:
  *
- *   room? ─▶ lock `migrate:{u}` ─▶ read again ─▶ hash ─▶ compare-and-set on hash and version
+ *   room? ─▶ lock `migrate:{u}` ─▶ read again ─▶ hash, in an idle thread ─▶ compare-and-set
  *
- * It never delays or fails a login and never undoes a password change: the compare-and-set is the
- * guarantee. Whatever does not work out is left to the next login. The plaintext is held for at most
- * two seconds: after that the queue drops the job.
+ * It never delays or fails a login and never undoes a password change: the compare-and-set on hash and
+ * version is the guarantee, the lock saves work. Whatever does not work out is left to the next login.
+ * The plaintext is held for at most two seconds: after that the queue drops the job.
+ *
+ * The new hash covers the password as it was typed, in full. Where the old one did not (bcrypt ends
+ * after 72 bytes, so the rest was never checked), what was typed now is what counts from now on: the
+ * record is not kept weak for the sake of bytes that nobody ever checked.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { codeOf } from '../../shared/errors.js';
@@ -15,8 +19,18 @@ import type { StoredHash } from './formats/format.js';
 import type { Lock } from './lock.js';
 import type { Policy } from './policy.js';
 
-/** busy: no room for it now · lock: somebody else is at it · lost: the record had changed. */
-export type MigrationOutcome = 'migrated' | 'busy' | 'lock' | 'lost' | 'failed';
+/**
+ * skipped_busy: somebody is at this account already · skipped_room: the node has other work ·
+ * skipped_lock: no majority of lock servers, or the lock expired meanwhile · lost_race: the record had
+ * changed · failed: the store or a thread did, or the replicas did not confirm.
+ */
+export type MigrationOutcome =
+  | 'migrated'
+  | 'skipped_busy'
+  | 'skipped_room'
+  | 'skipped_lock'
+  | 'lost_race'
+  | 'failed';
 export type Migrate = ReturnType<typeof createMigrate>;
 type Logs = { warn(fields: object, text: string): void };
 
@@ -24,8 +38,8 @@ const holdMs = 2000;
 const maxAtOnce = 32;
 
 export const createMigrate = (options: {
-  credentials: Credentials;
-  admission: Admission;
+  credentials: Pick<Credentials, 'find' | 'replaceHash'>;
+  admission: Pick<Admission, 'enter' | 'run' | 'leave' | 'hasRoom'>;
   lock: Lock;
   policy: Policy;
   count: (outcome: MigrationOutcome) => void;
@@ -36,38 +50,48 @@ export const createMigrate = (options: {
   const now = options.now ?? performance.now.bind(performance);
   const running = new Map<string, Promise<void>>();
 
+  /** Throws AppError overloaded, nothing done, when logins have taken the thread meanwhile. */
+  const hashOf = async (password: string, deadlineAt: number): Promise<string | undefined> => {
+    let ticket: Ticket | undefined;
+    try {
+      ticket = admission.enter('migration', deadlineAt, () => false);
+      const hash = await admission.run(ticket, policy.hashWork(password), policy.cost);
+      return typeof hash === 'string' ? hash : undefined;
+    } finally {
+      if (ticket !== undefined) admission.leave(ticket);
+    }
+  };
+
   const replace = async (
     u: string,
     seen: Credential,
     password: string,
-    ticket: Ticket,
   ): Promise<MigrationOutcome> => {
+    const deadlineAt = now() + holdMs;
+    if (!admission.hasRoom()) return 'skipped_room';
     const held = await lock.tryLock(`migrate:{${u}}`);
-    if (held === undefined) return 'lock';
+    if (held === 'taken') return 'skipped_busy';
+    if (held === 'unreachable') return 'skipped_lock';
     try {
       const current = await credentials.find(u);
-      if (current?.hash !== seen.hash || current.version !== seen.version) return 'lost';
-      const hash = await admission.run(ticket, policy.hashWork(password), policy.cost);
-      if (typeof hash !== 'string') return 'failed';
-      if (!held.isHeld()) return 'lock';
-      return (await credentials.replaceHash(u, seen, hash)) ? 'migrated' : 'lost';
+      if (current?.hash !== seen.hash || current.version !== seen.version) return 'lost_race';
+      const hash = await hashOf(password, deadlineAt);
+      if (hash === undefined) return 'failed';
+      if (!held.isHeld()) return 'skipped_lock';
+      return (await credentials.replaceHash(u, seen, hash, policy.norm)) ? 'migrated' : 'lost_race';
     } finally {
       await held.release();
     }
   };
 
   const migrate = async (u: string, seen: Credential, password: string): Promise<void> => {
-    let ticket: Ticket | undefined;
     try {
-      // Its own class gets in only while there is hardly a queue.
-      ticket = admission.enter('migration', now() + holdMs, () => false);
-      count(await replace(u, seen, password, ticket));
+      count(await replace(u, seen, password));
     } catch (err) {
-      const isBusy = codeOf(err) === 'overloaded';
-      count(isBusy ? 'busy' : 'failed');
-      if (!isBusy) log.warn({ user_id: seen.userId, err }, 'migration failed');
+      const isFull = codeOf(err) === 'overloaded';
+      count(isFull ? 'skipped_room' : 'failed');
+      if (!isFull) log.warn({ user_id: seen.userId, err }, 'migration failed');
     } finally {
-      if (ticket !== undefined) admission.leave(ticket);
       running.delete(u);
     }
   };
@@ -77,8 +101,9 @@ export const createMigrate = (options: {
    * is left to the next login.
    */
   const schedule = (u: string, seen: Credential, hash: StoredHash, password: string): void => {
-    if (!hash.needsRehash(policy.target) || running.has(u)) return;
-    if (running.size >= maxAtOnce) count('busy');
+    if (!hash.needsRehash(policy.target)) return;
+    if (running.has(u)) count('skipped_busy');
+    else if (running.size >= maxAtOnce) count('skipped_room');
     // The answer leaves first.
     else
       running.set(

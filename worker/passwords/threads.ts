@@ -29,7 +29,8 @@ type Lane = {
 // Piscina loads it from its own folder, where no loader maps .js to .ts.
 const taskUrl = new URL(`./task${extname(import.meta.url)}`, import.meta.url);
 const restartPauseMs = 1000;
-const startPatienceMs = 10_000;
+/** At the lowest priority beside a crowd, loading the code alone may take longer than ten. */
+const startPatienceMs = 30_000;
 const stuckMs = 10_000;
 
 /** A crash has written nothing, so the caller may repeat the attempt elsewhere. */

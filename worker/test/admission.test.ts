@@ -179,6 +179,52 @@ t.test('classes give way in order', async (t) => {
   t.equal(world.refusal('login'), undefined, 'a login gets in where a suspect does not');
 });
 
+t.test('a migration gets a thread that stands idle, and never waits for one', async (t) => {
+  const world = createWorld({ slots: 2 });
+  t.equal(fill(world, 'migration'), 2);
+  t.equal(world.refusal('login'), undefined, 'logins queue behind them as behind logins');
+  await world.pass(20);
+  t.equal(world.admission.hasRoom(), true);
+  fill(world, 'login');
+  t.equal(world.admission.hasRoom(), false);
+  await world.pass(400);
+  t.equal(world.admission.load().inflight, 0);
+  t.equal(world.refusal('migration'), 0, 'a login was refused less than half a second ago');
+  await world.pass(200);
+  t.equal(world.refusal('migration'), undefined);
+});
+
+t.test('what migrations get shrinks to nothing as load grows', async (t) => {
+  const shareAt = async (load: number) => {
+    const world = createWorld({ slots: 2 });
+    let migrated = 0;
+    const logins = 2000;
+    let seed = 1;
+    for (let i = 0; i < logins; i++) {
+      seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+      await world.pass((-Math.log(1 - seed / 2 ** 31) * 5) / load);
+      if (world.refusal('login') !== undefined) continue;
+      const login = world.submit('login');
+      // As the node does it: when the answer is out.
+      void login.then(() => {
+        if (world.refusal('migration') !== undefined) return;
+        migrated++;
+        void world.submit('migration');
+      });
+    }
+    return migrated / logins;
+  };
+  const shares: number[] = [];
+  for (const load of [0.1, 0.4, 0.8, 0.95, 1.2]) shares.push(await shareAt(load));
+  t.comment(shares.map((share) => share.toFixed(3)).join(' '));
+  t.same(
+    shares,
+    [...shares].sort((a, b) => b - a),
+    'the more load, the fewer',
+  );
+  t.ok((shares[0] ?? 0) > 0.8 && (shares[4] ?? 1) < 0.01, shares.join());
+});
+
 t.test('a slow hash has a budget of its own measure', async (t) => {
   t.equal(fill(createWorld({ slots: 1, hashMs: 400 }), 'device'), 3, 'two services of 400 ms');
 });
@@ -294,6 +340,21 @@ t.test('the service time follows what is measured, by kind of hash', async (t) =
   t.equal(world.admission.load().serviceMs, 20, 'a dear hash says nothing about the default');
   world.submit('login', dear);
   t.equal(world.admission.load().queueMs, 200, 'measured, not 20 times the default');
+});
+
+t.test('a node that slept while it hashed goes on as before', async (t) => {
+  const world = createWorld({ slots: 1, hashMs: 10 });
+  const inTime = () => world.refusal('login', world.now() + 2500) === undefined;
+  world.submit('login', cheap, forever, 5000);
+  await world.pass(5000);
+  t.ok(world.admission.load().serviceMs <= 40, 'one sleep is no measure');
+  t.equal(inTime(), true);
+  const slow = createWorld({ slots: 1, hashMs: 5000 });
+  for (let i = 0; i < 40; i++) {
+    slow.submit('login', cheap, slow.now() + 2500, 10);
+    await slow.pass(10);
+  }
+  t.ok(slow.admission.load().serviceMs < 100, 'a wrong first guess is unlearned');
 });
 
 t.test('a thread that dies fails what it held, and its slot goes on', async (t) => {

@@ -1,10 +1,12 @@
 import t from 'tap';
+import { codeOf } from '../../shared/errors.js';
 import type { Credential } from '../credentials/credentials.js';
 import { createAdmission, type Ticket } from '../passwords/admission.js';
 import { createCheck } from '../passwords/check.js';
 import { isUsable, readHash } from '../passwords/formats/formats.js';
 import { createKeyRing } from '../passwords/keys.js';
 import { argon2Cost } from '../passwords/recipes/argon2.js';
+import type { Keys } from '../passwords/recipes/recipe.js';
 import { runWork, type Work } from '../passwords/task.js';
 
 const hashOf = (password: string) => String(runWork(['hash', password, 64, 1, 1]));
@@ -33,7 +35,7 @@ const readWork = (hash: string) => {
   return { 0: 'verify', 1: read.recipe, 2: read.digest };
 };
 
-const createSetup = () => {
+const createSetup = (keys: Keys = {}) => {
   const works: Work[] = [];
   const problems: object[] = [];
   const admission = createAdmission({
@@ -46,7 +48,7 @@ const createSetup = () => {
     },
   });
   const log = { error: (fields: object) => void problems.push(fields) };
-  const check = createCheck({ admission, decoy, keys: createKeyRing({ keys: {} }), log });
+  const check = createCheck({ admission, decoy, keys: createKeyRing({ keys }), log });
   const enter = (): Ticket => admission.enter('login', Number.POSITIVE_INFINITY, () => false);
   const outcome = async (found: Credential | undefined, password: string) =>
     (await check(enter(), found, password)).outcome;
@@ -73,7 +75,8 @@ t.test('every way through costs exactly one hash', async (t) => {
     t.equal(await outcome(found, right), 'denied', name);
     t.equal(works.length, 1, name);
     t.match(works[0], readWork(worked), name);
-    t.equal(problems.length, worked === decoy && found !== undefined ? 1 : 0, name);
+    const isFault = worked === decoy && found !== undefined && found.hash !== '';
+    t.equal(problems.length, isFault ? 1 : 0, name);
     t.notMatch(JSON.stringify(problems), 'argon2id');
   }
 });
@@ -90,4 +93,20 @@ t.test('records of our own are normalised, imported ones are taken as sent', asy
   t.equal(await outcome(credential(), decomposed), 'ok');
   t.equal(await outcome(credential({ norm: 'raw' }), decomposed), 'denied');
   t.equal(await outcome(credential({ norm: 'raw' }), right), 'ok');
+});
+
+t.test('a record under a pepper: right, wrong, and unknown while its key is away', async (t) => {
+  const pepper = { id: 'p1', bytes: Buffer.alloc(32, 1) };
+  const peppered = credential({ hash: String(runWork(['hash', right, 64, 1, 1, pepper])) });
+  const with1 = createSetup({ p1: pepper.bytes });
+  t.equal(await with1.outcome(peppered, right), 'ok');
+  t.equal(await with1.outcome(peppered, 'wrong'), 'denied');
+  const other = createSetup({ p1: Buffer.alloc(32, 2) });
+  t.equal(await other.outcome(peppered, right), 'denied', 'the key is part of the hash');
+  const without = createSetup({ p2: pepper.bytes });
+  for (const password of [right, 'wrong']) {
+    const code = await without.outcome(peppered, password).catch(codeOf);
+    t.equal(code, 'key_missing', 'neither right nor wrong');
+  }
+  t.same(without.works, [], 'and nothing is computed');
 });

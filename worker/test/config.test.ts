@@ -36,10 +36,48 @@ t.test('defaults are those of the design', async (t) => {
   t.ok(Object.isFrozen(config));
 });
 
+t.test('the user store: Redis, a table of ours, or one of somebody else', async (t) => {
+  t.match(loadConfig(given, 1).credentials, { url: undefined, table: undefined });
+  const url = 'postgres://u:secret@db/shop';
+  const own = loadConfig({ ...given, CREDENTIALS_URL: url }, 1);
+  t.match(own.credentials, { url, connections: 4, table: undefined });
+  t.notMatch(JSON.stringify(maskConfig(own)), /secret@/);
+  const table = {
+    ...{ CREDENTIALS_URL: url, CREDENTIALS_SCHEMA: 'table', CREDENTIALS_TABLE: 'app.users' },
+    ...{ CREDENTIALS_LOGIN_COLUMN: 'email', CREDENTIALS_HASH_COLUMN: 'pass' },
+  };
+  const status = { CREDENTIALS_STATUS_COLUMN: 'state', CREDENTIALS_STATUS_ACTIVE: 'on,trial' };
+  t.match(loadConfig({ ...given, ...table, ...status }, 1).credentials.table, {
+    ...{ table: 'app.users', id: 'id', login: 'email', hash: 'pass', version: undefined },
+    ...{ status: { column: 'state', active: ['on', 'trial'] }, isLower: false },
+  });
+  const wrong = { CREDENTIALS_TABLE: 'users"; --', CREDENTIALS_STATUS_COLUMN: 'state' };
+  const problems = problemsOf({ ...table, ...wrong, CREDENTIALS_HASH_COLUMN: '' });
+  t.match(problems, /CREDENTIALS_TABLE is not a name/);
+  t.match(problems, /CREDENTIALS_HASH_COLUMN is missing/);
+  t.match(problems, /CREDENTIALS_STATUS_ACTIVE go together/);
+  t.match(problemsOf({ CREDENTIALS_SCHEMA: 'table' }), /needs CREDENTIALS_URL/);
+  const mysql = problemsOf({ CREDENTIALS_URL: 'mysql://u:secret@db/shop' });
+  t.match(mysql, /CREDENTIALS_URL: the PostgreSQL URL must be/);
+  t.notMatch(mysql, /secret/);
+});
+
 t.test('lock servers of their own are read from a list', async (t) => {
   const urls = 'redis://a:1,redis://b:1,redis://c:1';
   t.same(loadConfig({ ...given, LOCK_REDIS_URLS: urls }, 1).lockRedisUrls, urls.split(','));
 });
+
+t.test(
+  'a lock without a majority of independent servers is refused, with the reason',
+  async (t) => {
+    const problemWith = (urls: string) => problemsOf({ LOCK_REDIS_URLS: urls });
+    const some = (count: number) => Array.from({ length: count }, (_, i) => `redis://h${i}`).join();
+    for (const count of [1, 3, 5]) t.equal(problemWith(some(count)), '');
+    for (const count of [2, 4, 6])
+      t.match(problemWith(some(count)), `must name 1, 3 or 5 servers, not ${count}`);
+    t.match(problemWith('redis://a,redis://b,redis://a'), 'LOCK_REDIS_URLS names a server twice');
+  },
+);
 
 t.test('what goes with Redis is put into every URL that it fits', async (t) => {
   const files = { REDIS_CA_FILE: '/ca', REDIS_CERT_FILE: '/c', REDIS_KEY_FILE: '/k' };
@@ -155,4 +193,16 @@ t.test('and so does its memory limit', async (t) => {
   t.equal(memoryBytes(makeRoot(t, { 'memory.max': '104857600\n' })), 104_857_600);
   const v1 = { 'memory/memory.limit_in_bytes': '104857600\n' };
   t.equal(memoryBytes(makeRoot(t, v1)), 104_857_600);
+});
+
+t.test('the key ring is a secret, and the pepper one of its keys', async (t) => {
+  const key = Buffer.alloc(16, 7).toString('base64');
+  const ring = { PASSWORD_KEYS: `p1:${key},fb:AA==` };
+  const config = loadConfig({ ...given, ...ring, PASSWORD_PEPPER: 'p1' }, 1);
+  t.same(Object.keys(config.passwordKeys), ['p1', 'fb']);
+  t.equal(config.passwordPepper, 'p1');
+  t.notMatch(JSON.stringify(maskConfig(config)), key);
+  t.match(problemsOf({ PASSWORD_KEYS: 'p1' }), /PASSWORD_KEYS: an id is/);
+  for (const pepper of ['p2', 'fb', 'toString'])
+    t.match(problemsOf({ ...ring, PASSWORD_PEPPER: pepper }), /PASSWORD_PEPPER must be/, pepper);
 });

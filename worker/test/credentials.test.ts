@@ -7,10 +7,11 @@ import { startRedis } from '../../shared/test/redis-server.js';
 import { openCredentials } from '../credentials/open.js';
 import { createRedisCredentials } from '../credentials/redis.js';
 import type { CredentialsSettings } from '../credentials/settings.js';
-import { testStore } from './conformance.js';
+import { recordOf, testStore } from './conformance.js';
 import { newId } from './node.js';
 import { noPostgres, startPostgres } from './postgres-server.js';
 
+t.setTimeout(120_000);
 const log = createLog({ level: 'silent', role: 'test' });
 const server = await startRedis(t);
 const redis = connectRedis({ url: server.url, name: 'test', log, commandTimeoutMs: 5000 });
@@ -101,5 +102,58 @@ t.test('PostgreSQL', { skip: noPostgres }, async (t) => {
   t.test("an operator's table with everything mapped", async (t) => {
     const credentials = await open({ ...given, table: members });
     testStore(t, { credentials, redis, isForeign: true });
+  });
+
+  t.test('a scan of a table with numbers as ids goes by the numbers', async (t) => {
+    await postgres.ask('CREATE TABLE app.many (id serial PRIMARY KEY, login text, pass text)');
+    await postgres.ask(
+      "INSERT INTO app.many (login, pass) SELECT 'm' || i, 'x' FROM generate_series(1, 250) i",
+    );
+    const credentials = await open({ ...given, table: { ...table, table: 'app.many' } });
+    const seen = new Set<string>();
+    let cursor = '';
+    do {
+      const page = await credentials.scan(cursor, 100);
+      cursor = page.cursor;
+      for (const { u } of page.rows) seen.add(u);
+    } while (cursor !== '');
+    t.equal(seen.size, 250);
+  });
+
+  t.test('a table that does not fit is a refusal to start that says why', async (t) => {
+    await postgres.ask('CREATE TABLE app.short (id int, login text, pass varchar(60))');
+    await postgres.ask('CREATE ROLE reader LOGIN');
+    await postgres.ask('GRANT USAGE ON SCHEMA app TO reader');
+    await postgres.ask('GRANT SELECT ON app.users TO reader');
+    const problem = (change: Partial<typeof table>, url = postgres.url) =>
+      open({ ...given, url, table: { ...table, ...change } }).then(
+        () => 'opened',
+        ({ message }: Error) => message,
+      );
+    t.match(
+      await problem({ table: 'nobody' }),
+      /^CREDENTIALS_TABLE nobody: there is no such table/,
+    );
+    t.match(await problem({ login: 'email', hash: 'h' }), /no column email; .*no column h/);
+    const short = await problem({ table: 'app.short' });
+    t.match(short, /pass holds 60 characters: ALTER COLUMN pass TYPE text/);
+    const reader = postgres.url.replace('floodgate:x', 'reader');
+    t.match(await problem({}, reader), /may not SELECT from it and UPDATE it/);
+  });
+
+  t.test('a table that needs more than we know takes no new accounts', async (t) => {
+    await postgres.ask(
+      'CREATE TABLE app.full (id serial, login text, pass text, tenant int NOT NULL)',
+    );
+    const credentials = await open({ ...given, table: { ...table, table: 'app.full' } });
+    const u = newId();
+    t.equal(await credentials.create(u, recordOf(u)).catch(codeOf), 'store_refused');
+    await postgres.ask('CREATE TABLE app.child (id int REFERENCES app.users)');
+    const parent = await open({ ...given, table });
+    await parent.create(u, recordOf(u));
+    const id = (await parent.find(u))?.userId;
+    await postgres.ask('INSERT INTO app.child VALUES ($1)', [id]);
+    t.equal(await parent.remove(u).catch(codeOf), 'store_refused');
+    t.match(await parent.find(u), { userId: id, isActive: true }, 'and is as it was');
   });
 });

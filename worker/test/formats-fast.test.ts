@@ -1,9 +1,11 @@
 /** Fast digests, phpass, Drupal and crypt(3): read, computed, bounded and refused. */
 import { createHash, createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { candidateIds, candidatesOf } from '../passwords/formats/detect.js';
 import type { Options } from '../passwords/formats/format.js';
 import { formats, isUsable, readDeclared, readHash } from '../passwords/formats/formats.js';
+import { isLibcryptHere, libcrypt } from '../passwords/libcrypt.js';
 import { md4 } from '../passwords/recipes/md4.js';
 import type { Recipe } from '../passwords/recipes/recipe.js';
 import { kindOf } from '../passwords/recipes/recipes.js';
@@ -29,6 +31,8 @@ const derive = (recipe: Recipe, password: string, bytes: number): Buffer => {
   const given = { bytes, keys: {}, tools: { argon2: unused, bcrypt: unused, crypt: unused } };
   return Buffer.from(kindOf(recipe).derive(recipe.params, Buffer.from(password), given));
 };
+
+const noLibcrypt = isLibcryptHere() ? false : 'koffi or libcrypt is not here';
 
 t.test('md4 gives the digests of RFC 1320', async (t) => {
   const digest = (text: string) => md4(Buffer.from(text)).toString('hex');
@@ -62,6 +66,11 @@ t.test('constructions against the same thing written by hand', async (t) => {
     ],
     ['werkzeug-digest', `sha1$k$${createHmac('sha1', 'k').update('pässword').digest('hex')}`, {}],
     ['spring', `{MD5}${md5('pässword')}`, {}],
+    [
+      'template',
+      md5('--ABC--pässword--'),
+      { alg: 'md5', template: '--{SALT}--{PASSWORD}--', salt: 'ABC' },
+    ],
   ];
   for (const [format, text, options] of cases) {
     t.equal(judge(format, text, 'pässword', options), 'match', `${format} ${text}`);
@@ -126,6 +135,7 @@ t.test('strictness', async (t) => {
   const cases: [string, string, string, Options?][] = [
     ['digest', md5(''), 'hash_option'],
     ['digest', md5(''), 'hash_option', { alg: 'lm' }],
+    ['digest', '0123456789abcdef', 'hash_option', { alg: 'md5', encoding: 'utf8' }],
     ['digest', md5(''), 'hash_length', { alg: 'sha1' }],
     ['digest', `${md5('')}\n`, 'hash_malformed', { alg: 'md5' }],
     ['digest', 'd41d8cd98f00b204e9800998ecf8427E'.slice(1), 'hash_malformed', { alg: 'md5' }],
@@ -138,6 +148,8 @@ t.test('strictness', async (t) => {
       { alg: 'md5', order: 'hmac-salt' },
     ],
     ['hmac', md5(''), 'hash_option', { alg: 'md5' }],
+    ['template', md5(''), 'hash_option', { alg: 'md5', template: '{SALT}', salt: 'x' }],
+    ['template', md5(''), 'hash_option', { alg: 'md5', template: '{SALT}{PASSWORD}' }],
     ['joomla', `${md5('')}:`, 'hash_malformed'],
     ['postgres-md5', `md5${md5('')}`, 'hash_option'],
     ['django-digest', createHash('sha1').digest('hex'), 'hash_length'],
@@ -176,6 +188,25 @@ t.test('an ambiguous string is named, never guessed', async (t) => {
   t.equal(new Set(ids).size, ids.length, 'no id twice');
   for (const id of candidateIds) t.ok(ids.includes(id), id);
   t.same(candidatesOf('hunter2'), []);
+});
+
+t.test('every format that can be declared is documented', async (t) => {
+  const text = readFileSync(new URL('../../docs/password-hashes.md', import.meta.url), 'utf8');
+  const internal = ['own', 'plaintext', 'unusable', 'wrap1'];
+  for (const { id } of formats) if (!internal.includes(id)) t.ok(text.includes(`\`${id}\``), id);
+});
+
+t.test('crypt(3) computes the same, whatever the lengths', { skip: noLibcrypt }, async (t) => {
+  const lengths = [0, 1, 8, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 96, 127, 128, 129, 255, 511];
+  for (const prefix of ['$1$', '$5$rounds=1000$', '$6$rounds=1000$'])
+    for (const length of lengths) {
+      const password = Buffer.from('aé'.repeat(200)).subarray(0, length);
+      const salt = 'saltsaltsaltsalt'.slice(0, length % (prefix === '$1$' ? 9 : 17));
+      const stored = libcrypt(password, `${prefix}${salt}`) ?? '';
+      const hash = readHash(stored);
+      if (!isUsable(hash)) throw new Error(`${hash}: ${stored}`);
+      t.equal(runWork(hash.verify(password)), true, `${prefix} ${length}`);
+    }
 });
 
 t.test('a password longer than the product takes is no match, and no more work', async (t) => {

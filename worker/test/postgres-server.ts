@@ -47,7 +47,8 @@ const findPort = (): Promise<number> =>
     });
   });
 
-export const startPostgres = async (t: Test, settings: readonly string[] = []) => {
+/** `standbyOf`: a hot standby of that server, streaming from it. */
+export const startPostgres = async (t: Test, { standbyOf }: { standbyOf?: string } = {}) => {
   const bin = findBin();
   if (bin === undefined) throw new Error('PostgreSQL is not installed: apt-get install postgresql');
   const user = findUser();
@@ -85,13 +86,8 @@ export const startPostgres = async (t: Test, settings: readonly string[] = []) =
   };
 
   const start = async () => {
-    const settle = [
-      'fsync=off',
-      'max_connections=60',
-      `unix_socket_directories=${dir}`,
-      ...settings,
-    ];
-    const args = settle.flatMap((setting) => ['-c', setting]);
+    const settings = ['fsync=off', 'max_connections=60', `unix_socket_directories=${dir}`];
+    const args = settings.flatMap((setting) => ['-c', setting]);
     child = spawn(
       join(bin, 'postgres'),
       ['-D', data, '-h', '127.0.0.1', '-p', `${port}`, ...args],
@@ -108,8 +104,34 @@ export const startPostgres = async (t: Test, settings: readonly string[] = []) =
     }
   };
 
-  const init = ['-D', data, '-U', 'floodgate', '-A', 'trust', '-N', '-E', 'UTF8', '--locale=C'];
-  await promisify(execFile)(join(bin, 'initdb'), init, { ...user, cwd: dir });
+  const initdb = ['-D', data, '-U', 'floodgate', '-A', 'trust', '-N', '-E', 'UTF8', '--locale=C'];
+  const copy = ['-d', standbyOf ?? '', '-D', data, '-R', '-c', 'fast', '-N', '-X', 'stream'];
+  const [program, args] = standbyOf === undefined ? ['initdb', initdb] : ['pg_basebackup', copy];
+  await promisify(execFile)(join(bin, program), args, { ...user, cwd: dir });
   await start();
-  return { url, port, ask, stop, start, pid: () => child?.pid ?? 0 };
+  /** All processes of the server, as a machine that hangs. */
+  const signalAll = (signal: NodeJS.Signals) => {
+    const main = String(child?.pid);
+    const children = readFileSync(`/proc/${main}/task/${main}/children`, 'utf8').trim().split(' ');
+    for (const pid of [main, ...children]) process.kill(Number(pid), signal);
+  };
+  /** With a certificate for 127.0.0.1 from now on, also trusted as its own CA; its file. */
+  const useTls = async (): Promise<string> => {
+    const [cert, key] = [join(dir, 'cert.pem'), join(dir, 'key.pem')];
+    await promisify(execFile)(
+      'openssl',
+      [
+        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
+        ...['-days', '2', '-subj', '/CN=pg.test', '-addext', 'subjectAltName=IP:127.0.0.1'],
+        ...['-keyout', key, '-out', cert],
+      ],
+      user,
+    );
+    await ask(`ALTER SYSTEM SET ssl_cert_file = '${cert}'`);
+    await ask(`ALTER SYSTEM SET ssl_key_file = '${key}'`);
+    await ask('ALTER SYSTEM SET ssl = on');
+    await ask('SELECT pg_reload_conf()');
+    return cert;
+  };
+  return { url, port, ask, stop, start, signalAll, useTls };
 };

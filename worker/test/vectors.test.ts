@@ -8,10 +8,12 @@ import t from 'tap';
 import { candidatesOf } from '../passwords/formats/detect.js';
 import type { Options } from '../passwords/formats/format.js';
 import { formats, isUsable, readDeclared, readHash } from '../passwords/formats/formats.js';
+import { writeWrapped } from '../passwords/formats/wrapped.js';
 import { isLibcryptHere } from '../passwords/libcrypt.js';
 import type { Recipe } from '../passwords/recipes/recipe.js';
-import { kindOf } from '../passwords/recipes/recipes.js';
+import { kindOf, writeSetting } from '../passwords/recipes/recipes.js';
 import { writeStored } from '../passwords/recipes/text.js';
+import type { Wrap } from '../passwords/recipes/wrap.js';
 import { runWork } from '../passwords/task.js';
 
 type Context = {
@@ -162,3 +164,49 @@ t.test('no string is claimed twice; an unclaimed one names its format', { skip }
     t.ok(candidatesOf(encoded).includes(formatOf(vector)), `${id} ${candidatesOf(encoded)}`);
   }
 });
+
+t.test('nor is any beginning of a string claimed twice', { skip }, async (t) => {
+  const beginnings = new Set<string>();
+  for (const { encoded } of vectors)
+    for (let length = 0; length <= 24; length++) beginnings.add(encoded.slice(0, length));
+  const claimants = (text: string): string[] =>
+    formats.filter(({ identify }) => identify?.(text) === true).map(({ id }) => id);
+  for (const text of [...beginnings].flatMap((each) => [
+    each,
+    `{CRYPT}${each}`,
+    each.toUpperCase(),
+  ]))
+    if (claimants(text).length > 1) t.fail(`${text}: ${claimants(text)}`);
+  t.ok(beginnings.size > 1000);
+});
+
+t.test(
+  'what is weak can be wrapped, and opens with its password as before',
+  { skip },
+  async (t) => {
+    const salt = Buffer.alloc(16, 7);
+    const kinds = new Set<string>();
+    for (const vector of vectors) {
+      const { id, format, encoded, outcome, tier, password, context = {} } = vector;
+      if (tier === 'contested') continue;
+      const read = readDeclared(formatOf(vector), encoded, optionsOf(context));
+      if (!isUsable(read) || outcome !== 'match' || /[AB]/.test(read.securityClass)) continue;
+      if (read.cost.relative > 1) continue;
+      const recipe = read.secret === undefined ? read.recipe : withKey(read.recipe);
+      const keys = { k1: read.secret ?? Buffer.from(context.signerKey ?? '', 'base64') };
+      const setting = writeSetting({ recipe, bytes: read.digest.length });
+      const params: Wrap = { in: recipe.kind, setting, k: '-', m: 64, t: 1, p: 1, salt };
+      const tag = runWork(['wrap', params, read.digest, 32, keys]);
+      const wrapped = readHash(writeWrapped(params, Buffer.from(String(tag), 'base64')));
+      if (!isUsable(wrapped)) throw new Error(`${id}: ${wrapped}`);
+      const bytes =
+        typeof password === 'string' ? Buffer.from(password) : Buffer.from(password.hex, 'hex');
+      t.equal(runWork(wrapped.verify(bytes, keys)), true, `${id} ${format}`);
+      t.equal(runWork(wrapped.verify(Buffer.concat([salt, bytes]), keys)), false);
+      kinds.add(recipe.kind);
+    }
+    t.comment(`kinds: ${[...kinds].join(' ')}`);
+    for (const kind of ['digest', 'hmac', 'template', 'phpass', 'md5crypt', 'shacrypt'])
+      t.ok(kinds.has(kind), kind);
+  },
+);

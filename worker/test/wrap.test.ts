@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { hashRawSync } from '@node-rs/argon2';
 import t from 'tap';
 import { isUsable, readHash } from '../passwords/formats/formats.js';
@@ -13,6 +13,7 @@ const password = 'a';
 /** The password above at the lowest cost. */
 const bcrypt = '$2b$05$CCCCCCCCCCCCCCCCCCCCC.crbyEJ0XFaJ9sONRyOTHdI7c4ZT.ndu';
 const salt = Buffer.alloc(16, 9);
+const none = Buffer.alloc(0);
 const keys: Keys = { wk1: Buffer.alloc(32, 3) };
 const target = { memoryKiB: 64, passes: 1, lanes: 1 };
 
@@ -34,7 +35,7 @@ const isRight = (stored: string, typed: string | Uint8Array, given: Keys = keys)
 
 t.test('a wrapped record is what the specification says, computed by other code', async (t) => {
   const { digest } = read(bcrypt);
-  const text = 'cost=5,salt=EEEEEEEEEEEEEEEEEEEEEA,bytes=23';
+  const text = 'cost=5,salt=EEEEEEEEEEEEEEEEEEEEEA,pre=-,key=-,bytes=23';
   const label = Buffer.concat([Buffer.from(`wrap1\0bcrypt\0${text}\0`), digest]);
   const b64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64').replace(/=+$/, '');
   for (const [k, key] of [
@@ -101,3 +102,48 @@ t.test('only one layer, only around weak hashes', async (t) => {
   for (const bad of [`${record}=`, ` ${record}`, record.replace('k=0', 'k='), record.slice(0, -9)])
     t.match(readHash(bad), /^hash_/);
 });
+
+t.test(
+  'every weak kind goes in and its password still opens it; strong ones stay outside',
+  async (t) => {
+    const secret = 'Pässwörd';
+    const md5 = (text: string | Buffer) => createHash('md5').update(text).digest();
+    const stored: [cls: string, stored: string][] = [
+      [
+        'E',
+        writeStored({ kind: 'digest', params: { alg: 'md5', o: 'p', salt: none } }, md5(secret)),
+      ],
+      [
+        'D',
+        writeStored(
+          { kind: 'digest', params: { alg: 'md5', o: 'sp', salt } },
+          md5(Buffer.concat([salt, Buffer.from(secret)])),
+        ),
+      ],
+      [
+        'D',
+        writeStored(
+          { kind: 'hmac', params: { alg: 'sha256', o: 'k', salt: none, key: 'h1' } },
+          createHmac('sha256', 'legacy').update(secret).digest(),
+        ),
+      ],
+      [
+        'C',
+        writeStored(
+          { kind: 'pbkdf2', params: { prf: 'sha512', i: 10, salt } },
+          pbkdf2Sync(secret, salt, 10, 64, 'sha512'),
+        ),
+      ],
+    ];
+    const all = { ...keys, h1: Buffer.from('legacy') };
+    for (const [cls, text] of stored) {
+      t.equal(read(text).securityClass, cls);
+      const record = wrap(text, 'wk1');
+      t.equal(isRight(record, secret, all), true, text);
+      t.equal(isRight(record, `${secret} `, all), false);
+      t.equal(isRight(record, Buffer.from(read(text).digest).toString('hex'), all), false);
+      t.ok(record.length < 400);
+      if (text.includes('key=h1')) t.same(read(record).keyIds, ['wk1', 'h1']);
+    }
+  },
+);

@@ -32,22 +32,7 @@ export const createUsersRig = (fleet: Fleet) => {
     child.stdin?.on('error', () => {});
     child.stdin?.end(input);
     const done = new Promise<Ran>((settle) =>
-      child.once('close', (code, signal) => {
-        if (process.env.SHOW) {
-          console.error({ args, code, out, err });
-          console.error(
-            JSON.stringify(
-              fleet
-                .logLines()
-                .filter((l) => Number(l.level) >= 50)
-                .slice(-2),
-              null,
-              1,
-            ),
-          );
-        }
-        settle({ code: signal ?? code ?? -1, out, err });
-      }),
+      child.once('close', (code, signal) => settle({ code: signal ?? code ?? -1, out, err })),
     );
     return { child, done };
   };

@@ -42,6 +42,7 @@ const shapes: readonly Shape[] = [
   { shape: /^pbkdf2:sha\d+\$/, formats: ['pbkdf2-werkzeug'] },
   { shape: /^\$firescrypt\$/, formats: ['firebase-scrypt-kratos'] },
   { shape: /^\$firebasescrypt\$/, formats: ['firebase-scrypt-zitadel'] },
+  { shape: /^\$fbscrypt\$/, formats: ['firebase-scrypt-gotrue'] },
   { shape: /^\$f_scrypt\$/, formats: ['firebase-scrypt-supertokens'] },
   { shape: /^\["/, formats: ['logto-legacy'] },
   { shape: /^\{"/, formats: ['keycloak'] },

@@ -7,14 +7,19 @@ import { readHex, readPaddedBase64 } from './strict.js';
 export const readAlg = (options: Options): string | undefined =>
   /^(md[45]|sha(1|224|256|384|512))$/.test(options.alg ?? '') ? options.alg : undefined;
 
-/** Bytes in the encoding that is declared (`hex` where none is). */
+/** A digest in the encoding that is declared: hex, which is the default, or base64. */
 export const readEncoded = (
   text: string,
   encoding = 'hex',
 ): Buffer | 'hash_malformed' | 'hash_option' => {
-  if (encoding === 'utf8') return Buffer.from(text);
   if (encoding === 'hex') return readHex(text) ?? 'hash_malformed';
   return encoding === 'base64' ? (readPaddedBase64(text) ?? 'hash_malformed') : 'hash_option';
+};
+
+/** A salt: the text itself, unless `salt-encoding` says hex or base64. */
+export const readSalt = (text: string, options: Options) => {
+  const { 'salt-encoding': encoding = 'utf8' } = options;
+  return encoding === 'utf8' ? Buffer.from(text) : readEncoded(text, encoding);
 };
 
 /** The recipe with its digest, if that has the full length of its function. */

@@ -18,12 +18,13 @@ import { passwapMd5 } from './passwap-md5.js';
 import { drupal, phpass } from './phpass.js';
 import { saltedDigest } from './salted-digest.js';
 import { shaCrypt } from './sha-crypt.js';
+import { template } from './template.js';
 import { werkzeugDigest } from './werkzeug-digest.js';
 
 export const fastFormats: readonly Format[] = [
   ...[phpass, drupal, md5Crypt, shaCrypt, kratosCrypt],
   ...[ldap, djangoDigest, werkzeugDigest],
-  ...[digest, saltedDigest, keyedHmac, nthash],
+  ...[digest, saltedDigest, template, keyedHmac, nthash],
   ...[kratosDigest, kratosHmac, magento, logto, passwapMd5],
   ...[mysql41, mysql323, postgresMd5, ...forums],
   ...never,

@@ -1,10 +1,11 @@
 /**
- * Firebase's scrypt as its own export and three other products write it. The signer key is a secret of
- * the whole project. Kratos and ZITADEL repeat it in every row: it is handed over as `secret`, for the
- * import to file under a key id. The others leave it to the configuration: option `key` is its id.
+ * Firebase's scrypt as its own export and other products write it. The signer key is a secret of the
+ * whole project. Kratos, ZITADEL and GoTrue repeat it in every row: it is handed over as `secret`, for
+ * the import to file under a key id. The others leave it to the configuration: option `key` is its id.
  */
+import { isKeyId } from '../keys.js';
 import type { Format, HashProblem, Options, Parsed } from './format.js';
-import { isKeyId, readAnyBase64, readDecimal, readHex, readPaddedBase64 } from './strict.js';
+import { readAnyBase64, readDecimal, readHex, readPaddedBase64 } from './strict.js';
 
 type Bytes = Uint8Array | undefined;
 type Read = (text: string) => Bytes;
@@ -25,11 +26,11 @@ const join = (
   return { recipe: { kind: 'fbscrypt', params: { ln, r, salt, sep, key } }, digest };
 };
 
-/** `$…$ln=14,r=8$salt$hash$sep$signer` */
+/** The groups of `grammar` have the names used here. */
 const withSigner = (grammar: RegExp, read: Read, stored: string): Parsed | HashProblem => {
   const match = grammar.exec(stored);
   if (match === null) return 'hash_malformed';
-  const [, ln = '', r = '', salt = '', hash = '', sep = '', signer = ''] = match;
+  const { ln = '', r = '', salt = '', hash = '', sep = '', signer = '' } = match.groups ?? {};
   const secret = read(signer);
   const parsed = join([ln, r], [read(salt), read(sep), read(hash)], '-');
   if (typeof parsed === 'string') return parsed;
@@ -38,7 +39,7 @@ const withSigner = (grammar: RegExp, read: Read, stored: string): Parsed | HashP
 };
 
 const kratosGrammar =
-  /^\$firescrypt\$ln=(\d{1,2}),r=(\d{1,3}),p=1\$([^$]{1,88})\$([^$]{1,88})\$([^$]{0,88})\$([^$]{1,88})$/;
+  /^\$firescrypt\$ln=(?<ln>\d{1,2}),r=(?<r>\d{1,3}),p=1\$(?<salt>[^$]{1,88})\$(?<hash>[^$]{1,88})\$(?<sep>[^$]{0,88})\$(?<signer>[^$]{1,88})$/;
 
 const kratos: Format = {
   id: 'firebase-scrypt-kratos',
@@ -46,11 +47,20 @@ const kratos: Format = {
 };
 
 const zitadelGrammar =
-  /^\$firebasescrypt\$ln=(\d{1,2}),r=(\d{1,3})\$([^$]{1,88})\$([^$]{1,88})\$([^$]{0,88})\$([^$]{1,88})$/;
+  /^\$firebasescrypt\$ln=(?<ln>\d{1,2}),r=(?<r>\d{1,3})\$(?<salt>[^$]{1,88})\$(?<hash>[^$]{1,88})\$(?<sep>[^$]{0,88})\$(?<signer>[^$]{1,88})$/;
 
 const zitadel: Format = {
   id: 'firebase-scrypt-zitadel',
   parse: (stored) => withSigner(zitadelGrammar, readAnyBase64, stored),
+};
+
+/** GoTrue (Supabase) and Hanko: `$fbscrypt$v=1,n=14,r=8,p=1,ss=…,sk=…$salt$hash`, n being the logarithm. */
+const gotrueGrammar =
+  /^\$fbscrypt\$v=1,n=(?<ln>\d{1,2}),r=(?<r>\d{1,3}),p=1(?:,ss=(?<sep>[^,$]{1,88}))?,sk=(?<signer>[^,$]{1,88})\$(?<salt>[^$]{1,88})\$(?<hash>[^$]{1,88})$/;
+
+const gotrue: Format = {
+  id: 'firebase-scrypt-gotrue',
+  parse: (stored) => withSigner(gotrueGrammar, readPaddedBase64, stored),
 };
 
 /**
@@ -103,4 +113,7 @@ const exported: Format = {
   },
 };
 
-export const firebaseFormats: readonly Format[] = [kratos, zitadel, supertokens, exported];
+export const firebaseFormats: readonly Format[] = [
+  ...[kratos, zitadel, gotrue],
+  ...[supertokens, exported],
+];

@@ -4,7 +4,14 @@
  * salt is the key), hmac-password · `encoding` of the digest, hex or base64 · `salt` and `salt-encoding`
  * (utf8, hex or base64). The order cannot be seen in the string.
  */
-import { digestRecipe, hmacRecipe, joinDigest, readAlg, readEncoded } from './digest-text.js';
+import {
+  digestRecipe,
+  hmacRecipe,
+  joinDigest,
+  readAlg,
+  readEncoded,
+  readSalt,
+} from './digest-text.js';
 import type { Format, Options } from './format.js';
 
 type Make = (alg: string, salt: Uint8Array) => ReturnType<typeof digestRecipe>;
@@ -30,7 +37,7 @@ export const saltedDigest: Format = {
     if (alg === undefined || make === undefined) return 'hash_option';
     const [digestText, saltText = ''] = split(text, options) ?? [];
     if (digestText === undefined || saltText === '') return 'hash_malformed';
-    const salt = readEncoded(saltText, options['salt-encoding'] ?? 'utf8');
+    const salt = readSalt(saltText, options);
     if (typeof salt === 'string') return salt;
     return joinDigest(make(alg, salt), readEncoded(digestText, options.encoding));
   },

@@ -7,7 +7,7 @@ type Size = { ln: number; r: number; p: number };
 
 const maxMemory = 128 * 1024 * 1024;
 const maxBlocks = 2 ** 21;
-const nsPerBlock = 210;
+const nsPerBlock = 250;
 
 export const scryptMemory = ({ ln, r }: { ln: number; r: number }): number => 128 * 2 ** ln * r;
 

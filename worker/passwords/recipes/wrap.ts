@@ -100,9 +100,13 @@ export const createWrap = (kinds: readonly Kind[]) => {
     fields: { in: 'word', setting: 'bytes', k: 'key', m: 'int', t: 'int', p: 'int', salt: 'bytes' },
     isWithinLimits: (wrap, bytes) =>
       argon2.isWithinLimits(outer(wrap), bytes) && isInnerUsable(wrap),
+    lacks: (wrap, given) => {
+      const { kind: inside, recipe, bytes } = innerOf(wrap);
+      return inside.lacks?.(recipe.params, given && { ...given, bytes });
+    },
     cost: (wrap) => {
       const inside = innerOf(wrap);
-      const inner = inside.kind.cost(inside.recipe.params);
+      const inner = inside.kind.cost(inside.recipe.params, inside.bytes);
       const around = argon2Cost(wrap.m, wrap.t);
       return {
         key: `wrap/${inner.key}/${around.key}`,

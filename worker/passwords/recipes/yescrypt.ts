@@ -11,7 +11,7 @@ export type Yescrypt = { f: string; ln: number; r: number; salt: Uint8Array };
 const alphabet = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 /** Up to 48 a number is one character; larger ones are beyond all limits. */
 const maxOneChar = 48;
-const nsPerBlock = 85;
+const nsPerBlock = 100;
 
 /** 1..48, or undefined: a longer spelling, which only larger numbers have. */
 export const readYescryptNumber = (char: string): number | undefined => {
@@ -31,7 +31,7 @@ export const yescrypt = defineKind<Yescrypt>({
     isScryptSize({ ln, r, p: 1 }) &&
     /^[./0-9A-Za-z]{0,64}$/.test(Buffer.from(salt).toString('latin1')) &&
     bytes === 43,
-  isHere: isLibcryptHere,
+  lacks: () => (isLibcryptHere() ? undefined : 'library'),
   cost: ({ f, ln, r }) => ({
     key: `${f}escrypt/${ln}/${r}`,
     relative: (2 ** ln * r * nsPerBlock) / defaultHashNs,

@@ -1,0 +1,152 @@
+/**
+ * `floodgate migrate`: the campaign that wraps weak password hashes, by the admin port. The nodes do
+ * the work, so this command may end at any time; `--watch` only looks.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { callAdmin } from './admin-call.mjs';
+import { codeOf } from './files.mjs';
+import { Refusal } from './refusal.mjs';
+
+/** @typedef {import('./paths.mjs').Env} Env */
+/** @typedef {Record<string, any>} Campaign */
+/** @typedef {Record<string, string | boolean | undefined>} Options */
+
+export const migrateHelp = `Usage: floodgate migrate <command>
+
+  start [options]   wrap every hash of class C, D and E in argon2id, on the nodes' spare capacity
+  status            what is being done, or was done last; by format
+  pause, resume     nodes stop within a second, and go on where they were
+  cancel            for good; what is wrapped stays wrapped
+
+  --dry-run         only count
+  --key ID          a key of PASSWORD_KEYS, for the wrapped records: demanded for class E (unsalted)
+  --force           wrap class E without a key all the same
+  --share N         percent of each node's hash threads at most (default 50)
+  --watch           show the progress until it ends
+  --json            status as JSON
+
+A wrapped hash becomes plain argon2id when its user next signs in. Logins always go first.
+`;
+
+const options = /** @type {const} */ ({
+  'dry-run': { type: 'boolean' },
+  key: { type: 'string' },
+  force: { type: 'boolean' },
+  share: { type: 'string' },
+  watch: { type: 'boolean' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+});
+
+/** @param {string[]} args */
+const parse = (args) => {
+  try {
+    return parseArgs({ args, allowPositionals: true, options });
+  } catch (error) {
+    if (!codeOf(error).startsWith('ERR_PARSE_ARGS')) throw error;
+    throw new Refusal(`${error instanceof Error ? error.message : ''}\n\n${migrateHelp}`);
+  }
+};
+
+/** @param {number} seconds */
+const formatTime = (seconds) => {
+  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  return parts.map((part) => String(part).padStart(2, '0')).join(':');
+};
+
+/** @param {Campaign} campaign */
+const describeEnd = ({ status, dry_run, due, wrapped, changed, failed, due_class_e }) => {
+  if (status === 'refused')
+    return (
+      `Nothing was wrapped: ${due_class_e} hashes have no salt (class E), so lists of such hashes from\n` +
+      'elsewhere could be tried against them. Name a key of PASSWORD_KEYS with --key, or use --force.'
+    );
+  if (dry_run) return `Dry run: ${due} of the hashes below are to be wrapped.`;
+  const rest = `${changed} had changed meanwhile, ${failed} failed`;
+  return `${status === 'done' ? 'Done' : 'Cancelled'}: ${wrapped} wrapped, ${rest}.`;
+};
+
+/** One line. @param {Campaign} campaign */
+const describe = (campaign) => {
+  const { status, seen, due, wrapped, changed, failed, per_second, seconds_left } = campaign;
+  if (status === 'counting') return `counting: ${seen} users, ${Math.round(per_second)}/s`;
+  if (status === 'paused') return `paused: ${wrapped} of ${due} wrapped`;
+  if (status !== 'wrapping') return describeEnd(campaign);
+  const settled = wrapped + changed + failed;
+  const percent = due === 0 ? 100 : Math.min(100, Math.floor((100 * settled) / due));
+  const left = seconds_left === null ? '' : `, ${formatTime(seconds_left)} left`;
+  return `wrapping: ${settled} of ${due} (${percent} %), ${per_second}/s${left}`;
+};
+
+const columns = ['class', 'format', 'users', 'wrapped', 'changed', 'failed'];
+
+/** @param {Campaign} campaign */
+const formatTable = ({ formats }) => {
+  const rows = [
+    columns,
+    ...formats.map((/** @type {Campaign} */ row) =>
+      [row.class, row.format, row.seen, row.wrapped, row.changed, row.failed].map(String),
+    ),
+  ];
+  const widths = columns.map((_, at) => Math.max(...rows.map((cells) => cells[at].length)));
+  const line = (/** @type {string[]} */ cells) =>
+    cells
+      .map((cell, at) => (at < 2 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0)))
+      .join('  ');
+  return rows.map(line).join('\n');
+};
+
+/** @param {Campaign | null} campaign @param {Options} values */
+const show = (campaign, { json }) => {
+  if (json) return JSON.stringify({ campaign }, null, 2);
+  if (campaign === null)
+    return 'There has been no campaign. Count first: floodgate migrate start --dry-run';
+  const nodes = campaign.nodes.length === 0 ? '' : `\nat work: ${campaign.nodes.join(', ')}`;
+  return `${describe(campaign)}${nodes}\n\n${formatTable(campaign)}`;
+};
+
+/** @param {Campaign | null} campaign */
+const isOver = (campaign) =>
+  campaign === null || ['done', 'refused', 'cancelled'].includes(campaign.status);
+
+/** @param {Env} env @returns {Promise<Campaign | null>} */
+const read = async (env) => (await callAdmin(env, 'GET', '/campaigns')).campaign;
+
+/** A line that changes on a terminal, a new one every ten seconds elsewhere. @param {Env} env */
+const watch = async (env) => {
+  const { stderr } = process;
+  for (let round = 0; ; round++) {
+    const campaign = await read(env);
+    if (campaign === null || isOver(campaign)) {
+      if (stderr.isTTY) stderr.write('\r\x1b[K');
+      return campaign;
+    }
+    if (stderr.isTTY) stderr.write(`\r\x1b[K${describe(campaign)}`);
+    else if (round % 10 === 0) stderr.write(`${describe(campaign)}\n`);
+    await sleep(1000);
+  }
+};
+
+/** @type {Record<string, (env: Env, values: Options) => Promise<Campaign | null>>} */
+const commands = {
+  status: read,
+  start: async (env, { 'dry-run': dryRun = false, force = false, key, share }) => {
+    const wish = { dry_run: dryRun, force, key, share };
+    return (await callAdmin(env, 'POST', '/campaigns', wish)).campaign;
+  },
+  pause: async (env) => (await callAdmin(env, 'POST', '/campaigns/pause')).campaign,
+  resume: async (env) => (await callAdmin(env, 'POST', '/campaigns/resume')).campaign,
+  cancel: async (env) => (await callAdmin(env, 'POST', '/campaigns/cancel')).campaign,
+};
+
+/** What to print. Throws Refusal. @param {string[]} args @param {Env} env */
+export const runMigrate = async (args, env) => {
+  const { values, positionals } = parse(args);
+  const [command = '', ...rest] = positionals;
+  if (values.help) return migrateHelp;
+  const run = Object.hasOwn(commands, command) ? commands[command] : undefined;
+  if (run === undefined || rest.length > 0) throw new Refusal(migrateHelp);
+  const campaign = await run(env, values);
+  return show(values.watch && !isOver(campaign) ? await watch(env) : campaign, values);
+};

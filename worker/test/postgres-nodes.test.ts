@@ -1,0 +1,243 @@
+/** Nodes over PostgreSQL: a table of ours, and one that another program owns and goes on writing. */
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hashSync } from '@node-rs/bcrypt';
+import t from 'tap';
+import { resetProof } from '../../shared/protocol.js';
+import { startRedis, type TestRedis } from '../../shared/test/redis-server.js';
+import type { CredentialsSettings } from '../credentials/settings.js';
+import { newId, startNode, type TestNode } from './node.js';
+import { noPostgres, startPostgres, type TestPostgres } from './postgres-server.js';
+
+t.setTimeout(120_000);
+
+const old = 'the old one';
+const owners = "the owner's new one";
+const bcrypt = (password: string) => hashSync(password, { cost: 4, salt: Buffer.alloc(16, 7) });
+
+const mapped: CredentialsSettings['table'] = {
+  ...{ table: 'users', id: 'id', login: 'login', hash: 'pass', isLower: false },
+  ...{ status: { column: 'state', active: ['active'] }, version: undefined },
+  ...{ format: 'digest,alg=md5', defaultScopes: 'account' },
+};
+
+/** Every change of a password leaves a line. */
+const schema = `
+CREATE TABLE users (id serial PRIMARY KEY, login text UNIQUE NOT NULL, pass text,
+  state text NOT NULL DEFAULT 'active', visits int NOT NULL DEFAULT 0);
+CREATE TABLE changes (nr serial, id int, pass text);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+  'BEGIN INSERT INTO changes (id, pass) VALUES (NEW.id, NEW.pass); RETURN NEW; END';
+CREATE TRIGGER note AFTER UPDATE OF pass ON users FOR EACH ROW
+  WHEN (OLD.pass IS DISTINCT FROM NEW.pass) EXECUTE FUNCTION note()`;
+
+/** Until the node has decided: a busy machine may refuse. */
+const decided = async (node: TestNode, path: string, body: object, attempt = newId()) => {
+  for (let tries = 0; tries < 400; tries++) {
+    const { status, body: answer } = await node.post(path, body, { attempt });
+    if (status !== 503) return answer;
+    await sleep(20 + Math.random() * 20);
+  }
+  throw new Error('never decided');
+};
+
+/** One of each for all tests here. */
+let servers: Promise<{ redis: TestRedis; postgres: TestPostgres }> | undefined;
+const openServers = () => {
+  const start = async () => ({ redis: await startRedis(t), postgres: await startPostgres(t) });
+  servers ??= start();
+  return servers;
+};
+
+t.test("an operator's table", { skip: noPostgres }, async (t) => {
+  const { redis, postgres } = await openServers();
+  await postgres.ask(schema);
+  const credentials = { url: postgres.url, connections: 2, table: mapped };
+  const given = { redisUrl: redis.url, credentials };
+  const [node, other] = [
+    await startNode(t, { ...given, nodeId: 'a' }),
+    await startNode(t, { ...given, nodeId: 'b' }),
+  ];
+  const addUsers = async (names: string[], hash: string) => {
+    const text = 'INSERT INTO users (login, pass) SELECT unnest($1::text[]), $2';
+    await postgres.ask(text, [names, hash]);
+    return names.map((name) => ({ name, u: newId() }));
+  };
+
+  t.test('migrates in place while its owner changes rows', async (t) => {
+    const names = Array.from({ length: 24 }, (_, i) => `user-${i}`);
+    const users = await addUsers(names, bcrypt(old));
+    const login = async (i: number, password: string) => {
+      const body = { ...users[i % users.length], password };
+      const { outcome } = await decided(i % 2 ? node : other, '/login', body);
+      return outcome;
+    };
+    // The owner changes the first eight passwords, and another column of all.
+    const owner = async () => {
+      for (let i = 0; i < users.length; i++) {
+        await postgres.ask('UPDATE users SET visits = visits + 1');
+        const text = 'UPDATE users SET pass = $2 WHERE login = $1';
+        if (i < 8) await postgres.ask(text, [`user-${i}`, bcrypt(owners)]);
+      }
+    };
+    const [, ...outcomes] = await Promise.all([
+      owner(),
+      ...Array.from({ length: 96 }, (_, i) =>
+        sleep(i * 4).then(async () => (i % 24 < 8 ? 'ok' : login(i, old))),
+      ),
+      ...Array.from({ length: 16 }, (_, i) => sleep(i * 20).then(() => login(i % 8, old))),
+    ]);
+    t.same(new Set(outcomes.slice(0, 96)), new Set(['ok']));
+
+    const isMigrated = async () => {
+      for (let i = 0; i < users.length; i++) await login(i, i < 8 ? owners : old);
+      const [row] = await postgres.ask("SELECT count(*) FROM users WHERE pass LIKE '$argon2id$%'");
+      return Number(row?.count) === users.length;
+    };
+    for (let tries = 0; tries < 100 && !(await isMigrated()); tries++) await sleep(50);
+    t.equal(await isMigrated(), true);
+    const perUser = await postgres.ask<{ id: string; list: string[] }>(
+      'SELECT id::text, array_agg(left(pass, 4) ORDER BY nr) AS list FROM changes GROUP BY id',
+    );
+    for (const { id, list } of perUser) {
+      const text = list.join(' ');
+      if (Number(id) > 8) t.equal(text, '$arg', 'exactly one write');
+      else t.match(text, /^(\$arg )?\$2b\$ \$arg$/, 'at most one before the owner, one after');
+    }
+    t.equal(perUser.length, users.length);
+    for (let i = 0; i < users.length; i++) {
+      t.equal(await login(i, i < 8 ? owners : old), 'ok');
+      if (i < 8) t.equal(await login(i, old), 'denied', 'the old password never comes back');
+    }
+    const [row] = await postgres.ask('SELECT min(visits) FROM users');
+    t.equal(Number(row?.min), users.length, "and the owner's other columns are its own");
+  });
+
+  t.test('who is there may change the password, who is new registers', async (t) => {
+    const [ada] = await addUsers(['ada'], bcrypt(old));
+    const { u, name } = ada ?? { u: '', name: '' };
+    t.match(await decided(node, '/login', { u, name, password: old }), { outcome: 'ok', gen: 1 });
+    const wish = { u, current_password: old, new_password: 'å new påssword' };
+    t.match(await decided(node, '/password', wish), { outcome: 'ok', gen: 2 });
+    t.match(await decided(node, '/password', wish), { outcome: 'ok', gen: 3 }, 'a repeat too');
+    t.match(await decided(node, '/login', { u, name, password: old }), { outcome: 'denied' });
+    const password = 'å new påssword';
+    t.match(await decided(node, '/login', { u, name, password }), { outcome: 'ok', gen: 3 });
+    // Over the bytes as sent, as the owner's own program would.
+    const sent = password.normalize('NFD');
+    t.match(await decided(node, '/login', { u, name, password: sent }), { outcome: 'denied' });
+
+    await postgres.ask("UPDATE users SET state = 'locked' WHERE login = 'ada'");
+    t.match(await decided(node, '/login', { u, name, password }), { outcome: 'denied' });
+    const [bo, wants] = [newId(), { user_id: 'u_1', scopes: 'account', password }];
+    const made = await decided(node, '/register', { ...wants, u: bo, name: 'bo' });
+    t.match(made, { outcome: 'ok', user_id: /^\d+$/ });
+    t.match(await decided(node, '/login', { u: bo, name: 'bo', password }), { outcome: 'ok' });
+    t.match(await decided(node, '/register', { ...wants, u, name }), { outcome: 'exists' });
+
+    await postgres.ask("DELETE FROM users WHERE login = 'bo'");
+    t.match(await decided(node, '/login', { u: bo, name: 'bo', password }), { outcome: 'denied' });
+    await addUsers(['bo'], bcrypt(old));
+    const other = await decided(node, '/login', { u: bo, name: 'bo', password: old });
+    t.match(other, { outcome: 'ok', gen: 2 }, 'another row of the name is another account');
+  });
+
+  t.test('a row without a password is nobody, and its owner may be given one', async (t) => {
+    await postgres.ask("INSERT INTO users (login) VALUES ('dee')");
+    const dee = { u: newId(), name: 'dee' };
+    t.match(await decided(node, '/login', { ...dee, password: '!' }), { outcome: 'denied' });
+    const wish = { attemptId: newId(), u: dee.u, gen: 1, password: owners };
+    const proof = resetProof(node.config.nodeSecrets[0] ?? '', wish);
+    const body = { u: dee.u, new_password: owners, gen: '1', proof };
+    t.match(await decided(node, '/reset', body, wish.attemptId), { outcome: 'ok', gen: 2 });
+    t.match(await decided(node, '/login', { ...dee, password: owners }), { outcome: 'ok', gen: 2 });
+  });
+
+  t.test('hashes that do not say what they are need a declared format', async (t) => {
+    const md5 = createHash('md5').update(old).digest('hex');
+    const [cy] = await addUsers(['cy'], md5);
+    const login = { ...cy, password: old };
+    const read = async () => {
+      const [row] = await postgres.ask("SELECT pass FROM users WHERE login = 'cy'");
+      return row?.pass ?? '';
+    };
+    t.match(await decided(node, '/login', { ...login, password: md5 }), { outcome: 'denied' });
+    t.equal(await read(), md5);
+    for (let tries = 0; tries < 100 && (await read()) === md5; tries++) {
+      t.match(await decided(node, '/login', login), { outcome: 'ok', gen: 1 });
+      await sleep(50);
+    }
+    t.match(await read(), /^\$argon2id\$/);
+    t.match(await decided(node, '/login', login), { outcome: 'ok', gen: 1 });
+  });
+});
+
+t.test('a table of ours', { skip: noPostgres }, async (t) => {
+  const { redis, postgres } = await openServers();
+  const credentials = { url: postgres.url, connections: 3, table: undefined };
+  const given = { redisUrl: redis.url, credentials };
+  const [a, b] = [
+    await startNode(t, { ...given, nodeId: 'a' }),
+    await startNode(t, { ...given, nodeId: 'b' }),
+  ];
+  const addUser = async () => {
+    const u = newId();
+    const user = { u, name: u, user_id: `x-${u}`, hash: bcrypt(old), scopes: '' };
+    t.match(await decided(a, '/credentials', user), { outcome: 'ok', gen: 1 });
+    return u;
+  };
+  const versionOf = async (u: string) => {
+    const text = 'SELECT version::text, hash, attempt FROM floodgate.credentials WHERE u = $1';
+    const [row] = await postgres.ask(text, [u]);
+    return row;
+  };
+
+  t.test('100 logins of one user over two nodes: all right, one write', async (t) => {
+    const u = await addUser();
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, i) => decided(i % 2 ? a : b, '/login', { u, password: old })),
+    );
+    t.same(new Set(answers.map(({ outcome }) => outcome)), new Set(['ok']));
+    for (let tries = 0; tries < 100 && (await versionOf(u))?.version === '1'; tries++) {
+      await decided(a, '/login', { u, password: old });
+      await sleep(50);
+    }
+    t.match(await versionOf(u), { version: '2', hash: /^\$argon2id\$/ });
+    t.match(await decided(b, '/login', { u, password: old }), { outcome: 'ok', gen: 1 });
+  });
+
+  t.test('a changed password wins against every migration', async (t) => {
+    const change = async (ms: number) => {
+      const u = await addUser();
+      const wish = { u, current_password: old, new_password: owners };
+      const [, changed] = await Promise.all([
+        decided(a, '/login', { u, password: old }),
+        sleep(ms).then(() => decided(b, '/password', wish)),
+      ]);
+      t.match(changed, { outcome: 'ok', gen: 2 });
+      t.match(await decided(a, '/login', { u, password: old }), { outcome: 'denied' });
+      t.match(await decided(b, '/login', { u, password: owners }), { outcome: 'ok', gen: 2 });
+    };
+    for (let i = 0; i < 20; i += 4) await Promise.all([0, 1, 2, 4].map((ms) => change(ms * i)));
+  });
+
+  t.test('a registration, and its repeat', async (t) => {
+    const [u, attempt] = [newId(), newId()];
+    const wish = { u, name: 'ada', password: owners, user_id: `u_${u}`, scopes: 'account' };
+    t.match(await decided(a, '/register', wish, attempt), { outcome: 'ok', gen: 1 });
+    t.match(await decided(b, '/register', wish, attempt), { outcome: 'ok', gen: 1 });
+    t.match(await decided(b, '/register', wish), { outcome: 'exists' });
+    t.match(await decided(a, '/login', { u, password: owners }), { outcome: 'ok', gen: 1 });
+  });
+
+  t.test('a lost database is a 503, and the node comes back with it', async (t) => {
+    const u = await addUser();
+    await postgres.stop('SIGKILL');
+    let answer = await a.post('/login', { u, password: old });
+    for (let tries = 0; tries < 100 && answer.body.error === 'overloaded'; tries++)
+      answer = await a.post('/login', { u, password: old });
+    t.match(answer, { status: 503, body: { error: 'store_unavailable' } });
+    await postgres.start();
+    t.match(await decided(a, '/login', { u, password: old }), { outcome: 'ok' });
+  });
+});
