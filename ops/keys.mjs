@@ -38,15 +38,21 @@ const show = (ring, asJson) => {
   return rows.map((cells) => line(cells).trimEnd()).join('\n');
 };
 
-/** @param {Env} env @returns {Promise<Ring>} */
-const readKeys = (env) => callAdmin(env, 'GET', '/keys');
+/** @param {Env} env @param {'GET' | 'POST'} method @param {string} path @param {object} [wish] @returns {Promise<Ring>} */
+const call = async (env, method, path, wish) => {
+  const { keys, macs } = await callAdmin(env, method, path, wish);
+  return { keys, macs };
+};
+
+/** @param {Env} env */
+const readKeys = (env) => call(env, 'GET', '/keys');
 
 /** @param {Env} env @param {string | undefined} kid */
 const revoke = async (env, kid) => {
   const { keys } = await readKeys(env);
   if (!keys.some((key) => key.kid === kid))
     throw new Refusal('Revoke which key? `floodgate keys list` shows their ids.');
-  return callAdmin(env, 'POST', '/keys/rotate', { revoke: kid });
+  return call(env, 'POST', '/keys/rotate', { revoke: kid });
 };
 
 /** @type {ReadonlyMap<string | undefined, object>} */
@@ -66,5 +72,5 @@ export const runKeys = async (args, env) => {
   const wish = wishes.get(option);
   if (verb !== 'rotate' || wish === undefined || kid !== undefined)
     throw new Refusal(`Usage: ${usage}`);
-  return show(await callAdmin(env, 'POST', '/keys/rotate', wish), asJson);
+  return show(await call(env, 'POST', '/keys/rotate', wish), asJson);
 };
