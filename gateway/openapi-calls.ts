@@ -82,7 +82,7 @@ export const calls: Readonly<Record<string, Call>> = {
     summary: 'Registers an account, where registration is open.',
     body: { username: text, password: text },
     ok: { 201: { text: 'The account.', schema: object({ user_id: text, username: text }) } },
-    errors: [...passwordErrors, 'account_exists', 'registration_closed'],
+    errors: [...passwordErrors, 'account_exists', 'store_refused', 'registration_closed'],
   },
   'POST /v1/login': {
     summary: 'Signs in: tokens, or a session cookie when `cookie` is true.',

@@ -13,6 +13,7 @@ import { Refusal } from './refusal.mjs';
 import { runExport } from './users/export.mjs';
 import { runImport } from './users/import.mjs';
 import { mappings, parseMap } from './users/mappings.mjs';
+import { patiently } from './users/patiently.mjs';
 import { openSource, readHeader } from './users/source.mjs';
 import { stateFile } from './users/state.mjs';
 
@@ -71,6 +72,9 @@ const options = /** @type {const} */ ({
 
 /** A batch may wait for several nodes. */
 const batchMs = 40_000;
+/** How long all of them may be away in the middle of a file, and while somebody sits and waits. */
+const filePatienceMs = 60_000;
+const patienceMs = 5000;
 
 /** @param {string[]} args */
 const parse = (args) => {
@@ -162,7 +166,7 @@ const importFile = async (env, path, values) => {
       ...{ path, source, rule, statePath, resultsPath: values.results },
       reading: { name, columns, set, header: source.header },
       keys: readKeys(source.header.keys, env),
-      call: createAdminCall(env, batchMs),
+      call: patiently(createAdminCall(env, batchMs), filePatienceMs),
     },
     { isCommit: commit, isResume: resume, digest },
   );
@@ -231,9 +235,10 @@ export const runUsers = async (args, env) => {
   const [command = '', ...rest] = positionals;
   if (values.help) return usersHelp;
   if (command === 'import' && rest.length === 1) return importAny(env, rest[0] ?? '', values);
-  const call = createAdminCall(env, batchMs);
+  const admin = createAdminCall(env, batchMs);
   if (command === 'export' && rest.length < 2)
-    return runExport(call, rest[0] ?? '-', values['with-hashes']);
+    return runExport(patiently(admin, filePatienceMs), rest[0] ?? '-', values['with-hashes']);
+  const call = patiently(admin, patienceMs);
   const run = Object.hasOwn(single, command) ? single[command] : undefined;
   const expected = (command === 'scopes' ? 1 : 0) + (values.login === undefined ? 1 : 0);
   if (run === undefined || rest.length !== expected) throw new Refusal(usersHelp);

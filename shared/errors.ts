@@ -56,6 +56,7 @@ export const errors = {
   overloaded: { status: 503, text: 'All password nodes are busy. Try again.', retryAfterMs: 1000 },
   no_node: { status: 503, text: 'No password node is available. Try again.', retryAfterMs: 1000 },
   key_missing: { status: 503, text: 'The answer is not known right now.', retryAfterMs: 1000 },
+  library_missing: { status: 503, text: 'The answer is not known right now.', retryAfterMs: 1000 },
   bad_node_answer: { status: 503, text: 'A password node failed. Try again.', retryAfterMs: 1000 },
   store_unavailable: {
     status: 503,

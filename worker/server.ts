@@ -152,10 +152,11 @@ type Parts = Awaited<ReturnType<typeof createPasswords>> & {
 
 /** This node's part in wrapping what nobody logs in with. */
 const openCampaigns = (log: Log, parts: Parts) => {
-  const { policy, meters } = parts;
+  const { policy, meters, heartbeat } = parts;
+  const isOff = heartbeat.isDraining;
   const wrapRecord = createWrapRecord({ ...parts, target: policy.target, log });
   const spare = createSpare(parts);
-  return createCampaigns({ ...parts, spare, wrapRecord, count: meters.campaigned, log });
+  return createCampaigns({ ...parts, spare, wrapRecord, count: meters.campaigned, isOff, log });
 };
 
 /** `more`: what is special about the server of one endpoint. */

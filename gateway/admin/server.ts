@@ -85,7 +85,7 @@ export const startAdmin = async ({
       ...createKeyRoutes({ desk: createKeyDesk({ keys, publish, keepMs }) }),
       ...createUserRoutes({ redis, nodes, accounts, defaultScopes }),
       createImportRoute({ batch, defaultScopes }),
-      ...createExportRoutes({ errand, accounts }),
+      ...createExportRoutes({ errand, accounts, redis }),
       ...createAccountRoutes({ redis, userSessions, resets, errand, setPassword }),
     ],
     log,

@@ -20,6 +20,8 @@ import { type Defaults, type ReadRow, readImportRow } from './row.js';
 
 export type BatchAsk = Omit<BatchHead, 'probe'> & {
   defaults: Defaults;
+  /** Are the ids of all lines wanted? */
+  ids: boolean;
   /** Of the one user whose password is known; checked where it is in this batch. */
   probe?: { id?: string; login?: string; password: string };
 };
@@ -33,9 +35,12 @@ export type BatchAnswer = {
   ok: number;
   /** Of the lines with something to say, in order. */
   results: LineResult[];
-  /** Ids of all lines, '' where there is none. */
+  /** Ids of all lines, '' where there is none; nothing when they are not wanted. */
   ids: string[];
-  /** Eight bytes per line that tell accounts apart, and eight for ids; base64. Zero where there is none. */
+  /**
+   * Of a dry run: eight bytes per line that tell accounts apart, and eight for ids; base64. Zero where
+   * there is none.
+   */
   prints: string;
   probe?: 'right' | 'wrong';
 };
@@ -109,14 +114,15 @@ export const createBatch = ({
     return fresh;
   };
 
-  const isProbe = (each: Good, probe: NonNullable<BatchAsk['probe']>): boolean =>
-    probe.id !== undefined
-      ? each.id === probe.id
-      : probe.login !== undefined && each.login === probe.login.toLowerCase();
+  /** Where it is in this batch; -1: it is not. */
+  const findProbe = (reads: readonly Good[], { id, login }: NonNullable<BatchAsk['probe']>) => {
+    const u = login === undefined ? undefined : accounts(login).u;
+    return reads.findIndex((each) => (u === undefined ? each.id === id : each.row.u === u));
+  };
 
   const askNode = async (reads: readonly Good[], ask: BatchAsk): Promise<BatchResult> => {
-    const { defaults: _, probe, ...head } = ask;
-    const at = probe === undefined ? -1 : reads.findIndex((each) => isProbe(each, probe));
+    const { defaults: _, ids: __, probe, ...head } = ask;
+    const at = probe === undefined ? -1 : findProbe(reads, probe);
     const full: BatchHead =
       probe === undefined || at === -1
         ? head
@@ -139,8 +145,8 @@ export const createBatch = ({
     return {
       ok: reads.filter((each) => !hasFailed(each)).length,
       results: reads.flatMap(resultOf),
-      ids: reads.map(({ id, row, found }) => found?.id ?? id ?? row?.user_id ?? ''),
-      prints: printsOf(reads),
+      ids: ask.ids ? reads.map(({ id, row, found }) => found?.id ?? id ?? row?.user_id ?? '') : [],
+      prints: ask.write ? '' : printsOf(reads),
       ...(answer.probe === undefined ? {} : { probe: answer.probe }),
     };
   };

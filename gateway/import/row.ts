@@ -20,6 +20,7 @@ export type ReadRow = {
   problems: Problem[];
   row?: BatchRow;
 };
+type Content = Omit<BatchRow, 'attempt' | 'user_id'>;
 
 const known = new Set([
   ...['id', 'login', 'hash', 'format', 'alg', 'order', 'template', 'encoding', 'salt', 'params'],
@@ -30,7 +31,11 @@ const maxHash = 4096;
 const idForm = /^[A-Za-z0-9._:@|-]{1,128}$/;
 const scopesForm = /^(?:[!#-[\]-~]+(?: [!#-[\]-~]+)*)?$/;
 const wordForm = /^[A-Za-z0-9+>_{}().:-]{1,128}$/;
-const words = ['format', 'alg', 'order', 'template', 'encoding', 'key'] as const;
+const words = ['alg', 'order', 'template', 'encoding', 'key'] as const;
+const isWord = (text: string) => wordForm.test(text);
+const isScopes = (text: string) => text.length <= 1024 && scopesForm.test(text);
+const isStatus = (text: string) => text === 'active' || text === 'disabled';
+const isNorm = (text: string) => text === 'raw' || text === 'nfc';
 
 const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -84,9 +89,19 @@ const readOption = (name: string, value: unknown, problems: Problem[]): string =
   return bytes ?? '';
 };
 
-const readOptions = (fields: Fields, problems: Problem[]): Record<string, string> => {
-  const options: Record<string, string> = {};
+const noOptions: Record<string, string> = {};
+
+const readOptions = (
+  fields: Fields,
+  encoding: string | undefined,
+  problems: Problem[],
+): Record<string, string> => {
   const { params, salt } = fields;
+  const said = words.filter((name) => fields[name] !== undefined);
+  // Most hashes say everything themselves.
+  if (encoding === undefined && params === undefined && salt === undefined && said.length === 0)
+    return noOptions;
+  const options: Record<string, string> = {};
   if (params !== undefined && !isObject(params)) problems.push(problem('E_FIELD_TYPE', 'params'));
   for (const [name, value] of Object.entries(isObject(params) ? params : {}))
     options[name] = readOption(name, value, problems);
@@ -94,12 +109,12 @@ const readOptions = (fields: Fields, problems: Problem[]): Record<string, string
     options.salt = readOption('salt', salt, problems);
     options['salt-encoding'] = 'base64';
   }
-  for (const name of words) {
+  for (const name of said) {
     const value = fields[name];
-    if (name === 'format' || value === undefined) continue;
     if (typeof value === 'string' && wordForm.test(value)) options[name] = value;
     else problems.push(problem('E_FIELD_TYPE', name));
   }
+  if (encoding !== undefined) options.encoding = encoding;
   return options;
 };
 
@@ -136,47 +151,69 @@ const readLogin = (fields: Fields, accounts: Accounts, problems: Problem[]) => {
 };
 
 /** The same content is the same attempt, whichever file or run it comes from. */
-const attemptOf = (content: object): string =>
-  digest('sha256', `floodgate import v1\n${JSON.stringify(content)}`, 'base64url').slice(0, 22);
+const attemptOf = (id: string | undefined, row: Content): string => {
+  const { u, name, format, hash, options, norm, scopes, status } = row;
+  const content = [id ?? '', u, name, format, hash, options, norm, scopes, status];
+  return digest('sha256', `floodgate import v1\n${JSON.stringify(content)}`, 'base64url').slice(
+    0,
+    22,
+  );
+};
 
 /** An id of ours names its account, so it fits no other one. */
 const isFitting = (id: string, u: string): boolean =>
-  !id.startsWith('c_') && (!id.startsWith('u_') || accountIn(id) === u);
+  !id.startsWith('c_') && (!id.startsWith('u_') || u === '' || accountIn(id) === u);
 
-/** Never throws. */
+/** Numbers are taken too: databases count their users. */
+const readId = (fields: Fields, u: string, problems: Problem[]): string | undefined => {
+  const { id } = fields;
+  if (id === undefined) return undefined;
+  const text = Number.isSafeInteger(id) ? String(id) : id;
+  if (typeof text === 'string' && idForm.test(text) && isFitting(text, u)) return text;
+  problems.push(problem('E_FIELD_TYPE', 'id'));
+  return undefined;
+};
+
+/** What the line does not say is as the header has it. The line is changed. */
+const fill = (fields: Fields, defaults: Defaults): Fields => {
+  for (const name in defaults) if (!(name in fields)) fields[name] = defaults[name];
+  return fields;
+};
+
+/** Never throws. A file has millions of lines: nothing is copied here that need not be. */
 export const readImportRow = (text: string, defaults: Defaults, accounts: Accounts): ReadRow => {
   const parsed = parseLine(text);
   if (parsed === undefined) return { problems: [problem('E_JSON')] };
   const problems: Problem[] = [];
-  const fields: Fields = { ...defaults, ...parsed };
+  const fields = fill(parsed, defaults);
   for (const name in fields)
     if (!known.has(name)) problems.push(problem('E_FIELD_TYPE', name.slice(0, 64)));
   const account = readLogin(fields, accounts, problems);
-  const given = typeof fields.id === 'number' ? { ...fields, id: String(fields.id) } : fields;
-  const u = account?.u ?? '';
-  const isId = (id: string) => idForm.test(id) && (account === undefined || isFitting(id, u));
-  const id = readText(given, 'id', isId, problems);
-  const isScopes = (scopes: string) => scopes.length <= 1024 && scopesForm.test(scopes);
-  const isStatus = (status: string) => status === 'active' || status === 'disabled';
+  const id = readId(fields, account?.u ?? '', problems);
   const scopes = readText(fields, 'scopes', isScopes, problems) ?? '';
   const status = readText(fields, 'status', isStatus, problems);
-  const norm = readText(fields, 'norm', (form) => form === 'raw' || form === 'nfc', problems);
-  const format = readText(fields, 'format', (word) => wordForm.test(word), problems) ?? '';
+  const norm = readText(fields, 'norm', isNorm, problems);
+  const format = readText(fields, 'format', isWord, problems) ?? '';
   const { hash, encoding } = readHashField(fields.hash, problems);
-  const tagged = encoding === undefined ? {} : { encoding };
-  const options = { ...readOptions(fields, problems), ...tagged };
-  const shown = {
-    ...(id === undefined ? {} : { id }),
-    ...(account === undefined ? {} : { login: account.name }),
-    problems,
-  };
-  if (problems.length > 0 || account === undefined) return shown;
-  const content: Omit<BatchRow, 'attempt' | 'user_id'> = {
-    ...{ u, name: account.name, format, hash, options, scopes },
+  const options = readOptions(fields, encoding, problems);
+  const read: ReadRow = { problems };
+  if (id !== undefined) read.id = id;
+  if (account !== undefined) read.login = account.name;
+  if (problems.length > 0 || account === undefined) return read;
+  const row: BatchRow = {
+    u: account.u,
+    name: account.name,
+    user_id: id ?? '',
+    attempt: '',
+    format,
+    hash,
+    options,
     norm: norm === 'nfc' ? 'nfc' : 'raw',
+    scopes,
     status: status === 'disabled' ? 'disabled' : 'active',
   };
-  const attempt = attemptOf([id ?? '', content]);
-  const row = { ...content, attempt, user_id: id ?? `u_${u}${attempt.slice(0, 10)}` };
-  return { ...shown, row };
+  row.attempt = attemptOf(id, row);
+  if (id === undefined) row.user_id = `u_${row.u}${row.attempt.slice(0, 10)}`;
+  read.row = row;
+  return read;
 };

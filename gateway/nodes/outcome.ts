@@ -37,6 +37,7 @@ export const rows = {
   unexpected: { retry: 'never', learned: 'neutral' },
   rejected: { retry: 'never', learned: 'neutral' },
   key_missing: { retry: 'free', learned: 'neutral' },
+  library_missing: { retry: 'free', learned: 'neutral' },
   store_lost: { retry: 'write', learned: 'neutral' },
   aborted: { retry: 'never', learned: 'neutral' },
 } as const satisfies Record<
@@ -75,6 +76,9 @@ const known: Record<string, (body: Body) => Failure | undefined> = {
   // Another node may have it already. The caller learns no more than that nothing is known.
   '503 key_missing': () =>
     fail('key_missing', new AppError('temporarily_unavailable', { detail: 'a password key' })),
+  '503 library_missing': () =>
+    fail('library_missing', new AppError('temporarily_unavailable', { detail: 'a library' })),
+  '409 store_refused': () => fail('rejected', new AppError('store_refused')),
   '400 bad_request': (body) => fail('rejected', readReason(body)),
   '401 not_authenticated': () => ({
     ...fail('stale_boot', new AppError('no_node', { detail: 'it does not know us' })),

@@ -70,7 +70,10 @@ const repeatOf = (
 });
 
 /** @param {Import} options */
-const headOf = ({ source, rule, keys }) => ({ rule, keys, defaults: source.header.defaults });
+const headOf = ({ source, rule, keys, resultsPath }) => ({
+  ...{ rule, keys, defaults: source.header.defaults },
+  ids: resultsPath !== undefined,
+});
 
 /** @param {Import} options @param {string} what @param {(meter: { bytes: number }) => AsyncIterable<Item[]>} pages */
 const measured = ({ path }, what, pages) => {

@@ -1,12 +1,9 @@
 /**
  * One pass over a file of users: rows go to the admin port in batches, a few at a time, and the answers
  * are taken in the order of the file. So what is known to be done is always a beginning of the file, and
- * the window of batches is all that is held in memory. A batch that fails for want of a node or the
- * store is sent again: whatever it wrote finds itself.
+ * the window of batches is all that is held in memory. A batch may be sent again by `call`: whatever it
+ * wrote finds itself.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { AdminError } from '../admin-call.mjs';
-
 /**
  * @typedef {import('./source.mjs').Item} Item
  * @typedef {Record<string, any>} Result
@@ -16,7 +13,6 @@ import { AdminError } from '../admin-call.mjs';
 const batchRows = 500;
 const batchChars = 1024 * 1024;
 const window = 4;
-const patienceMs = 60_000;
 
 /** What this side finds out by itself. @type {Record<string, string>} */
 export const messages = {
@@ -36,10 +32,6 @@ const ownResult = ({ line, code = '', field }) => ({
   message: messages[code] ?? '',
 });
 
-/** Worth another try: nobody answered, or not now. @param {unknown} error */
-const isPassing = (error) =>
-  error instanceof AdminError && (error.status === 0 || error.status >= 502);
-
 /**
  * @param {import('../admin-call.mjs').AdminCall} call
  * @param {object} head
@@ -52,17 +44,9 @@ const send = async (call, head, items) => {
   if (sent.length === 0) return { items, results: own, prints: Buffer.alloc(0), sent, ids: [] };
   const lines = sent.map(({ line, text }) => `${line} ${text}`);
   const body = `${JSON.stringify(head)}\n${lines.join('\n')}`;
-  const endAt = performance.now() + patienceMs;
-  for (let pauseMs = 100; ; pauseMs = Math.min(2 * pauseMs, 5000)) {
-    try {
-      const { results, prints, ids, probe } = await call('POST', '/users/import', body);
-      const all = own.length === 0 ? results : [...own, ...results].sort((a, b) => a.line - b.line);
-      return { items, results: all, prints: Buffer.from(prints, 'base64'), sent, ids, probe };
-    } catch (error) {
-      if (!isPassing(error) || performance.now() > endAt) throw error;
-      await sleep(pauseMs);
-    }
-  }
+  const { results, prints, ids, probe } = await call('POST', '/users/import', body);
+  const all = own.length === 0 ? results : [...own, ...results].sort((a, b) => a.line - b.line);
+  return { items, results: all, prints: Buffer.from(prints, 'base64'), sent, ids, probe };
 };
 
 /** Pages as batches. @param {AsyncIterable<Item[]>} pages */

@@ -49,12 +49,16 @@ export const createCampaigns = (options: {
   wrapRecord: WrapRecord;
   count: (outcome: Outcome) => void;
   log: Logs;
+  /** A node that is being drained takes no part. */
+  isOff?: () => boolean;
   /** Records of one step: read in one go, so they must not hold the node up. */
   stepSize?: number;
 }) => {
   const { desk, credentials, keys, spare, wrapRecord, count, log, stepSize = 100 } = options;
+  const { isOff = () => false } = options;
   const stopping = new AbortController();
   const isStopping = () => stopping.signal.aborted;
+  const isOut = () => isStopping() || isOff();
 
   const pause = (ms: number): Promise<void> =>
     sleep(ms, undefined, { signal: stopping.signal, ref: false }).catch(() => {});
@@ -69,13 +73,13 @@ export const createCampaigns = (options: {
     }
   };
 
-  /** Until the page is done, somebody else's, paused, or this node stops. Rejects with what failed. */
+  /** Until the page is done, somebody else's, paused, or this node takes no part. Rejects with what failed. */
   const workPage = async (page: Page): Promise<void> => {
     const tally = createTally(page.rows);
     const waiting = [...page.rows];
     let isGivenUp = false;
     let isUnsure = false;
-    const isOver = () => isStopping() || isGivenUp;
+    const isOver = () => isOut() || isGivenUp;
     const giveUp = (error: unknown) => {
       isGivenUp = true;
       if (!(error instanceof Over)) throw error;
@@ -110,7 +114,7 @@ export const createCampaigns = (options: {
   };
 
   const walkOn = async (walk: Walk): Promise<void> => {
-    await spare.room(isStopping);
+    await spare.room(isOut);
     const { cursor, rows } = await credentials.scan(walk.cursor, stepSize);
     const page = await desk.advance(walk, cursor, takeCensus(rows, walk.campaign));
     if (page !== undefined) await workPage(page);
@@ -128,7 +132,7 @@ export const createCampaigns = (options: {
 
   const step = async (): Promise<number> => {
     try {
-      return await work(await desk.take(keys.ids()));
+      return isOut() ? pausesMs.idle : await work(await desk.take(keys.ids()));
     } catch (err) {
       if (err instanceof Over) return 0;
       if (codeOf(err) === 'key_missing') return pausesMs.key;

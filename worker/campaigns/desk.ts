@@ -57,15 +57,17 @@ const pairsOf = (value: unknown): [string, string][] => {
 const argsOf = (counts: Counts): string[] =>
   Object.entries(counts).flatMap(([name, n]) => (n === 0 ? [] : [name, String(n)]));
 
-/** One line for each: our own rows only, and no field has a line end or a tab in it. */
 const writeRows = (rows: readonly Row[]): string =>
-  rows.map(({ u, name, format }) => `${u}\t${format}\t${name}`).join('\n');
+  rows.length === 0 ? '' : JSON.stringify(rows.map(({ u, name, format }) => [u, name, format]));
 
-const readRows = (text: string): Row[] =>
-  text.split('\n').map((line) => {
-    const [u = '', format = '', name = ''] = line.split('\t');
+const readRows = (text: string): Row[] => {
+  const rows: unknown = JSON.parse(text);
+  if (!Array.isArray(rows)) throw unexpected();
+  return rows.map((row) => {
+    const [u = '', name = '', format = ''] = textsOf(row);
     return { u, name, format };
   });
+};
 
 export const createDesk = (options: {
   redis: RedisClient;

@@ -4,7 +4,7 @@
  * a job, in proportion to the time from wanting a slot to the end of the job. So the share shrinks by
  * itself while the node is busy: what is left for the campaign is a share of what is left.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleepFor } from 'node:timers/promises';
 import { codeOf } from '../../shared/errors.js';
 import type { Admission } from '../passwords/admission.js';
 import type { RunSpare } from './wrap-record.js';
@@ -27,8 +27,9 @@ export class Over extends Error {
 export const createSpare = (options: {
   admission: Pick<Admission, 'enter' | 'leave' | 'run' | 'load'>;
   now?: () => number;
+  sleep?: (ms: number) => Promise<unknown>;
 }) => {
-  const { admission } = options;
+  const { admission, sleep = (ms: number) => sleepFor(ms) } = options;
   const now = options.now ?? performance.now.bind(performance);
 
   const hasRoom = (): boolean => {

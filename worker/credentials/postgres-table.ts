@@ -93,7 +93,7 @@ export const createTableCredentials = (parts: {
     const value = newHash === seen.hash ? text : newHash;
     const { count } = await postgres.write(
       `UPDATE ${table} SET ${hash} = $3${version ? `, ${version} = ${version} + 1` : ''}
-      WHERE ${id} = $1 AND ${hash}::text = $2${version ? ` AND ${version}::text = $4` : ''}`,
+      WHERE ${id} = $1 AND coalesce(${hash}::text, '') = $2${version ? ` AND ${version}::text = $4` : ''}`,
       [seen.userId, text, value, ...(version ? [seen.version] : [])],
     );
     return count === 1;
@@ -189,9 +189,10 @@ export const createTableCredentials = (parts: {
 
     scan: async (cursor, limit) => {
       const [, after] = rowKey.exec(cursor) ?? [];
+      // Not by the text that is selected under the same name: 10 comes after 9.
       const { rows } = await postgres.bulk(
         `SELECT ${columns} FROM ${table} ${after === undefined ? '' : `WHERE ${id} > $2 `}
-        ORDER BY ${id} LIMIT $1::int`,
+        ORDER BY ${table}.${id} LIMIT $1::int`,
         [String(limit), ...(after === undefined ? [] : [after])],
       );
       const found = rows.map((row) => ({

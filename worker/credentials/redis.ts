@@ -95,12 +95,13 @@ redis.call('HSET', KEYS[1], 'scopes', ARGV[1])
 return 1`,
 };
 
-/** Ends the account and everything issued for it. KEYS user, cred. Returns 1, or 0 without a record. */
+/** Ends the account and everything issued for it. KEYS user, cred. Returns 1, or 0 when that was done. */
 const removeScript = {
   name: 'fgRemoveCredential',
   keys: 2,
   lua: `
-if redis.call('DEL', KEYS[2]) == 0 then return 0 end
+local status = redis.call('HGET', KEYS[1], 'status')
+if redis.call('DEL', KEYS[2]) == 0 and (not status or status == 'deleted') then return 0 end
 redis.call('HINCRBY', KEYS[1], 'gen', 1)
 redis.call('HSET', KEYS[1], 'status', 'deleted')
 redis.call('HDEL', KEYS[1], 'critical')

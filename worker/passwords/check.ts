@@ -3,6 +3,7 @@
  * record that cannot be used get a decoy with the current parameters, a disabled account its own
  * hash, and only at the end is it asked whether there was anything to match.
  */
+import { AppError } from '../../shared/errors.js';
 import type { Credential } from '../credentials/credentials.js';
 import type { Admission, Ticket } from './admission.js';
 import type { StoredHash } from './formats/format.js';
@@ -28,7 +29,7 @@ export const createCheck = (options: {
   const decoy = readHash(options.decoy);
   if (!isUsable(decoy)) throw new Error('the decoy is not a usable hash');
 
-  /** Throws AppError overloaded or key_missing, with nothing started. */
+  /** Throws AppError overloaded, key_missing or library_missing, with nothing started. */
   return async (
     ticket: Ticket,
     credential: Credential | undefined,
@@ -38,6 +39,8 @@ export const createCheck = (options: {
     // An account without a password is no fault.
     if (credential !== undefined && !isUsable(hash) && hash !== 'hash_unusable')
       log.error({ user_id: credential.userId, problem: hash }, 'a stored hash cannot be used');
+    // Another node may have the library.
+    if (hash === 'hash_unsupported') throw new AppError('library_missing', { detail: hash });
     const usable = isUsable(hash) ? hash : undefined;
     const text = credential?.norm === 'raw' ? password : toOpaque(password);
     const { cost, keyIds, verify } = usable ?? decoy;

@@ -18,6 +18,7 @@ import { toOpaque } from '../passwords/policy.js';
 
 const maxBytes = 8 * 1024 * 1024;
 const probeMs = 5000;
+const lookRows = 50;
 
 type Fields = Record<string, unknown>;
 type Item = ReadRowHash & { row: BatchRow };
@@ -107,17 +108,23 @@ export const createBatchRoute = (parts: {
     }
   };
 
-  /** Whether rows would be written; by one look each, because nothing is. */
-  const look = async (items: readonly Item[], rule: BatchHead['rule']): Promise<Created[]> =>
-    Promise.all(
-      items.map(async ({ row }): Promise<Created> => {
-        const found = await credentials.find(row.u, row.name);
-        const isSame = found === undefined || found.attempt === row.attempt;
-        // Whether an import wrote the hash that is there is for the write to say.
-        if (!isSame && rule === 'insert') return { outcome: 'exists' };
-        return { outcome: 'ok', userId: found?.userId ?? row.user_id, scopes: '', gen: 0 };
-      }),
-    );
+  const lookAt = async ({ row }: Item, rule: BatchHead['rule']): Promise<Created> => {
+    const found = await credentials.find(row.u, row.name);
+    const isSame = found === undefined || found.attempt === row.attempt;
+    // Whether an import wrote the hash that is there is for the write to say.
+    if (!isSame && rule === 'insert') return { outcome: 'exists' };
+    return { outcome: 'ok', userId: found?.userId ?? row.user_id, scopes: '', gen: 0 };
+  };
+
+  /** Whether rows would be written. A few at a time: all at once would keep logins from the store. */
+  const look = async (items: readonly Item[], rule: BatchHead['rule']): Promise<Created[]> => {
+    const created: Created[] = [];
+    for (let at = 0; at < items.length; at += lookRows) {
+      const some = items.slice(at, at + lookRows);
+      created.push(...(await Promise.all(some.map((item) => lookAt(item, rule)))));
+    }
+    return created;
+  };
 
   const write = (items: readonly Item[], rule: BatchHead['rule']): Promise<Created[]> =>
     credentials.createMany(

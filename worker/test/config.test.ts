@@ -194,3 +194,15 @@ t.test('and so does its memory limit', async (t) => {
   const v1 = { 'memory/memory.limit_in_bytes': '104857600\n' };
   t.equal(memoryBytes(makeRoot(t, v1)), 104_857_600);
 });
+
+t.test('the key ring is a secret, and the pepper one of its keys', async (t) => {
+  const key = Buffer.alloc(16, 7).toString('base64');
+  const ring = { PASSWORD_KEYS: `p1:${key},fb:AA==` };
+  const config = loadConfig({ ...given, ...ring, PASSWORD_PEPPER: 'p1' }, 1);
+  t.same(Object.keys(config.passwordKeys), ['p1', 'fb']);
+  t.equal(config.passwordPepper, 'p1');
+  t.notMatch(JSON.stringify(maskConfig(config)), key);
+  t.match(problemsOf({ PASSWORD_KEYS: 'p1' }), /PASSWORD_KEYS: an id is/);
+  for (const pepper of ['p2', 'fb', 'toString'])
+    t.match(problemsOf({ ...ring, PASSWORD_PEPPER: pepper }), /PASSWORD_PEPPER must be/, pepper);
+});

@@ -104,6 +104,22 @@ t.test('PostgreSQL', { skip: noPostgres }, async (t) => {
     testStore(t, { credentials, redis, isForeign: true });
   });
 
+  t.test('a scan of a table with numbers as ids goes by the numbers', async (t) => {
+    await postgres.ask('CREATE TABLE app.many (id serial PRIMARY KEY, login text, pass text)');
+    await postgres.ask(
+      "INSERT INTO app.many (login, pass) SELECT 'm' || i, 'x' FROM generate_series(1, 250) i",
+    );
+    const credentials = await open({ ...given, table: { ...table, table: 'app.many' } });
+    const seen = new Set<string>();
+    let cursor = '';
+    do {
+      const page = await credentials.scan(cursor, 100);
+      cursor = page.cursor;
+      for (const { u } of page.rows) seen.add(u);
+    } while (cursor !== '');
+    t.equal(seen.size, 250);
+  });
+
   t.test('a table that does not fit is a refusal to start that says why', async (t) => {
     await postgres.ask('CREATE TABLE app.short (id int, login text, pass varchar(60))');
     await postgres.ask('CREATE ROLE reader LOGIN');

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import argon2 from '@node-rs/argon2';
+import bcrypt from '@node-rs/bcrypt';
 import t from 'tap';
 import { createLog } from '../../shared/log.js';
 import { connectRedis } from '../../shared/redis.js';
@@ -72,13 +74,13 @@ const createSetup = (given: { lock?: Lock; slots?: number; store?: Credentials }
     count: (outcome) => void outcomes.push(outcome),
     log,
   });
-  const schedule = (u: string, seen: Credential) => {
+  const schedule = (u: string, seen: Credential, typed = password) => {
     const hash = readHash(seen.hash);
     if (!isUsable(hash)) throw new Error('the hash is not usable');
-    migrate.schedule(u, seen, hash, password);
+    migrate.schedule(u, seen, hash, typed);
   };
-  const run = async (u: string, seen: Credential) => {
-    schedule(u, seen);
+  const run = async (u: string, seen: Credential, typed?: string) => {
+    schedule(u, seen, typed);
     await migrate.idle();
     return outcomes.at(-1);
   };
@@ -123,6 +125,16 @@ t.test('a single login in the only slot puts it off', async (t) => {
   t.equal(await run(u, seen), 'skipped_room');
   admission.leave(ticket);
   t.equal(await run(u, seen), 'migrated');
+});
+
+t.test('what bcrypt never checked counts from the migration on', async (t) => {
+  const typed = `${'x'.repeat(72)}, and what comes after`;
+  const { u, seen } = await importUser(bcrypt.hashSync(typed, { cost: 4 }));
+  t.equal(bcrypt.compareSync('x'.repeat(72), seen.hash), true, 'bcrypt ends after 72 bytes');
+  t.equal(await createSetup().run(u, seen, typed), 'migrated');
+  const hash = (await credentials.find(u))?.hash ?? '';
+  t.equal(argon2.verifySync(hash, typed), true);
+  t.equal(argon2.verifySync(hash, 'x'.repeat(72)), false);
 });
 
 t.test('an expired lock writes nothing', async (t) => {

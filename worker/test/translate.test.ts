@@ -22,7 +22,8 @@ t.test(
     t.equal(translate(bcrypt), bcrypt);
     t.match(translate(md5), /^\$x-digest\$/);
     t.ok(isUsable(readHash(translate(md5))));
-    for (const text of ['', '!', 'abc', `${md5}0`]) t.equal(translate(text), text);
+    t.equal(translate(''), '!');
+    for (const text of ['!', 'abc', `${md5}0`]) t.equal(translate(text), text);
     t.equal(createTranslate(undefined)(md5), md5);
   },
 );

@@ -45,8 +45,14 @@ export const createAccountRoutes = ({
   errand: Errand;
   setPassword: SetPassword;
 }): Route[] => {
-  /** Throws not_found also for the id of an account that has been made anew under the same name. */
-  const find = async (path: string): Promise<Account & { action: string }> => {
+  /**
+   * Throws not_found also for the id of an account that has been made anew under the same name, and of
+   * one that is deleted.
+   */
+  const find = async (
+    path: string,
+    { orDeleted = false } = {},
+  ): Promise<Account & { action: string }> => {
     const asked = readPath(path);
     if (asked === undefined) throw new AppError('not_found');
     const { userId, action } = asked;
@@ -55,6 +61,7 @@ export const createAccountRoutes = ({
     const fields = ['gen', 'status', 'user_id', 'critical'];
     const [gen, status, id, critical] = await storeCall(redis.hmget(`user:{${u}}`, ...fields));
     if (gen == null || (id != null && id !== userId)) throw new AppError('not_found');
+    if (status === 'deleted' && !orDeleted) throw new AppError('not_found');
     const account = { userId, u, action, gen: Number(gen), critical: critical === '1' };
     return { ...account, status: status ?? '' };
   };
@@ -110,7 +117,7 @@ export const createAccountRoutes = ({
 
   /** The id goes last: until then the same call finds what is left to do. */
   const remove = async (ctx: Ctx) => {
-    const { userId, u, action } = await find(ctx.path);
+    const { userId, u, action } = await find(ctx.path, { orDeleted: true });
     if (action !== '') throw new AppError('not_found');
     ctx.facts = { account: u, user_id: userId, action: 'delete' };
     await userSessions.endAll(u, { status: 'disabled' });

@@ -1,12 +1,15 @@
 /**
  * POST /users/export: a page of all users, hashes only when they are asked for by name; POST
  * /users/find: one user by login. Both answer from the records, so they also know whom nobody has signed
- * in yet. Whoever holds ADMIN_TOKEN may export hashes: it leaves a line in the audit log.
+ * in yet. Who was found can be asked for by id from then on, also one of an operator's own table. Whoever holds ADMIN_TOKEN may export hashes: it leaves a line in the audit log.
  */
 import { AppError } from '../../../shared/errors.js';
 import { readFields, readFlag } from '../../../shared/fields.js';
 import type { Route } from '../../../shared/http.js';
+import type { RedisClient } from '../../../shared/redis.js';
+import { storeCall } from '../../../shared/redis-calls.js';
 import type { Errand } from '../../nodes/errand.js';
+import { accountIn } from '../../user-id.js';
 import type { Accounts } from '../../username.js';
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -35,20 +38,26 @@ const exportPage = (errand: Errand): Route => ({
   },
 });
 
-const findByLogin = (errand: Errand, accounts: Accounts): Route => ({
+const findByLogin = (errand: Errand, accounts: Accounts, redis: RedisClient): Route => ({
   method: 'POST',
   path: '/users/find',
   body: 'json',
   handle: async (_, body) => {
     const { u, name } = accounts(readFields(body, { username: true }).username);
-    return { status: 200, body: show(await errand('/credentials/show', [{ u, name }])) };
+    const found = show(await errand('/credentials/show', [{ u, name }]));
+    const { user_id: id } = found;
+    if (typeof id === 'string' && accountIn(id) === undefined)
+      await storeCall(redis.set(`uid:${id}`, u));
+    return { status: 200, body: found };
   },
 });
 
 export const createExportRoutes = ({
   errand,
   accounts,
+  redis,
 }: {
   errand: Errand;
   accounts: Accounts;
-}): Route[] => [exportPage(errand), findByLogin(errand, accounts)];
+  redis: RedisClient;
+}): Route[] => [exportPage(errand), findByLogin(errand, accounts, redis)];

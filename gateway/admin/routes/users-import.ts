@@ -1,6 +1,6 @@
 /**
  * POST /users/import: a batch of an import file, as `floodgate users import` sends it. The first line is
- * the head, `{write, rule, keys, defaults, probe}`; then the lines of the file, each behind its number.
+ * the head, `{write, rule, keys, defaults, ids, probe}`; then the lines of the file, each behind its number.
  * Without `write` it is read as far as a node would, and nothing is written.
  */
 import { AppError } from '../../../shared/errors.js';
@@ -34,13 +34,27 @@ const readProbe = (value: unknown): BatchAsk['probe'] => {
 };
 
 const readHead = (text: string, defaultScopes: string): BatchAsk => {
-  const { write, rule, keys = {}, defaults = {}, probe: given } = parseLine(text) ?? {};
+  const {
+    write,
+    rule,
+    keys = {},
+    defaults = {},
+    ids = false,
+    probe: given,
+  } = parseLine(text) ?? {};
   if (typeof write !== 'boolean') throw invalid('write');
   if (rule !== 'insert' && rule !== 'replace-imported') throw invalid('rule');
+  if (typeof ids !== 'boolean') throw invalid('ids');
   if (!isTexts(keys)) throw invalid('keys');
   if (!isObject(defaults)) throw invalid('defaults');
   const probe = readProbe(given);
-  const ask: BatchAsk = { write, rule, keys, defaults: { scopes: defaultScopes, ...defaults } };
+  const ask: BatchAsk = {
+    write,
+    rule,
+    keys,
+    ids,
+    defaults: { scopes: defaultScopes, ...defaults },
+  };
   return { ...ask, ...(probe === undefined ? {} : { probe }) };
 };
 

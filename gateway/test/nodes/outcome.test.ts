@@ -75,6 +75,8 @@ t.test('errors of a node are known by status and code', async (t) => {
   t.match(judge(answered(503, { ...refused, wait_ms: 'x' }), expected), { refusedMs: 0 });
   t.equal(codeFor(503, { error: 'overloaded' }), 'broken bad_node_answer', 'perhaps started');
   t.equal(codeFor(503, { error: 'store_unavailable' }), 'store_lost store_unavailable');
+  for (const what of ['key_missing', 'library_missing'])
+    t.equal(codeFor(503, { error: what }), `${what} temporarily_unavailable`);
   t.equal(codeFor(401, { error: 'not_authenticated' }), 'stale_boot no_node');
   t.equal(codeFor(401, { error: 'bad_credentials' }), 'unexpected bad_node_answer');
   t.equal(codeFor(500, { error: 'internal' }), 'broken bad_node_answer');

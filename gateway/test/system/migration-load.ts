@@ -67,15 +67,15 @@ const loginNext = async (client: Client, crowd: Crowd): Promise<Login | undefine
   return { at, user, status, ms };
 };
 
-/** Poisson arrivals at `rate` per second until `isOver`; nobody waits for anybody. */
+/** Poisson arrivals at `rate()` per second until `isOver`; nobody waits for anybody. */
 export const openLoop = async (
-  given: { client: Client; crowd: Crowd; rate: number },
+  given: { client: Client; crowd: Crowd; rate: () => number },
   isOver: () => boolean,
 ): Promise<Login[]> => {
   const logins: Promise<Login | undefined>[] = [];
   let at = performance.now();
   while (!isOver()) {
-    at += (-Math.log(1 - Math.random()) * 1000) / given.rate;
+    at += (-Math.log(1 - Math.random()) * 1000) / given.rate();
     const wait = at - performance.now();
     if (wait > 1) await sleep(wait);
     logins.push(loginNext(given.client, given.crowd));

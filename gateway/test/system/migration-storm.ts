@@ -17,7 +17,8 @@ import {
 import type { Rig } from './migration-rig.js';
 import { judgePasswords, judgeRecords } from './migration-verdict.js';
 
-export type Load = (crowd: Crowd, isOver: () => boolean) => Promise<Login[]>;
+type Ask = () => boolean;
+export type Load = (crowd: Crowd, isOver: Ask, isCalm: Ask) => Promise<Login[]>;
 type Plan = {
   load: Load;
   /** Every so many users one changes the password. */
@@ -47,7 +48,11 @@ export const runStorm = async (t: Test, rig: Rig, plan: Plan) => {
     isCalm = true;
   });
   const faults = startFaults(t, rig.fleet, rig.locks, plan.pauses);
-  const running = plan.load(crowd, () => isOver);
+  const running = plan.load(
+    crowd,
+    () => isOver,
+    () => isCalm,
+  );
   const queue = racers.values();
   const race = async () => {
     for (const user of queue) {

@@ -26,16 +26,25 @@ const rounds = 5;
 const sliceMs = 3000;
 const resumeBoundMs = 5000;
 const toleratedMs = 100;
+/** What one slice of three seconds differs from another at 80 % load. */
+const toleratedPercent = 2;
+/** Who has the lock when the majority goes may still hash and write. */
+const lockedMs = 2500;
 
+/** Of those that were served. */
 const percentile = (logins: readonly Login[], p: number): number => {
-  // Who was not served has waited longer than anybody.
-  const times = logins.map((login) => (isServed(login) ? login.ms : 2500)).sort((a, b) => a - b);
+  const times = logins
+    .filter(isServed)
+    .map(({ ms }) => ms)
+    .sort((a, b) => a - b);
   return times[Math.floor(times.length * p)] ?? 0;
 };
+const percentLost = (logins: readonly Login[]): number =>
+  (100 * logins.filter((login) => !isServed(login)).length) / logins.length;
 const show = (logins: readonly Login[]): string => {
-  const failed = logins.filter((login) => !isServed(login)).length;
   const [p50, p99] = [0.5, 0.99].map((p) => percentile(logins, p).toFixed(0));
-  return `${logins.length} logins, ${failed} not served, p50 ${p50} ms, p99 ${p99} ms`;
+  const lost = percentLost(logins).toFixed(1);
+  return `${logins.length} logins, ${lost} % not served, p50 ${p50} ms, p99 ${p99} ms`;
 };
 
 /** Logins per second of all nodes, with users who are migrated by now. */
@@ -70,7 +79,7 @@ const untilMigration = async (rig: Rig): Promise<number> => {
 const loseMajority = async (rig: Rig, crowd: Crowd, rate: number) => {
   const { client, locks } = rig;
   let isOver = false;
-  const running = openLoop({ client, crowd, rate }, () => isOver);
+  const running = openLoop({ client, crowd, rate: () => rate }, () => isOver);
   const spans: { isHealthy: boolean; from: number; to: number }[] = [];
   const span = async (isHealthy: boolean) => {
     const from = performance.now();
@@ -85,7 +94,7 @@ const loseMajority = async (rig: Rig, crowd: Crowd, rate: number) => {
   for (let i = 0; i < rounds; i++) {
     await span(true);
     signal('SIGSTOP');
-    await sleep(500); // Who has the lock by now may still write.
+    await sleep(lockedMs);
     const before = await migrated(rig);
     await span(false);
     whileLost += (await migrated(rig)) - before;
@@ -118,13 +127,17 @@ t.test(`${users} legacy users`, async (t) => {
     t.comment(`the next migration after ${resumedMs.map((ms) => ms.toFixed(0)).join(', ')} ms`);
     const more = percentile(lost, 0.99) - percentile(healthy, 0.99);
     t.ok(more <= toleratedMs, `logins do not feel it: p99 ${more.toFixed(0)} ms more`);
+    const moreLost = percentLost(lost) - percentLost(healthy);
+    t.ok(moreLost <= toleratedPercent, `${moreLost.toFixed(1)} % more were not served`);
     t.equal(whileLost, 0, 'nobody is migrated without the lock');
     t.ok(Math.max(...resumedMs) <= resumeBoundMs, 'migrations go on within 5 s');
   });
 
   await t.test('everything fails, and it is exactly once', async (t) => {
     const { logins, lockedOut, found, faults, counts } = await runStorm(t, rig, {
-      load: (crowd, isOver) => openLoop({ client, crowd, rate }, isOver),
+      // Half of it in the calm: a machine that is slower than when it was measured has no room.
+      load: (crowd, isOver, isCalm) =>
+        openLoop({ client, crowd, rate: () => (isCalm() ? rate / 2 : rate) }, isOver),
       racersEvery: 20,
       pauses: { nodesMs: 4000, locksMs: 2000, hangMs: 5000 },
       stormMs: 600_000,

@@ -4,8 +4,9 @@
  * with `{ARGON2}`. No `v=` means version 16. `keyid` is the id of a key of the ring, as text of 1 to 8
  * bytes: libraries ignore it and verify without the key. `data` is refused, nobody writes it.
  */
+import { isKeyId } from '../keys.js';
 import type { Format, Parsed } from './format.js';
-import { isKeyId, readBase64, readDecimal } from './strict.js';
+import { readBase64, readDecimal } from './strict.js';
 
 const grammar =
   /^(?:argon2|\{argon2\})?\$argon2(id|i|d)(?:\$v=(16|19))?\$m=(\d+),(?:t=(\d+),p=(\d+)|p=(\d+),t=(\d+))(?:,keyid=([A-Za-z0-9+/]{2,11}))?\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;

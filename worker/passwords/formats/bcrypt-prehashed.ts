@@ -3,9 +3,9 @@
  * hash of the password in hexadecimal and a pepper (Devise) do not show in the string, which looks like
  * any bcrypt, so these must be declared. passlib's and Django's "bcrypt sha256" are not the same.
  */
+import { isKeyId } from '../keys.js';
 import { parseBcrypt } from './bcrypt.js';
 import type { Format } from './format.js';
-import { isKeyId } from './strict.js';
 
 /** Version 1: `$bcrypt-sha256$2a,5$salt$digest`. Version 2: `$bcrypt-sha256$v=2,t=2b,r=5$salt$digest`. */
 const passlibGrammar =

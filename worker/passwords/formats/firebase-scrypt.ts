@@ -3,8 +3,9 @@
  * whole project. Kratos, ZITADEL and GoTrue repeat it in every row: it is handed over as `secret`, for
  * the import to file under a key id. The others leave it to the configuration: option `key` is its id.
  */
+import { isKeyId } from '../keys.js';
 import type { Format, HashProblem, Options, Parsed } from './format.js';
-import { isKeyId, readAnyBase64, readDecimal, readHex, readPaddedBase64 } from './strict.js';
+import { readAnyBase64, readDecimal, readHex, readPaddedBase64 } from './strict.js';
 
 type Bytes = Uint8Array | undefined;
 type Read = (text: string) => Bytes;

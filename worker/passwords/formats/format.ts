@@ -64,6 +64,7 @@ export type StoredHash = {
   cost: Cost;
   /** What `verify` needs of the key ring. */
   keyIds: readonly string[];
+  /** AppError key_missing or library_missing: never a wrong password. */
   verify: (password: string | Uint8Array, keys?: Keys) => Work;
   needsRehash: (target: Target) => boolean;
 };

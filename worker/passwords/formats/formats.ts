@@ -4,6 +4,7 @@
  * `$x-…` (recipes/text.ts), which an import writes for everything else. Nothing is tried: exactly one
  * reader may claim a string, and what nobody claims is `hash_unknown`.
  */
+import { AppError } from '../../../shared/errors.js';
 import type { Keys } from '../recipes/recipe.js';
 import { keyIdsOf, kindOf } from '../recipes/recipes.js';
 import { argon2 } from './argon2.js';
@@ -44,12 +45,16 @@ const noKeys: Keys = {};
 const toStoredHash = (format: string, { recipe, digest }: Parsed): StoredHash | HashProblem => {
   const kind = kindOf(recipe);
   if (!kind.isWithinLimits(recipe.params, digest.length)) return 'hash_limit';
-  if (kind.isHere?.() === false) return 'hash_unsupported';
+  if (kind.lacks?.(recipe.params) !== undefined) return 'hash_unsupported';
   return {
     ...{ format, recipe, digest, keyIds: keyIdsOf(recipe) },
     securityClass: kind.securityClass(recipe.params),
     cost: kind.cost(recipe.params, digest.length),
-    verify: (password, keys = noKeys) => ['verify', recipe, digest, password, keys],
+    verify: (password, keys = noKeys) => {
+      const lack = kind.lacks?.(recipe.params, { password, keys, bytes: digest.length });
+      if (lack !== undefined) throw new AppError(`${lack}_missing`, { detail: recipe.kind });
+      return ['verify', recipe, digest, password, keys];
+    },
     needsRehash: (target: Target) => needsRehash(recipe, digest, target),
   };
 };

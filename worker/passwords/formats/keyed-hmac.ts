@@ -2,9 +2,9 @@
  * HMAC of the password under one key for the whole table. Options: `alg` · `key`, its id in the key
  * ring · `encoding`, hex or base64.
  */
+import { isKeyId } from '../keys.js';
 import { hmacRecipe, joinDigest, readAlg, readEncoded } from './digest-text.js';
 import type { Format } from './format.js';
-import { isKeyId } from './strict.js';
 
 export const keyedHmac: Format = {
   id: 'hmac',

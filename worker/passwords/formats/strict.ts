@@ -81,6 +81,3 @@ export const readCrypt64 = (text: string): Buffer | undefined => {
   });
   return bytes.some(Number.isNaN) ? undefined : Buffer.from(bytes);
 };
-
-/** An id of the key ring. */
-export const isKeyId = (text: string): boolean => /^[a-z0-9][a-z0-9_-]{0,7}$/.test(text);

@@ -3,7 +3,7 @@
  * means one thing everywhere is left as it is, the rest becomes our own spelling for the reader.
  */
 import { writeStored } from '../recipes/text.js';
-import type { Options } from './format.js';
+import { noPassword, type Options } from './format.js';
 import { formats, isUsable, readDeclared, readHash } from './formats.js';
 
 type Declared = { format: string; options: Options };
@@ -23,10 +23,11 @@ export const readDeclaration = (text: string): Declared => {
   return { format, options: Object.fromEntries(options) };
 };
 
-/** What cannot be used stays as it is, and is said to be by whoever reads it next. */
+/** An empty text is no password. What cannot be used stays as it is, and is said to be by whoever reads it next. */
 export const createTranslate =
   (declared: Declared | undefined) =>
   (text: string): string => {
+    if (text === '') return noPassword;
     if (declared === undefined || isUsable(readHash(text))) return text;
     const hash = readDeclared(declared.format, text, declared.options);
     if (!isUsable(hash) || hash.secret !== undefined) return text;

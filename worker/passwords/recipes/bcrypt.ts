@@ -4,6 +4,7 @@
  */
 import { createHash, createHmac } from 'node:crypto';
 import { readBcrypt64, writeBcrypt64 } from '../formats/strict.js';
+import { isLibcryptHere } from '../libcrypt.js';
 import { type Cost, defineKind, type Keys, type Tools } from './recipe.js';
 
 export type Bcrypt = {
@@ -63,12 +64,19 @@ const inputs: Readonly<Record<string, Input>> = {
   },
 };
 
+const isAscii = (password: string | Uint8Array): boolean =>
+  Buffer.from(password)
+    .subarray(0, 72)
+    .every((byte) => byte < 0x80);
+
 /** Equal to `$2b$` for ASCII; otherwise only the system's library has it (no digest is all zeros). */
 const with2x = (password: Uint8Array, { cost, salt }: Bcrypt, tools: Tools): Uint8Array => {
-  const read = password.subarray(0, 72);
-  if (read.every((byte) => byte < 0x80)) return tools.bcrypt(password, cost, salt);
+  if (isAscii(password)) return tools.bcrypt(password, cost, salt);
   const setting = `$2x$${String(cost).padStart(2, '0')}$${writeBcrypt64(salt)}`;
-  return readBcrypt64(tools.crypt(read, setting)?.slice(29) ?? '', 23) ?? new Uint8Array(23);
+  return (
+    readBcrypt64(tools.crypt(password.subarray(0, 72), setting)?.slice(29) ?? '', 23) ??
+    new Uint8Array(23)
+  );
 };
 
 export const bcrypt = defineKind<Bcrypt>({
@@ -81,6 +89,10 @@ export const bcrypt = defineKind<Bcrypt>({
     Object.hasOwn(inputs, pre) &&
     (pre === 'pepper') === (key !== '-') &&
     bytes === 23,
+  lacks: ({ pre }, given) => {
+    const needsLibrary = pre === '2x' && given !== undefined && !isAscii(given.password);
+    return needsLibrary && !isLibcryptHere() ? 'library' : undefined;
+  },
   cost: ({ cost }) => costOf(cost),
   securityClass: ({ cost }) => (cost >= 10 ? 'B' : 'C'),
   derive: (params, password, { keys, tools }) => {

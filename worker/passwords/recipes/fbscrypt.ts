@@ -26,12 +26,14 @@ export const fbscrypt = defineKind<FbScrypt>({
     params.salt.length + params.sep.length <= 64 &&
     bytes >= 16 &&
     bytes <= 64,
+  // A signer key of another length is another project's, or a slip: no password would ever match.
+  lacks: ({ key }, given) =>
+    given !== undefined && given.keys[key]?.length !== given.bytes ? 'key' : undefined,
   cost: (params) => scryptCost(sizeOf(params)),
   securityClass: (params) => scryptClass(sizeOf(params)),
   derive: (params, password, { bytes, keys }) => {
     const signer = keys[params.key];
-    if (signer === undefined) throw new Error('the signer key is not there');
-    if (signer.length !== bytes) throw new Error('the signer key has another length');
+    if (signer?.length !== bytes) throw new Error('the signer key is not there');
     const salt = Buffer.concat([params.salt, params.sep]);
     const key = computeScrypt(password, salt, sizeOf(params), 32);
     return createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(signer);

@@ -45,14 +45,20 @@ export type Argon2Options = {
 /** word: `[a-z0-9-]{1,32}` · key: an id of the key ring, `-` for none. */
 export type FieldType = 'int' | 'word' | 'bytes' | 'key';
 
+/** One verify; `bytes` is the digest's length. */
+export type Attempt = { password: string | Uint8Array; keys: Keys; bytes: number };
+
 type KindOf<P extends Params> = {
   id: string;
   /** In the order in which they are written. */
   fields: Readonly<Record<keyof P & string, FieldType>>;
   /** Checked at import and again before every verify; `bytes` is the digest's length. */
   isWithinLimits: (params: P, bytes: number) => boolean;
-  /** Can it be computed on this machine? Left out: on every one. */
-  isHere?: () => boolean;
+  /**
+   * What is missing here to compute it: a library, or the right key. Asked when a record is read and,
+   * with what is `given`, before a verify: the thread must not be the first to notice.
+   */
+  lacks?: (params: P, given?: Attempt) => 'library' | 'key' | undefined;
   cost: (params: P, bytes: number) => Cost;
   securityClass: (params: P) => SecurityClass;
   /** Ids of keys besides those in the fields: of a recipe inside this one. */
@@ -84,7 +90,7 @@ export const defineKind = <P extends Params>(kind: KindOf<P>): Kind => {
     id: kind.id,
     fields: kind.fields,
     isWithinLimits: (params, bytes) => isOurs(params) && kind.isWithinLimits(params, bytes),
-    ...(kind.isHere ? { isHere: kind.isHere } : {}),
+    lacks: (params, given) => kind.lacks?.(ours(params), given),
     cost: (params, bytes) => kind.cost(ours(params), bytes),
     securityClass: (params) => kind.securityClass(ours(params)),
     innerKeyIds: (params) => kind.innerKeyIds?.(ours(params)) ?? [],

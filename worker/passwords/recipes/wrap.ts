@@ -100,6 +100,10 @@ export const createWrap = (kinds: readonly Kind[]) => {
     fields: { in: 'word', setting: 'bytes', k: 'key', m: 'int', t: 'int', p: 'int', salt: 'bytes' },
     isWithinLimits: (wrap, bytes) =>
       argon2.isWithinLimits(outer(wrap), bytes) && isInnerUsable(wrap),
+    lacks: (wrap, given) => {
+      const { kind: inside, recipe, bytes } = innerOf(wrap);
+      return inside.lacks?.(recipe.params, given && { ...given, bytes });
+    },
     cost: (wrap) => {
       const inside = innerOf(wrap);
       const inner = inside.kind.cost(inside.recipe.params, inside.bytes);

@@ -31,7 +31,7 @@ export const yescrypt = defineKind<Yescrypt>({
     isScryptSize({ ln, r, p: 1 }) &&
     /^[./0-9A-Za-z]{0,64}$/.test(Buffer.from(salt).toString('latin1')) &&
     bytes === 43,
-  isHere: isLibcryptHere,
+  lacks: () => (isLibcryptHere() ? undefined : 'library'),
   cost: ({ f, ln, r }) => ({
     key: `${f}escrypt/${ln}/${r}`,
     relative: (2 ** ln * r * nsPerBlock) / defaultHashNs,
