@@ -75,7 +75,10 @@ export const measureImport = async (options: Options, its = sizes): Promise<Impo
   const rows = options.rows ?? defaultRows;
   const moreRows = Math.max(1, Math.floor(rows / 5));
   options.progress('starting');
-  const fleet = await startFleet({ nodes: its.nodes, threadsPerNode: 1 });
+  const fleet = await startFleet({
+    ...{ nodes: its.nodes, threadsPerNode: 1 },
+    profile: options.profile,
+  });
   try {
     const [first, second] = [join(fleet.dir, 'first.ndjson'), join(fleet.dir, 'second.ndjson')];
     options.progress(`writing a file of ${rows} rows`);
