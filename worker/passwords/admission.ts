@@ -66,6 +66,8 @@ const maxSurprise = 4;
  * the first hash ran), and a node that refuses everything would never learn.
  */
 const maxDoubtMs = 1000;
+/** So long after a refusal nothing is spare. */
+const refusalMemoryMs = 2000;
 /** One step in the queue must not wait behind a hash dearer than this many default ones. */
 const maxRelativeAhead = 4;
 /** Keys come from stored records; the default and the common ones are seen first. */
@@ -129,10 +131,11 @@ export const createAdmission = (options: {
   };
 
   /**
-   * Is there anything to spare for work that nobody waits for? A free thread, and nobody refused of
-   * late: that is the idle time of the threads and no more, so it shrinks to nothing as load grows.
+   * Is there anything to spare for work that nobody waits for? A free thread, and nobody refused for
+   * two seconds: that is the idle time of the threads and no more, so it shrinks to nothing as load
+   * grows, also where a free thread is no free core.
    */
-  const hasRoom = (): boolean => inflight() < slots.length && now() - lastFullAt > burstMemoryMs;
+  const hasRoom = (): boolean => inflight() < slots.length && now() - lastFullAt > refusalMemoryMs;
 
   /** A queue that is short because we refuse is no empty one: a node of few slots would never tell. */
   const noteEmpty = (at: number) => {
