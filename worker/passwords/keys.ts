@@ -83,6 +83,7 @@ export const createKeyRing = (options: {
       for (const [id, bytes] of ring) if (Buffer.compare(bytes, secret) === 0) return id;
       return undefined;
     },
+    has: (id: string): boolean => ring.has(id),
     ids: (): string[] => [...ring.keys()],
     /** Is it here, and may it protect records that we write? */
     isStrong: (id: string): boolean => isStrongKey(ring.get(id)),
