@@ -64,6 +64,8 @@ export const startPostgres = async (t: Test, { standbyOf }: { standbyOf?: string
     child?.kill(signal);
     await gone;
   };
+  // Also when a test gives up without its teardown.
+  process.once('exit', () => child?.kill('SIGQUIT'));
   t.teardown(async () => {
     await stop('SIGQUIT');
     rmSync(dir, { recursive: true, force: true });
