@@ -53,8 +53,8 @@ return redis.call('SISMEMBER', KEYS[3], ARGV[4]) == 1 and { ARGV[4] } or {}`;
 /**
  * Ends everything that was issued so far. What is left of the records goes too, which are no more than
  * one user may have.
- * KEYS: user, index. ARGV: prefix of session keys, gen of the caller or '', status to set or ''.
- * Returns the gen in force, nil for no such account. A caller's gen that has been left behind changes
+ * KEYS: user, index. ARGV: prefix of session keys, gen of the caller or '', status to set or '', id of
+ * the caller's session or '': it must not have ended by itself. Returns the gen in force, nil for no such account. A caller's gen that has been left behind changes
  * nothing: it is a repeat when everything has ended since (`swept` = the gen that this began), else nil.
  */
 const raiseLua = `
@@ -65,6 +65,7 @@ if ARGV[2] ~= '' and ARGV[2] ~= gen then
   if swept > tonumber(ARGV[2]) then return tonumber(gen) end
   return nil
 end
+if ARGV[4] ~= '' and redis.call('EXISTS', ARGV[1] .. ARGV[4]) == 0 then return nil end
 if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'status', ARGV[3]) end
 for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do redis.call('UNLINK', ARGV[1] .. id) end
 redis.call('UNLINK', KEYS[2])
@@ -172,9 +173,10 @@ export const createUserSessions = ({
      */
     endAll: async (
       u: string,
-      { gen, status }: { gen?: number; sid?: string; status?: 'disabled' } = {},
+      { gen, sid, status }: { gen?: number; sid?: string; status?: 'disabled' } = {},
     ): Promise<number | undefined> => {
-      const raised = await raiseScript(userKeys(u), [prefixOf(u), gen ?? '', status ?? '']);
+      const own = sid === undefined ? '' : splitId(sid).id;
+      const raised = await raiseScript(userKeys(u), [prefixOf(u), gen ?? '', status ?? '', own]);
       if (typeof raised !== 'number') return undefined;
       await publishGen(u, raised, status);
       return raised;

@@ -2,7 +2,8 @@
  * `npm test`: everything a change must pass: build, types, style, then all tests. All of them run, so
  * one fault does not hide the next. The last line is `N passed, N failed`, counted in test points; a
  * step that fails beside the tests counts as one failure. Needs no terminal.
- * Arguments are test files; without any, all files `test/**` named `*.test.ts` or `*.test.mjs`.
+ * Arguments are test files; without any, all files `test/**` named `*.test.ts` or `*.test.mjs`, but
+ * those in a folder `tiny`: every bench once, small (`npm run test:bench`).
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -27,7 +28,7 @@ const listTests = () =>
         join(folder, path),
       ),
     )
-    .filter((path) => /\/test\/.*\.test\.(ts|mjs)$/.test(path))
+    .filter((path) => /\/test\/.*\.test\.(ts|mjs)$/.test(path) && !path.includes('/tiny/'))
     .sort();
 
 /** @param {string} label @param {string[]} command */

@@ -1,21 +1,15 @@
 /**
- * The open-loop clients against servers that misbehave on purpose, and each bench that stands on them
- * once, tiny: what it measures must be there, its size means nothing.
+ * The open-loop clients against servers that misbehave on purpose. (The benches that stand on them: tiny/.)
  */
 import { createServer, type RequestListener } from 'node:http';
 import t, { type Test } from 'tap';
-import { ensureBuilt } from '../launch.js';
-import { measureHotKey } from '../open/hotkey-measure.js';
 import { createLoad, type Load } from '../open/load.js';
-import { measureOverload, sizes as overloadSizes } from '../open/overload-measure.js';
 import { countCodes, isServed, series } from '../open/samples.js';
 
 // The machine may be slow.
 t.setTimeout(180_000);
 
 const request = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
-const tiny = { nodes: [2], durationSeconds: 1, pairs: 2, progress: () => {} };
-const few = { users: 60, warmUpMs: 500 };
 
 const openServer = async (t: Test, answer: RequestListener): Promise<Load> => {
   const server = createServer(answer);
@@ -91,25 +85,4 @@ t.test('lost, refused and endless connections are told apart', async (t) => {
   t.teardown(nobody.stop);
   const refused = await nobody.run({ phases: [{ perSecond: 100, durationMs: 100 }] });
   t.equal(countCodes(refused.samples).refused ?? 0, refused.samples.length);
-});
-
-t.test('overload: what is served, what is refused, and where', async (t) => {
-  ensureBuilt();
-  const burst = { base: 0.5, factor: 5, beforeMs: 500, durationMs: 500, afterMs: 500 };
-  const [found] = await measureOverload(tiny, {
-    ...overloadSizes,
-    ...{ ...few, burst, layouts: ['shared'], factors: [10], settleMs: 0, pauseMs: 300 },
-  });
-  const [level] = found?.levels ?? [];
-  t.ok(level && level.ok > 0 && level.refused > 0, JSON.stringify(level?.codes));
-  t.ok(level && level.edgeShare + level.nodeShare > 0 && level.serviceMs > 0);
-  t.ok(found?.burst.samples.some(({ tries }) => tries > 0));
-});
-
-t.test('hotkey: both kinds of slices have others that are served', async (t) => {
-  const slice = { settleMs: 100, windowMs: 600 };
-  const { comparison } = await measureHotKey(tiny, { ...few, slice, capacityMs: 500 });
-  t.ok(comparison.a.some(({ hot }) => hot.length > 0));
-  t.ok(comparison.b.every(({ hot }) => hot.length === 0));
-  t.ok([...comparison.a, ...comparison.b].some(({ others }) => others.some(isServed)));
 });

@@ -22,7 +22,7 @@ const setup = () => {
   const revocations = {
     check: () => 'ok' as const,
     checkButSession: () => 'ok' as const,
-    checkButUser: () => 'ok' as const,
+    checkAlone: () => 'ok' as const,
     onGap: () => {},
   };
   const verifier = createVerify({ keys, issuer, audience, maxLifeSeconds: 900, revocations, now });

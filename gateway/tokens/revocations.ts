@@ -94,7 +94,7 @@ const createState = (now: () => number) => {
         }
     },
     endsButSession,
-    endsButUser: (claims: Checked): boolean => known.session.has(claims.sid) || endsAlone(claims),
+    endsAlone,
     ends: (claims: Checked): boolean => known.session.has(claims.sid) || endsButSession(claims),
     size: () => Object.values(known).reduce((sum, map) => sum + map.size, 0),
   };
@@ -185,9 +185,12 @@ export const createRevocations = ({
       return now() - heardAt <= staleMs ? 'ok' : 'unknown';
     },
 
-    /** The same for the end of all sessions: what ended by the account's generation alone may repeat it. */
-    checkButUser: (claims: Checked): 'ok' | 'ended' | 'unknown' => {
-      if (state.endsButUser(claims)) return 'ended';
+    /**
+     * The same for the end of all sessions, which ends the caller's own, too: only an end of this very
+     * token counts; the store knows whether the session ended otherwise.
+     */
+    checkAlone: (claims: Checked): 'ok' | 'ended' | 'unknown' => {
+      if (state.endsAlone(claims)) return 'ended';
       return now() - heardAt <= staleMs ? 'ok' : 'unknown';
     },
 

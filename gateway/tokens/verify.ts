@@ -53,7 +53,7 @@ export const createVerify = ({
   /** Tokens for others are refused; none given = whoever they are for. */
   audience?: string;
   maxLifeSeconds: number;
-  revocations: Pick<Revocations, 'check' | 'checkButSession' | 'checkButUser' | 'onGap'>;
+  revocations: Pick<Revocations, 'check' | 'checkButSession' | 'checkAlone' | 'onGap'>;
   /** Another authority for some tokens while the log is silent; undefined = none for this one. */
   whenUnknown?: ((claims: Claims) => Promise<Claims> | undefined) | undefined;
   cacheSize?: number;
@@ -169,7 +169,7 @@ export const createVerify = ({
   const refuseRevoked = refuseBy(revocations.check, whenUnknown);
   // An end cannot be told to anybody while the log is silent, and asks nobody else.
   const refuseButSession = refuseBy(revocations.checkButSession);
-  const refuseButUser = refuseBy(revocations.checkButUser);
+  const refuseAlone = refuseBy(revocations.checkAlone);
 
   const verifyBy =
     (refuse: (claims: Claims) => Claims | Promise<Claims>) =>
@@ -197,7 +197,7 @@ export const createVerify = ({
      * The same for the end of all sessions: it has ended the caller's own, and a repeat must get through. The
      * store decides whether a generation that was left behind was left behind by that.
      */
-    verifyToEndAll: verifyBy(refuseButUser),
+    verifyToEndAll: verifyBy(refuseAlone),
 
     /** Cache hits and misses since the start, and its size now. */
     stats: () => ({ ...counts, size: cache.size }),

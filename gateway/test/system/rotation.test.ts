@@ -69,12 +69,9 @@ t.test('rotation under load, again and again: not one failed check', async (t) =
     let token = textOf(sessions[at] as Answer, 'refresh_token');
     for (let n = 0; !isOver; n++) {
       const to = bases[(at + n) % 2] ?? '';
-      const answer = await fleet.call(
-        'POST',
-        '/v1/refresh',
-        { refresh_token: token },
-        undefined,
-        to,
+      // A repeat gives the same successor; a busy machine may need one. A check may not.
+      const answer = await decided(() =>
+        fleet.call('POST', '/v1/refresh', { refresh_token: token }, undefined, to),
       );
       if (!note('refresh', answer)) return;
       token = textOf(answer, 'refresh_token');

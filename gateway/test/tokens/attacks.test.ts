@@ -24,7 +24,7 @@ import {
 
 const fine = () => 'ok' as const;
 const revocations = {
-  ...{ check: fine, checkButSession: fine, checkButUser: fine },
+  ...{ check: fine, checkButSession: fine, checkAlone: fine },
   onGap: () => {},
 };
 

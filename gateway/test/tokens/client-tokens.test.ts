@@ -11,7 +11,7 @@ const now = () => nowMs;
 const revocations = {
   check: () => 'ok' as const,
   checkButSession: () => 'ok' as const,
-  checkButUser: () => 'ok' as const,
+  checkAlone: () => 'ok' as const,
   onGap: () => {},
 };
 const common = { keys, issuer, maxLifeSeconds: 900, revocations, now };

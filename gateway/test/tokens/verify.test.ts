@@ -25,7 +25,7 @@ const setup = (keys: FakeKeys = createFakeKeys(), cacheSize = 100) => {
   const state = {
     check: 'ok' as State,
     butSession: 'ok' as State,
-    butUser: 'ok' as State,
+    alone: 'ok' as State,
     gap: () => {},
     now: nowMs,
   };
@@ -34,7 +34,7 @@ const setup = (keys: FakeKeys = createFakeKeys(), cacheSize = 100) => {
   const revocations = {
     check: () => state.check,
     checkButSession: () => state.butSession,
-    checkButUser: () => state.butUser,
+    checkAlone: () => state.alone,
     onGap: (fn: () => void) => {
       state.gap = fn;
     },
@@ -212,9 +212,9 @@ t.test('the log is asked every time, for new and for known tokens', async (t) =>
     t.equal(await outcomeOf(() => verifyForLogout(token)), 'session_ended', 'a newer generation');
     state.butSession = 'ok';
     t.equal(await outcomeOf(() => verifyToEndAll(token)), 'ok', 'for a second end of all');
-    state.butUser = 'ended';
+    state.alone = 'ended';
     t.equal(await outcomeOf(() => verifyToEndAll(token)), 'session_ended', 'signed out');
-    state.butUser = 'ok';
+    state.alone = 'ok';
     state.check = 'unknown';
     t.equal(await outcomeOf(() => verify(token)), 'store_unavailable', 'unknown is not logged out');
     state.check = 'ok';

@@ -1,10 +1,10 @@
 /** The revocation bench once, tiny: what it measures must be there, its size means nothing. */
 import t from 'tap';
-import { ensureBuilt } from '../launch.js';
-import { measureCut } from '../revocation/cut.js';
-import { kinds } from '../revocation/kinds.js';
-import { edgeCount, measureVisibility, sizes } from '../revocation/measure.js';
-import { judge } from '../revocation/verdict.js';
+import { ensureBuilt } from '../../launch.js';
+import { measureCut } from '../../revocation/cut.js';
+import { kinds } from '../../revocation/kinds.js';
+import { edgeCount, measureVisibility, sizes } from '../../revocation/measure.js';
+import { judge } from '../../revocation/verdict.js';
 
 // The machine may be slow.
 t.setTimeout(180_000);

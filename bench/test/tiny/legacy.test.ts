@@ -1,8 +1,8 @@
 /** Whole runs of the import and campaign benches, tiny: what they count must be right. */
 import t from 'tap';
-import { ensureBuilt } from '../launch.js';
-import { measureCampaign } from '../legacy/campaign-measure.js';
-import { measureImport } from '../legacy/import-measure.js';
+import { ensureBuilt } from '../../launch.js';
+import { measureCampaign } from '../../legacy/campaign-measure.js';
+import { measureImport } from '../../legacy/import-measure.js';
 
 t.setTimeout(600_000);
 

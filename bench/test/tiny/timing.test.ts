@@ -1,8 +1,8 @@
 /** The paired test on differences that are known, and a whole run of the timing bench, tiny. */
 import t from 'tap';
-import { ensureBuilt } from '../launch.js';
-import { testPairs } from '../paired.js';
-import { measureTiming, names, plantedMs } from '../timing-measure.js';
+import { ensureBuilt } from '../../launch.js';
+import { testPairs } from '../../paired.js';
+import { measureTiming, names, plantedMs } from '../../timing-measure.js';
 
 t.setTimeout(300_000);
 

@@ -1,7 +1,7 @@
 /** A whole run of the nodes bench, tiny: what it measures must be there, its size means nothing. */
 import t from 'tap';
-import { ensureBuilt } from '../launch.js';
-import { measureNodes, standIn } from '../nodes-measure.js';
+import { ensureBuilt } from '../../launch.js';
+import { measureNodes, standIn } from '../../nodes-measure.js';
 
 t.test('logins pass the edge to one stand-in node and to two', async (t) => {
   ensureBuilt();

@@ -1,0 +1,33 @@
+/** A soak of some seconds, with every fault once, and how its memory is judged. */
+import t from 'tap';
+import { ensureBuilt } from '../launch.js';
+import { isServed } from '../open/samples.js';
+import { measureSoak } from '../open/soak-measure.js';
+import { trends } from '../open/soak-watch.js';
+
+// The machine may be slow.
+t.setTimeout(180_000);
+
+const tiny = { nodes: [2], durationSeconds: 1, pairs: 2, progress: () => {} };
+const few = { users: 40, warmUpMs: 500 };
+
+t.test('memory is judged of those that lived through', async (t) => {
+  const reading = (at: number, pid: number, rssMiB: number) => ({
+    ...{ at, pid, rssMiB, kind: 'nodes', handles: 20 },
+  });
+  const readings = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((at) => [
+    reading(at, 1, at < 4 ? 100 : 120),
+    ...(at < 6 ? [reading(at, 2, 50)] : []),
+  ]);
+  const [one, ...more] = trends(readings, 0);
+  t.strictSame(one?.rssMiB, { first: 100, last: 120 });
+  t.strictSame(more, []);
+});
+
+t.test('soak: every fault once', async (t) => {
+  ensureBuilt();
+  const { happenings, readings, samples } = await measureSoak({ ...tiny, minutes: 0.2 }, few);
+  t.ok(happenings.length > 2, happenings.map(({ label }) => label).join(', '));
+  t.ok(samples.some(isServed));
+  t.ok(readings.some(({ kind, handles }) => kind === 'edges' && handles > 5));
+});

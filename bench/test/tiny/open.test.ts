@@ -1,0 +1,61 @@
+/**
+ * The open-loop benches, each once and tiny: what they measure must be there, its size means nothing.
+ */
+import t from 'tap';
+import { ensureBuilt } from '../../launch.js';
+import { measureFailover } from '../../open/failover-measure.js';
+import { measureHotKey } from '../../open/hotkey-measure.js';
+import { measureOverload, sizes as overloadSizes } from '../../open/overload-measure.js';
+import { measureReload } from '../../open/reload-measure.js';
+import { isServed, summarise } from '../../open/samples.js';
+
+// The machine may be slow.
+t.setTimeout(180_000);
+
+const tiny = { nodes: [2], durationSeconds: 1, pairs: 2, progress: () => {} };
+const few = { users: 60, warmUpMs: 500 };
+
+ensureBuilt();
+
+t.test('overload: what is served, what is refused, and where', async (t) => {
+  ensureBuilt();
+  const burst = { base: 0.5, factor: 5, beforeMs: 500, durationMs: 500, afterMs: 500 };
+  const [found] = await measureOverload(tiny, {
+    ...overloadSizes,
+    ...{ ...few, burst, layouts: ['shared'], factors: [10], settleMs: 0, pauseMs: 300 },
+  });
+  const [level] = found?.levels ?? [];
+  t.ok(level && level.ok > 0 && level.refused > 0, JSON.stringify(level?.codes));
+  t.ok(level && level.edgeShare + level.nodeShare > 0 && level.serviceMs > 0);
+  t.ok(found?.burst.samples.some(({ tries }) => tries > 0));
+});
+
+t.test('hotkey: both kinds of slices have others that are served', async (t) => {
+  const slice = { settleMs: 100, windowMs: 600 };
+  const { comparison } = await measureHotKey(tiny, { ...few, slice, capacityMs: 500 });
+  t.ok(comparison.a.some(({ hot }) => hot.length > 0));
+  t.ok(comparison.b.every(({ hot }) => hot.length === 0));
+  t.ok([...comparison.a, ...comparison.b].some(({ others }) => others.some(isServed)));
+});
+
+t.test('failover: a stopped node is noticed by the edges', async (t) => {
+  const { scenarios, proof } = await measureFailover(
+    { ...tiny, durationSeconds: 4 },
+    { ...few, faults: ['SIGSTOP'], kills: 0, calmMs: 500 },
+  );
+  const [found] = scenarios;
+  t.ok(found && found.samples.length > 0);
+  t.ok(found?.avoidedMs !== undefined, 'no longer chosen');
+  t.ok(proof.attempts > 0 && proof.audited > 0);
+  t.equal(proof.contradicted, 0);
+  t.strictSame(proof.errors, []);
+});
+
+t.test('reload: an edge reload and the replacement of a node', async (t) => {
+  const { steps, samples } = await measureReload(tiny, { ...few, reloads: 1, replacements: 1 });
+  t.equal(steps.length, 2);
+  for (const found of Object.values(samples)) {
+    const { ok } = summarise(found, { fromMs: 0, toMs: 60_000 });
+    t.ok(ok > 0);
+  }
+});
