@@ -18,7 +18,9 @@ type Logs = { warn(fields: object, text: string): void; error(fields: object, te
 
 const reportMs = 1000;
 /** While there is no campaign, this is all that it costs: one small script a second. */
-const pausesMs = { idle: 1000, wait: 100, failed: 2000, key: 5000 };
+const pausesMs = { idle: 1000, wait: 100, failed: 1000, key: 5000 };
+/** Records of one step: read in one go, so they must not hold the node up */
+const steps = { counting: 250, wrapping: 100 };
 /** Not the record's fault: it stays due. */
 const passing = ['store_unavailable', 'key_missing', 'overloaded'];
 
@@ -51,11 +53,8 @@ export const createCampaigns = (options: {
   log: Logs;
   /** A node that is being drained takes no part. */
   isOff?: () => boolean;
-  /** Records of one step: read in one go, so they must not hold the node up. */
-  stepSize?: number;
 }) => {
-  const { desk, credentials, keys, spare, wrapRecord, count, log, stepSize = 100 } = options;
-  const { isOff = () => false } = options;
+  const { desk, credentials, keys, spare, wrapRecord, count, log, isOff = () => false } = options;
   const stopping = new AbortController();
   const isStopping = () => stopping.signal.aborted;
   const isOut = () => isStopping() || isOff();
@@ -115,6 +114,7 @@ export const createCampaigns = (options: {
 
   const walkOn = async (walk: Walk): Promise<void> => {
     await spare.room(isOut);
+    const stepSize = walk.campaign.isCounting ? steps.counting : steps.wrapping;
     const { cursor, rows } = await credentials.scan(walk.cursor, stepSize);
     const page = await desk.advance(walk, cursor, takeCensus(rows, walk.campaign));
     if (page !== undefined) await workPage(page);

@@ -94,9 +94,10 @@ export const createDesk = (options: {
     (await sendSteer(keys, [verb])) === 1;
 
   const take = async (keyIds: readonly string[]): Promise<Taken> => {
-    const owner = `${nodeId} ${bootId} ${++taken}`;
+    const boot = `${nodeId} ${bootId} `;
+    const owner = `${boot}${++taken}`;
     const [kind, id = '', status, key = '', force, share, ...rest] = textsOf(
-      await sendTake(keys, [owner, leaseMs, ...keyIds]),
+      await sendTake(keys, [owner, leaseMs, boot, ...keyIds]),
     );
     if (kind === 'key') return { kind, key: id };
     if (kind !== 'page' && kind !== 'walk') return { kind: kind === 'wait' ? 'wait' : 'idle' };

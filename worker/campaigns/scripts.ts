@@ -92,7 +92,8 @@ return 1`,
 };
 
 /**
- * Something to do. ARGV owner, lease ms, then the key ids that the node has.
+ * Something to do. ARGV owner, lease ms, what the owners of this boot begin with (it does one thing at a
+ * time, so whoever asks has given up its earlier walk), then the key ids that the node has.
  * Returns {'idle'}, {'key', id} (it lacks the key), {'wait'}, or an assignment:
  * {'page' | 'walk', id, status, key, force, share, then page and rows, or the cursor}.
  */
@@ -103,7 +104,7 @@ export const takeScript = {
 if not isActive() or get('paused') == '1' then return {'idle'} end
 local key = get('key')
 local has = key == '-'
-for i = 3, #ARGV do has = has or ARGV[i] == key end
+for i = 4, #ARGV do has = has or ARGV[i] == key end
 if not has then return {'key', key} end
 local lease = now + tonumber(ARGV[2])
 local late = redis.call('ZRANGEBYSCORE', L, '-inf', now, 'LIMIT', 0, 1)[1]
@@ -113,7 +114,10 @@ if late then
   return {'page', get('id'), get('status'), key, get('force'), get('share'), late,
     redis.call('HGET', P, late)}
 end
-if get('walked') == '1' or tonumber(get('walker_until')) > now then return {'wait'} end
+local isOwn = string.sub(get('walker'), 1, #ARGV[3]) == ARGV[3]
+if get('walked') == '1' or (tonumber(get('walker_until')) > now and not isOwn) then
+  return {'wait'}
+end
 redis.call('HSET', S, 'walker', ARGV[1], 'walker_until', lease)
 return {'walk', get('id'), get('status'), key, get('force'), get('share'), get('cursor')}`,
 };

@@ -1,8 +1,9 @@
 /**
  * Spare capacity of this node: a campaign's hash runs only in a slot that is free at this moment, never
  * while anything waits, and at most a share of the slots' time goes to it. Each of its lanes rests, after
- * a job, in proportion to the time from wanting a slot to the end of the job. So the share shrinks by
- * itself while the node is busy: what is left for the campaign is a share of what is left.
+ * a job, in proportion to the time since its last rest: waiting for a slot, hashing, reading and writing
+ * records. So the share shrinks by itself while the node is busy: what is left for the campaign is a
+ * share of what is left.
  */
 import { setTimeout as sleepFor } from 'node:timers/promises';
 import { codeOf } from '../../shared/errors.js';
@@ -71,14 +72,17 @@ export const createSpare = (options: {
     return Array.from({ length: count }, (): RunSpare => {
       const run = runWhenFree(isOver);
       let owedMs = 0;
+      let workingSince = now();
       return async (work, cost) => {
         if (owedMs >= minRestMs) {
           await sleep(owedMs);
           owedMs = 0;
+          workingSince = now();
         }
-        const wantedAt = now();
         const result = await run(work, cost);
-        owedMs += (now() - wantedAt) * (1 / duty - 1);
+        const at = now();
+        owedMs += (at - workingSince) * (1 / duty - 1);
+        workingSince = at;
         return result;
       };
     });
