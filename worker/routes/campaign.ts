@@ -11,7 +11,7 @@ import type { KeyRing } from '../passwords/keys.js';
 
 const fields = { id: true, key: false, share: false } as const;
 /** Percent of each node's slots. */
-const defaultShare = '50';
+const defaultShare = '25';
 
 const invalid = (field: string) => new AppError('bad_request', { reason: 'field_invalid', field });
 
