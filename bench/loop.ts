@@ -1,7 +1,7 @@
 /**
  * The reference: what the hash threads could do if nothing else had to be done. As many threads as
  * the system has, made by Piscina with the options of worker/passwords/threads.ts, at the same nice
- * value, running the very function of the product's task file from dist; only nobody hands work
+ * value, running the very function of the product's threads from dist; only nobody hands work
  * over: each thread verifies back to back until the slice is over, then sleeps.
  */
 import { Piscina } from 'piscina';
@@ -11,8 +11,8 @@ import { countInside } from './stats.js';
 type Span = { settleMs: number; windowMs: number };
 
 const threadFile = new URL('./loop-thread.mjs', import.meta.url).href;
-const taskFile = new URL('../dist/worker/passwords/task.js', import.meta.url).href;
-const job = { taskFile, hash: '', password: '' };
+const workFile = new URL('../dist/worker/passwords/any-work.js', import.meta.url).href;
+const job = { workFile, hash: '', password: '' };
 let pool: Piscina<typeof job & { forMs: number }, number[]> | undefined;
 let threads = 0;
 

@@ -10,8 +10,8 @@ import { type Measured, recommend, search } from './passwords/calibration.js';
 import type { Target } from './passwords/formats/format.js';
 import { createPolicy } from './passwords/policy.js';
 import { createStopwatch } from './passwords/stopwatch.js';
-import type { Work } from './passwords/task.js';
 import { createThreads, type Threads } from './passwords/threads.js';
+import type { Work } from './passwords/work.js';
 
 type Options = { targetMs: number; threads: number; memoryMiB: number; forMs: number };
 

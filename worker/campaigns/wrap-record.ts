@@ -15,7 +15,7 @@ import { toBase64, writeFields } from '../passwords/recipes/params.js';
 import type { Cost, Recipe } from '../passwords/recipes/recipe.js';
 import { kindOf, readSetting, writeSetting } from '../passwords/recipes/recipes.js';
 import { isWrap, type Wrap } from '../passwords/recipes/wrap.js';
-import type { Work } from '../passwords/task.js';
+import type { Work } from '../passwords/work.js';
 import { isDue } from './census.js';
 import type { Page, Row } from './desk.js';
 

@@ -20,8 +20,8 @@ import { AppError } from '../../shared/errors.js';
 import type { Load, WorkClass } from '../../shared/protocol.js';
 import type { Cost } from './recipes/recipe.js';
 import { createSchedule } from './schedule.js';
-import type { Work } from './task.js';
 import type { Done } from './threads.js';
+import type { Work } from './work.js';
 
 export type Admission = ReturnType<typeof createAdmission>;
 export type AdmissionClass = WorkClass | 'migration' | 'campaign';

@@ -10,7 +10,7 @@ import type { Target } from './formats/format.js';
 import type { Pepper } from './keys.js';
 import { argon2Cost } from './recipes/argon2.js';
 import type { Cost } from './recipes/recipe.js';
-import type { Work } from './task.js';
+import type { Work } from './work.js';
 
 export type Policy = ReturnType<typeof createPolicy>;
 

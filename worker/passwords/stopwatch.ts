@@ -3,8 +3,8 @@
  * handed over ahead, as admission does under load. For `floodgate calibrate`.
  */
 import type { AppError } from '../../shared/errors.js';
-import type { Work } from './task.js';
 import type { Done } from './threads.js';
+import type { Work } from './work.js';
 
 type Span = { forMs: number; fewest: number };
 type Lane = { at: number; tookMs: number[] };

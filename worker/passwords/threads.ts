@@ -10,7 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { AppError } from '../../shared/errors.js';
-import type { Answer, Work } from './task.js';
+import type { Answer } from './task.js';
+import type { Work } from './work.js';
 
 /** Exactly one of the two is given. */
 export type Done = (error: AppError | undefined, result: boolean | string | undefined) => void;

@@ -7,8 +7,8 @@ import {
   type Ticket,
 } from '../passwords/admission.js';
 import type { Cost } from '../passwords/recipes/recipe.js';
-import type { Work } from '../passwords/task.js';
 import type { Done } from '../passwords/threads.js';
+import type { Work } from '../passwords/work.js';
 
 const mib = 1024 * 1024;
 const cheap: Cost = { key: 'default', relative: 1, bytes: 19 * mib };

@@ -7,11 +7,11 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import argon2Package from 'argon2';
 import t from 'tap';
+import { runWork } from '../passwords/any-work.js';
 import { formats, isUsable, readDeclared, readHash } from '../passwords/formats/formats.js';
 import type { Keys, Recipe } from '../passwords/recipes/recipe.js';
 import { kindOf } from '../passwords/recipes/recipes.js';
 import { writeStored } from '../passwords/recipes/text.js';
-import { runWork } from '../passwords/task.js';
 import { createThreads } from '../passwords/threads.js';
 
 type Options = Record<string, string>;

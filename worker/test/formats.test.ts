@@ -1,7 +1,7 @@
 import argon2Package from 'argon2';
 import t from 'tap';
+import { runWork } from '../passwords/any-work.js';
 import { formats, isUsable, readHash } from '../passwords/formats/formats.js';
-import { runWork } from '../passwords/task.js';
 
 const target = { memoryKiB: 19_456, passes: 2, lanes: 1 };
 

@@ -2,8 +2,8 @@ import t from 'tap';
 import { createSpare, Over } from '../campaigns/spare.js';
 import { createAdmission } from '../passwords/admission.js';
 import { argon2Cost } from '../passwords/recipes/argon2.js';
-import type { Work } from '../passwords/task.js';
 import type { Done } from '../passwords/threads.js';
+import type { Work } from '../passwords/work.js';
 
 const cost = argon2Cost(64, 1);
 const ping: Work = ['ping'];

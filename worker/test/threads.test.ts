@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { codeOf } from '../../shared/errors.js';
 import { isUsable, readHash } from '../passwords/formats/formats.js';
-import type { Work } from '../passwords/task.js';
 import { createThreads, type Threads } from '../passwords/threads.js';
+import type { Work } from '../passwords/work.js';
 
 const log = { warn: () => {}, error: () => {} };
 const hash = (password: string): Work => ['hash', password, 64, 1, 1];
@@ -96,3 +96,30 @@ t.test('stopping ends the threads in a moment', async (t) => {
   for (let tries = 0; left() > 0 && tries < 100; tries++) await sleep(20);
   t.equal(left(), 0);
 });
+
+t.test(
+  'other functions are loaded with the first work that needs one, and the order stays',
+  async (t) => {
+    const threads = createThreads({ count: 1, log });
+    t.teardown(threads.stop);
+    await threads.warm(['ping']);
+    const old = readHash('$2b$05$CCCCCCCCCCCCCCCCCCCCC.crbyEJ0XFaJ9sONRyOTHdI7c4ZT.ndu');
+    if (!isUsable(old)) throw new Error('not a usable hash');
+    const order: string[] = [];
+    const put = async (name: string, work: Work) => {
+      const result = await ask(threads, 0, work);
+      order.push(name);
+      return result;
+    };
+    const answers = [
+      put('old', old.verify('a')),
+      put('new', hash('pw')),
+      put('old, wrong', old.verify('b')),
+      put('ping', ['ping']),
+    ];
+    const results = await Promise.all(answers);
+    t.match(results, [true, /^\$argon2id\$/, false, true]);
+    t.same(order, ['old', 'new', 'old, wrong', 'ping']);
+    t.equal(await ask(threads, 0, old.verify('a')), true);
+  },
+);

@@ -5,6 +5,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import t from 'tap';
+import { runWork } from '../passwords/any-work.js';
 import { candidatesOf } from '../passwords/formats/detect.js';
 import type { Options } from '../passwords/formats/format.js';
 import { formats, isUsable, readDeclared, readHash } from '../passwords/formats/formats.js';
@@ -14,7 +15,6 @@ import type { Recipe } from '../passwords/recipes/recipe.js';
 import { kindOf, writeSetting } from '../passwords/recipes/recipes.js';
 import { writeStored } from '../passwords/recipes/text.js';
 import type { Wrap } from '../passwords/recipes/wrap.js';
-import { runWork } from '../passwords/task.js';
 
 type Context = {
   algo?: string;

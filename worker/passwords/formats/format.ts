@@ -5,7 +5,7 @@
  * be within limits, because whoever supplied the string chose them.
  */
 import type { Cost, Keys, Recipe, SecurityClass } from '../recipes/recipe.js';
-import type { Work } from '../task.js';
+import type { Work } from '../work.js';
 
 /** What an account without a password stores: no reader takes it for a hash. */
 export const noPassword = '!';
