@@ -43,12 +43,15 @@ type Program = { name: string; child: ChildProcess; exited: Promise<number | str
 export type Answer = { status: number; body: Record<string, unknown>; headers: Headers };
 export type Fleet = Awaited<ReturnType<typeof startFleet>>;
 
-/** Asks again while a busy machine makes the answer "not now": 503, 504 and 429 decide nothing. */
+/** "Not now", which a busy machine may cause at any time: it decides nothing. */
+export const isUndecided = ({ status }: Answer): boolean => [429, 503, 504].includes(status);
+
+/** Asks again while the answer decides nothing. */
 export const decided = async (ask: () => Promise<Answer>): Promise<Answer> => {
   const end = Date.now() + 20_000;
   for (;;) {
     const answer = await ask();
-    if (![429, 503, 504].includes(answer.status) || Date.now() > end) return answer;
+    if (!isUndecided(answer) || Date.now() > end) return answer;
     await sleep(200);
   }
 };
