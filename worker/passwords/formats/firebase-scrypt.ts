@@ -26,16 +26,25 @@ const join = (
   return { recipe: { kind: 'fbscrypt', params: { ln, r, salt, sep, key } }, digest };
 };
 
+/** Of a row with the signer key, which has no key id yet. */
+export const joinFirebase = (
+  size: readonly [ln: string, r: string],
+  bytes: readonly [salt: Bytes, sep: Bytes, digest: Bytes],
+  { secret }: { secret: Bytes },
+): Parsed | HashProblem => {
+  const parsed = join(size, bytes, '-');
+  if (typeof parsed === 'string') return parsed;
+  if (secret === undefined) return 'hash_malformed';
+  return secret.length === signerBytes ? { ...parsed, secret } : 'hash_length';
+};
+
 /** The groups of `grammar` have the names used here. */
 const withSigner = (grammar: RegExp, read: Read, stored: string): Parsed | HashProblem => {
   const match = grammar.exec(stored);
   if (match === null) return 'hash_malformed';
   const { ln = '', r = '', salt = '', hash = '', sep = '', signer = '' } = match.groups ?? {};
-  const secret = read(signer);
-  const parsed = join([ln, r], [read(salt), read(sep), read(hash)], '-');
-  if (typeof parsed === 'string') return parsed;
-  if (secret === undefined) return 'hash_malformed';
-  return secret.length === signerBytes ? { ...parsed, secret } : 'hash_length';
+  const bytes = [read(salt), read(sep), read(hash)] as const;
+  return joinFirebase([ln, r], bytes, { secret: read(signer) });
 };
 
 const kratosGrammar =
