@@ -1,7 +1,7 @@
 import argon2Package from 'argon2';
 import t from 'tap';
 import { runWork } from '../passwords/any-work.js';
-import { formats, isUsable, readHash } from '../passwords/formats/formats.js';
+import { formats, isUsable, placeOf, readHash } from '../passwords/formats/formats.js';
 
 const target = { memoryKiB: 19_456, passes: 2, lanes: 1 };
 
@@ -71,6 +71,76 @@ t.test('strings that are refused, and why', async (t) => {
     [`$2b$05$${bcryptTail}${'x'.repeat(1024)}`, 'hash_malformed'],
   ];
   for (const [stored, wanted] of cases) t.equal(readHash(stored), wanted, stored.slice(0, 60));
+});
+
+t.test('of what is malformed it is said where, by number or name', async (t) => {
+  const a = (params: string) => `$argon2id$v=19$${params}$${salt}$${tag}`;
+  const hex = 'd41d8cd98f00b204e9800998ecf8427e';
+  const crypt = 'abcdefghijklmnopqrstu';
+  const json = (data: string, secret: string) =>
+    JSON.stringify({ credentialData: data, secretData: secret });
+  const cases: [string, string, string | undefined, Record<string, string>?][] = [
+    ['', `$2b$05$${bcryptTail}x`, '61'],
+    ['', `$2b$03$${bcryptTail}`, '5'],
+    ['', `$2b$05$${bcryptTail.slice(0, -1)}`, '30'],
+    ['', `$2b$05$${bcryptTail.replace('uu8', 'uv8')}`, 'salt'],
+    ['', `bcrypt$$2b$03$${bcryptTail}`, '12'],
+    ['', `$wp$2y$03$${bcryptTail}`, '8'],
+    ['', `$wp$2b$05$${bcryptTail}`, '4'],
+    ['', a('m=99999999999,t=1,p=1'), 'm'],
+    ['', a('m=64,t=01,p=1'), 't'],
+    ['', a('m=64,t=1,p=1,keyid=Zm9'), 'keyid'],
+    ['', a('m=64,t=1,p=1,data=Zm9v'), '28'],
+    ['', a('m=15,t=1,p=2'), 'm'],
+    ['', `$argon2id$v=18$m=64,t=1,p=1$${salt}$${tag}`, '11'],
+    ['', `$argon2id$v=19$m=64,t=1,p=1$${salt}$${tag}=`, '95'],
+    ['', `$argon2id$v=19$m=64,t=1,p=1$${salt}$${tag.slice(0, -1)}5`, 'digest'],
+    ['', `$argon2id$v=19$m=64,t=1,p=1$${salt.slice(0, 13)}B$${tag}`, 'salt'],
+    ['', `$pbkdf2-sha256$1000$aoWHXwyz0im1Hqg93.N.tB$${digest32}`, 'salt'],
+    ['', `$pbkdf2-sha256$01000$aoWHXwyz0im1Hqg93.N.tA$${digest32}`, 'iterations'],
+    ['', '$1$toolongasalt$abc', '12'],
+    ['', `$5$rounds=999$salt$${'.'.repeat(43)}`, 'rounds'],
+    ['', '$P$BIQRaTwm', '5'],
+    ['', `{CRYPT}$1$12345678$${crypt}!`, '20'],
+    ['', '{SHA}2jmj7l5rSw0yVb/vlWAYkK/YBwl=', 'digest'],
+    ['', `$wrap1$in=digest,k=0$AAAA$argon2id$v=19$m=64,t=1,p=1$${salt}$${tag}`, 'setting'],
+    ['', `$x-digest$alg=md5$${salt}`, 'parameters'],
+    ['spring', `{bcrypt}$2a$03$${bcryptTail}`, '13'],
+    ['kratos-crypt', `$md5-crypt$12345678$${crypt}!`, '21'],
+    ['digest', `${hex}\n`, 'digest', { alg: 'md5' }],
+    ['salted-digest', hex, 'salt', { alg: 'md5', order: 'salt+password' }],
+    ['joomla', `${hex.slice(1)}:x`, '1'],
+    ['magento', `${hex}:salt:3`, 'version'],
+    ['magento', `${hex}:salt:0x`, '40'],
+    ['logto-legacy', '["sha256"', 'JSON'],
+    ['logto-legacy', '["sha256",["a"],"00"]', 'arguments'],
+    ['keycloak', json('{}', '{}'), 'salt'],
+    ['keycloak', json('', '{}'), 'credentialData'],
+    ['aspnet-identity', 'AA=', 'base64'],
+    ['aspnet-identity', 'Ag==', 'version'],
+    ['scrypt-kratos', '$scrypt$ln=1000,r=8,p=1$c2FsdA==$aGFzaA==', 'N'],
+    ['', `$2b$05$${bcryptTail}${'x'.repeat(1024)}`, undefined],
+    ['', 'hunter2', undefined],
+    ['no-such-format', hex, undefined],
+  ];
+  for (const [format, text, wanted, options = {}] of cases)
+    t.equal(placeOf(format, text, options), wanted, `${format} ${text.slice(0, 60)}`);
+});
+
+t.test('a place has nothing of the hash in it, whatever was done to that', async (t) => {
+  const whole = [
+    `$argon2id$v=19$m=64,t=1,p=1$${salt}$${tag}`,
+    `$2b$05$${bcryptTail}`,
+    `$pbkdf2-sha256$100000$aoWHXwyz0im1Hqg93.N.tA$${digest32}`,
+    `$1$12345678$abcdefghijklmnopqrstu.`,
+  ];
+  for (const text of whole)
+    for (let at = 4; at < text.length; at++)
+      for (const put of ['', '~', '=', 'A', '0', '$'])
+        t.match(
+          placeOf('', text.slice(0, at) + put + text.slice(at + 1), {}) ?? '',
+          /^(\d{0,3}|m|t|p|salt|digest|iterations)$/,
+        );
 });
 
 t.test('the first 72 bytes decide in bcrypt, and $2y$ is $2b$', async (t) => {

@@ -163,6 +163,7 @@ const showCodes = async (t: Test, { fleet, users, file }: Rig) => {
   t.match(await users('import', path, '--results', results), { code: 2, out: /failed +19/ });
   checkResults('dry run');
   t.match(readObjects(results)[9], { candidates: ['digest', 'nthash', 'django-digest'] });
+  t.match(readObjects(results)[11], { message: /leaves it at character 8\. Its length is 15\./ });
   t.match(await users('import', path, '--commit', '--results', results), {
     code: 2,
     out: /good +4/,

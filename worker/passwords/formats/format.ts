@@ -43,6 +43,9 @@ export type Parsed = {
   secret?: Uint8Array;
 };
 
+/** As a reader says it: of what is malformed also where, by number or name (malformed.ts). */
+export type ParseProblem = HashProblem | `hash_malformed:${string}`;
+
 export type Format = {
   /** The name to declare at an import. */
   id: string;
@@ -52,7 +55,7 @@ export type Format = {
    */
   identify?: (stored: string) => boolean;
   /** The whole string, strictly. */
-  parse: (stored: string, options: Options) => Parsed | HashProblem;
+  parse: (stored: string, options: Options) => Parsed | ParseProblem;
 };
 
 /** A stored hash that may be worked with. */

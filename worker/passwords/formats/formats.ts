@@ -14,7 +14,15 @@ import { bcryptFormats } from './bcrypt-prehashed.js';
 import { candidatesOf } from './detect.js';
 import { fastFormats } from './fast.js';
 import { firebaseFormats } from './firebase-scrypt.js';
-import type { Format, HashProblem, Options, Parsed, StoredHash, Target } from './format.js';
+import type {
+  Format,
+  HashProblem,
+  Options,
+  Parsed,
+  ParseProblem,
+  StoredHash,
+  Target,
+} from './format.js';
 import { keycloak } from './keycloak.js';
 import { needsRehash } from './needs-rehash.js';
 import { own } from './own.js';
@@ -59,13 +67,19 @@ const toStoredHash = (format: string, { recipe, digest }: Parsed): StoredHash | 
   };
 };
 
+const isPlaced = (problem: ParseProblem): problem is `hash_malformed:${string}` =>
+  problem.startsWith('hash_malformed:');
+
+const codeOf = (problem: ParseProblem): HashProblem =>
+  isPlaced(problem) ? 'hash_malformed' : problem;
+
 /** The hash behind a stored string, bounded and ready to verify, or why it cannot be used. */
 export const readHash = (stored: string): StoredHash | HashProblem => {
   if (stored.length > maxLength) return 'hash_malformed';
   for (const format of formats) {
     if (format.identify?.(stored) !== true) continue;
     const parsed = format.parse(stored, {});
-    return typeof parsed === 'string' ? parsed : toStoredHash(format.id, parsed);
+    return typeof parsed === 'string' ? codeOf(parsed) : toStoredHash(format.id, parsed);
   }
   return candidatesOf(stored).length > 0 ? 'hash_ambiguous' : 'hash_unknown';
 };
@@ -83,10 +97,20 @@ export const readDeclared = (
   if (format === undefined) return 'hash_unknown';
   if (text.length > maxDeclaredLength) return 'hash_malformed';
   const parsed = format.parse(text, options);
-  if (typeof parsed === 'string') return parsed;
+  if (typeof parsed === 'string') return codeOf(parsed);
   const hash = toStoredHash(formatId, parsed);
   if (typeof hash === 'string' || parsed.secret === undefined) return hash;
   return { ...hash, secret: parsed.secret };
+};
+
+/** Of what is malformed: the number of the character or the name of the piece, where that is known. */
+export const placeOf = (formatId: string, text: string, options: Options): string | undefined => {
+  const format = formats.find(({ id, identify }) =>
+    formatId === '' ? identify?.(text) === true : id === formatId,
+  );
+  const isShort = text.length <= (formatId === '' ? maxLength : maxDeclaredLength);
+  const parsed = isShort ? format?.parse(text, options) : undefined;
+  return typeof parsed === 'string' && isPlaced(parsed) ? parsed.slice(15) : undefined;
 };
 
 export const isUsable = <T extends StoredHash>(hash: T | HashProblem): hash is T =>

@@ -6,6 +6,7 @@
  */
 import { chainOf } from '../recipes/magento.js';
 import type { Format } from './format.js';
+import { outside } from './malformed.js';
 import { readDecimal, readHex } from './strict.js';
 
 const grammar = /^([0-9a-f]+):([^:\p{Cc}]+):([0-9_:]+)$/u;
@@ -29,12 +30,15 @@ const readStep = (version: string): Step | undefined => {
 export const magento: Format = {
   id: 'magento',
   parse: (text) => {
-    const [, digestText = '', salt = '', versions = ''] = grammar.exec(text) ?? [];
+    const match = grammar.exec(text);
+    if (match === null) return outside(grammar, text);
+    const [, digestText = '', salt = '', versions = ''] = match;
     const steps = versions.split(':').flatMap((version) => readStep(version) ?? []);
     const last = steps.at(-1);
     const digest = readHex(digestText);
-    if (last === undefined || digest === undefined) return 'hash_malformed';
-    if (steps.length !== versions.split(':').length) return 'hash_malformed';
+    if (digest === undefined) return 'hash_malformed:digest';
+    if (last === undefined || steps.length !== versions.split(':').length)
+      return 'hash_malformed:version';
     if (digest.length !== last.bytes) return 'hash_length';
     const params = { chain: chainOf(steps), t: last.t, m: last.m, salt: Buffer.from(salt) };
     return { recipe: { kind: 'magento', params }, digest };
