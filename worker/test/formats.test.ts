@@ -189,6 +189,34 @@ t.test('a rehash is due when the record is weaker, never when it is only differe
   t.ok(isUsable(bcrypt) && bcrypt.needsRehash(target), 'bcrypt always');
 });
 
+t.test('nodes with different settings do not rewrite each other for ever', async (t) => {
+  const memories = [19_456, 20_480, 47_104, 65_536, 262_144];
+  const targets = memories.flatMap((memoryKiB) =>
+    [2, 3, 4, 6, 10].map((passes) => ({ memoryKiB, passes, lanes: 1 })),
+  );
+  const isDue = (written: typeof target, here: typeof target): boolean => {
+    const { memoryKiB, passes } = written;
+    const hash = readHash(`$argon2id$v=19$m=${memoryKiB},t=${passes},p=1$${salt}$${tag}`);
+    // Above the limits of a record there is no such target either.
+    return isUsable(hash) && hash.needsRehash(here);
+  };
+  const isWeaker = (a: typeof target, b: typeof target): boolean =>
+    a.memoryKiB <= b.memoryKiB && a.passes <= b.passes && a !== b;
+  for (const a of targets) {
+    t.notOk(isDue(a, a), 'what was just written');
+    for (const b of targets) {
+      if (isDue(a, b)) t.notOk(isDue(b, a), `${JSON.stringify([a, b])} and back`);
+      if (isWeaker(b, a)) t.notOk(isDue(a, b), 'never to weaker ones');
+      if (isWeaker(a, b) && b.memoryKiB * b.passes <= 2 ** 20)
+        t.ok(isDue(a, b), 'to stronger ones');
+    }
+  }
+  const here = { memoryKiB: 19_456, passes: 6, lanes: 1 };
+  t.notOk(isDue({ memoryKiB: 65_536, passes: 2, lanes: 1 }, here), 'more work in all');
+  t.ok(isDue(here, { memoryKiB: 65_536, passes: 2, lanes: 1 }));
+  t.ok(isDue({ memoryKiB: 9216, passes: 9, lanes: 1 }, { ...here, passes: 2 }), 'below the floor');
+});
+
 t.test('costs order the formats as measured', async (t) => {
   const cost = (stored: string) => {
     const hash = readHash(stored);
