@@ -4,7 +4,7 @@
  * goes along in Kratos's, from where it leaves the row for the key ring.
  */
 
-/** @typedef {import('./mappings.mjs').Fields} Fields */
+/** @typedef {Record<string, any>} Fields */
 
 const digests = ['md4', 'md5', 'sha1', 'sha256', 'sha512'];
 const macs = [...digests, 'sha224', 'sha384'];
