@@ -64,8 +64,9 @@ export const createPolicy = (options: {
   };
 
   /** The work that makes a new hash of this password; such records carry `norm`. */
-  const hashWork = (password: string): Work => {
+  const hashWork = (password: string, salt?: Uint8Array): Work => {
     const text = norm === 'nfc' ? toOpaque(password) : password;
+    if (salt !== undefined) return ['hash', text, memoryKiB, passes, lanes, pepper, salt];
     return pepper === undefined
       ? ['hash', text, memoryKiB, passes, lanes]
       : ['hash', text, memoryKiB, passes, lanes, pepper];

@@ -24,7 +24,8 @@ type Hash = readonly [
   memoryKiB: number,
   passes: number,
   lanes: number,
-  pepper?: Pepper,
+  pepper?: Pepper | undefined,
+  salt?: Uint8Array | undefined,
 ];
 export type Work =
   | Verify
@@ -54,8 +55,8 @@ const tools: Tools = { argon2, bcrypt: notHere, crypt: notHere };
 export const runArgon2 = (work: Work): Result | undefined => {
   switch (work[0]) {
     case 'hash': {
-      const [, password, memoryKiB, passes, lanes, pepper] = work;
-      return hashArgon2id(password, { memoryKiB, passes, lanes, pepper });
+      const [, password, memoryKiB, passes, lanes, pepper, salt] = work;
+      return hashArgon2id(password, { memoryKiB, passes, lanes, pepper, salt });
     }
     case 'verify':
       return work[1].kind === argon2Kind.id ? verifyWith(argon2Kind, work, tools) : undefined;
