@@ -16,7 +16,13 @@ export type Answer = {
   body: Record<string, unknown>;
 };
 export type TestNode = Awaited<ReturnType<typeof startNode>>;
-type Sent = { attempt?: string; class?: string; remainingMs?: number; proof?: string };
+type Sent = {
+  attempt?: string;
+  class?: string;
+  remainingMs?: number;
+  proof?: string;
+  type?: string;
+};
 
 export const cheap = { memoryKiB: 64, passes: 1, lanes: 1 };
 export const newId = (): string => randomBytes(16).toString('base64url');
@@ -94,7 +100,7 @@ export const startNode = async (
         agent,
         headers: {
           host: 'node',
-          'content-type': 'application/json',
+          'content-type': sent.type ?? 'application/json',
           'content-length': Buffer.byteLength(text),
           [headers.caller]: sent.proof ?? callerProof(secret, bootId),
           [headers.attempt]: sent.attempt ?? newId(),

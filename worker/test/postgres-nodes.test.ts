@@ -15,6 +15,7 @@ t.setTimeout(120_000);
 
 const old = 'the old one';
 const owners = "the owner's new one";
+const passwordKeys = { wk1: Buffer.alloc(32, 5) };
 const bcrypt = (password: string) => hashSync(password, { cost: 4, salt: Buffer.alloc(16, 7) });
 
 const mapped: CredentialsSettings['table'] = {
@@ -43,6 +44,37 @@ const decided = async (node: TestNode, path: string, body: object, attempt = new
   throw new Error('never decided');
 };
 
+const md5 = (password: string) => createHash('md5').update(password).digest('hex');
+const legacyRow = (name: string) => ({
+  ...{ u: newId(), name, user_id: `x-${name}`, attempt: newId(), norm: 'raw', scopes: '' },
+  ...{ format: 'digest', hash: md5(old), options: { alg: 'md5' }, status: 'active' },
+});
+
+/** As the admin child sends a batch of an import; the results in order. */
+const importRows = async (node: TestNode, rows: object[], write = true) => {
+  const lines = [{ write, rule: 'insert', keys: {} }, ...rows].map((row) => JSON.stringify(row));
+  for (let tries = 0; tries < 400; tries++) {
+    const type = 'application/x-ndjson';
+    const { status, body } = await node.send('POST', '/credentials/batch', lines.join('\n'), {
+      type,
+    });
+    if (status === 200) return body.results;
+    await sleep(20);
+  }
+  throw new Error('never imported');
+};
+
+/** Until every weak hash is wrapped; what became of them. */
+const campaign = async (node: TestNode) => {
+  await decided(node, '/campaign', { id: newId(), share: '100', key: 'wk1' });
+  for (;;) {
+    const { campaign: view } = (await node.send('GET', '/campaign', '')).body;
+    const status = view instanceof Object ? Reflect.get(view, 'status') : undefined;
+    if (['done', 'refused', 'cancelled'].includes(status)) return view;
+    await sleep(50);
+  }
+};
+
 /** One of each for all tests here. */
 let servers: Promise<{ redis: TestRedis; postgres: TestPostgres }> | undefined;
 const openServers = () => {
@@ -55,7 +87,7 @@ t.test("an operator's table", { skip: noPostgres }, async (t) => {
   const { redis, postgres } = await openServers();
   await postgres.ask(schema);
   const credentials = { url: postgres.url, connections: 2, table: mapped };
-  const given = { redisUrl: redis.url, credentials };
+  const given = { redisUrl: redis.url, credentials, passwordKeys };
   const [node, other] = [
     await startNode(t, { ...given, nodeId: 'a' }),
     await startNode(t, { ...given, nodeId: 'b' }),
@@ -175,28 +207,49 @@ t.test("an operator's table", { skip: noPostgres }, async (t) => {
   });
 
   t.test('hashes that do not say what they are need a declared format', async (t) => {
-    const md5 = createHash('md5').update(old).digest('hex');
-    const [cy] = await addUsers(['cy'], md5);
+    const stored = md5(old);
+    const [cy] = await addUsers(['cy'], stored);
     const login = { ...cy, password: old };
     const read = async () => {
       const [row] = await postgres.ask("SELECT pass FROM users WHERE login = 'cy'");
       return row?.pass ?? '';
     };
-    t.match(await decided(node, '/login', { ...login, password: md5 }), { outcome: 'denied' });
-    t.equal(await read(), md5);
-    for (let tries = 0; tries < 100 && (await read()) === md5; tries++) {
+    t.match(await decided(node, '/login', { ...login, password: stored }), { outcome: 'denied' });
+    t.equal(await read(), stored);
+    for (let tries = 0; tries < 100 && (await read()) === stored; tries++) {
       t.match(await decided(node, '/login', login), { outcome: 'ok', gen: 1 });
       await sleep(50);
     }
     t.match(await read(), /^\$argon2id\$/);
     t.match(await decided(node, '/login', login), { outcome: 'ok', gen: 1 });
   });
+
+  t.test('an import adds rows, a campaign wraps them and those that were there', async (t) => {
+    const rows = Array.from({ length: 20 }, (_, i) => legacyRow(`new-${i}`));
+    await addUsers(['owned'], md5(owners));
+    const all = [...rows, legacyRow('owned')];
+    const ids = rows.map(() => ({ id: /^\d+$/ }));
+    t.match(await importRows(node, all, false), [...rows.map(() => null), { found: ['exists'] }]);
+    t.match(await importRows(node, all), [...ids, { found: ['exists'] }]);
+    t.match(await importRows(other, rows), ids, 'a repeat finds its rows');
+    t.match(await campaign(node), { status: 'done', wrapped: 21, changed: 0, failed: 0 });
+    const [row] = await postgres.ask(
+      "SELECT count(*) FROM users WHERE login ~ '^(new-|owned)' AND pass LIKE '$wrap1$%'",
+    );
+    t.equal(row?.count, '21');
+    for (const { u, name } of all) {
+      const password = name === 'owned' ? owners : old;
+      t.match(await decided(node, '/login', { u, name, password }), { outcome: 'ok', gen: 1 });
+      const inner = { u, name, password: md5(password) };
+      t.match(await decided(other, '/login', inner), { outcome: 'denied' });
+    }
+  });
 });
 
 t.test('a table of ours', { skip: noPostgres }, async (t) => {
   const { redis, postgres } = await openServers();
   const credentials = { url: postgres.url, connections: 3, table: undefined };
-  const given = { redisUrl: redis.url, credentials };
+  const given = { redisUrl: redis.url, credentials, passwordKeys };
   const [a, b] = [
     await startNode(t, { ...given, nodeId: 'a' }),
     await startNode(t, { ...given, nodeId: 'b' }),
@@ -249,6 +302,27 @@ t.test('a table of ours', { skip: noPostgres }, async (t) => {
     t.match(await decided(b, '/register', wish, attempt), { outcome: 'ok', gen: 1 });
     t.match(await decided(b, '/register', wish), { outcome: 'exists' });
     t.match(await decided(a, '/login', { u, password: owners }), { outcome: 'ok', gen: 1 });
+  });
+
+  t.test('an import and a campaign: each record written once by either', async (t) => {
+    const rows = Array.from({ length: 40 }, (_, i) => legacyRow(`old-${i}`));
+    const nothing = rows.map(() => null);
+    t.same(await importRows(a, rows, false), nothing, 'a dry run');
+    t.equal(await versionOf(rows[0]?.u ?? ''), undefined, 'writes nothing');
+    t.same(await importRows(a, rows), nothing);
+    t.same(await importRows(b, rows), nothing, 'a repeat finds itself');
+    const again = rows.map((row) => ({ ...row, attempt: newId() }));
+    t.same(
+      await importRows(b, again),
+      rows.map(() => ({ found: ['exists'] })),
+    );
+    t.match(await campaign(b), { status: 'done', wrapped: 40, changed: 0, failed: 0 });
+    for (const { u, name } of rows) {
+      t.match(await versionOf(u), { version: '2', hash: /^\$wrap1\$in=digest,k=wk1\$/ });
+      const login = { u, name, password: old };
+      t.match(await decided(a, '/login', login), { outcome: 'ok', user_id: `x-${name}`, gen: 1 });
+      t.match(await decided(b, '/login', { ...login, password: md5(old) }), { outcome: 'denied' });
+    }
   });
 
   t.test('a lost database is a 503, and the node comes back with it', async (t) => {
