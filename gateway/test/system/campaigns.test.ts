@@ -1,16 +1,13 @@
 /** `floodgate migrate` on real processes: counted, wrapped, and everybody still signs in. */
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { hashSync } from '@node-rs/argon2';
 import t, { type Test } from 'tap';
 import { type Answer, decided, type Fleet, isUndecided, startFleet } from './fleet.js';
+import { createUsersRig } from './users-rig.js';
 
 t.setTimeout(300_000);
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 const password = 'a password of long ago';
 
 const wrapKey = `wk1:${Buffer.alloc(32, 6).toString('base64')}`;
@@ -77,21 +74,10 @@ const loseKeys = async (t: Test, fleet: Fleet, locked: readonly string[], other:
 t.test('floodgate migrate', async (t) => {
   const env = { PASSWORD_KEYS: allKeys };
   const fleet = await startFleet(t, { nodes: 2, edges: 1, env });
-  const { PATH, ADMIN_TOKEN, DATA_DIR } = fleet.env;
-  const ADMIN_URL = `http://127.0.0.1:${fleet.adminPort}`;
-
-  const migrate = (...args: string[]) => {
-    const command = [join(root, 'ops/floodgate.mjs'), 'migrate', ...args];
-    const child = spawn(process.execPath, command, {
-      env: { PATH, ADMIN_TOKEN, DATA_DIR, ADMIN_URL },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let text = '';
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (data: Buffer) => {
-        text += data;
-      });
-    return new Promise<string>((done) => child.once('close', (code) => done(`${code} ${text}`)));
+  const rig = createUsersRig(fleet);
+  const migrate = async (...args: string[]) => {
+    const { code, out, err } = await rig.migrate(...args);
+    return `${code} ${out}${err}`;
   };
 
   t.match(await migrate('status'), /^0 There has been no campaign/);

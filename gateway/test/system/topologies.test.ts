@@ -1,12 +1,14 @@
 /**
  * The whole of Floodgate on a real Cluster and on a real Sentinel set, as an ACL user: the main job with
- * the scripts flushed between its steps, then the death of a master under load. Afterwards what was
- * acknowledged must be true for a gateway that has nothing in memory.
+ * the scripts flushed between its steps, on the Cluster also an import and a campaign, then the death of
+ * a master under load. Afterwards what was acknowledged must be true for a gateway that has nothing in
+ * memory.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { slotOf } from '../../../shared/redis-slot.js';
 import { type Member, startCluster, startSentinel } from '../../../shared/test/redis-topology.js';
+import { bulkEnv, moveInBulk } from './bulk.js';
 import { type Answer, decided, type Fleet, password, startFleet, textOf, until } from './fleet.js';
 
 t.setTimeout(300_000);
@@ -22,7 +24,10 @@ const next = `${password}-new`;
 
 const open = (t: Test, url: string) =>
   startFleet(t, {
-    env: { REDIS_URL: url, TRUSTED_PROXIES: '127.0.0.1', VERIFY_ON_STORE_LOSS: 'allow:60s' },
+    env: {
+      ...{ REDIS_URL: url, TRUSTED_PROXIES: '127.0.0.1', VERIFY_ON_STORE_LOSS: 'allow:60s' },
+      ...bulkEnv,
+    },
   });
 
 /** Each client has an address of its own, or the limits of one address would decide. */
@@ -160,10 +165,11 @@ const survive = async (t: Test, fleet: Fleet, kill: () => Promise<unknown>) => {
   t.same(await findLost(fleet, told), [], 'nothing acknowledged is lost');
 };
 
-t.test('a Cluster: the main job, and kill -9 of the shard of the revocation log', async (t) => {
+t.test('a Cluster: the main job, users in bulk, and kill -9 of a shard', async (t) => {
   const cluster = await startCluster(t, { args: aclArgs });
   const fleet = await open(t, cluster.urlWith(user));
   await walk(t, fleet, cluster.members);
+  await moveInBulk(t, fleet, (at) => `10.2.0.${at + 1}`);
   await survive(t, fleet, async () => {
     const master = await cluster.masterOf(slotOf('revocations'));
     await master.stop('SIGKILL');

@@ -1,4 +1,4 @@
-/** Runs `floodgate users` against a fleet, as an operator would. */
+/** Runs `floodgate` against a fleet, as an operator would. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -15,11 +15,13 @@ export const createUsersRig = (fleet: Fleet) => {
   const ADMIN_URL = `http://127.0.0.1:${fleet.adminPort}`;
   const env = { PATH, ADMIN_TOKEN, DATA_DIR, ADMIN_URL };
 
-  const start = (args: readonly string[], input = '', more: Record<string, string> = {}) => {
+  const run = (args: readonly string[], input = '', more: Record<string, string> = {}) => {
     const child: ChildProcess = spawn(
       process.execPath,
-      [join(root, 'ops/floodgate.mjs'), 'users', ...args],
-      { env: { ...env, ...more } },
+      [join(root, 'ops/floodgate.mjs'), ...args],
+      {
+        env: { ...env, ...more },
+      },
     );
     let out = '';
     let err = '';
@@ -37,8 +39,12 @@ export const createUsersRig = (fleet: Fleet) => {
     return { child, done };
   };
 
+  const start = (args: readonly string[], input?: string, more?: Record<string, string>) =>
+    run(['users', ...args], input, more);
+
   return {
     start,
+    migrate: (...args: string[]): Promise<Ran> => run(['migrate', ...args]).done,
     users: (...args: string[]): Promise<Ran> => start(args).done,
     usersWith: (input: string, ...args: string[]): Promise<Ran> => start(args, input).done,
   };
