@@ -1,41 +1,28 @@
 /**
- * The table of formats and the one way to read a stored string. Adding a format is a file beside this
- * one and a row here. What is stored is either a spelling that means one thing everywhere, or our own
- * `$x-…` (recipes/text.ts), which an import writes for everything else. Nothing is tried: exactly one
- * reader may claim a string, and what nobody claims is `hash_unknown`.
+ * The one way to read a stored string. What is stored is either a spelling that means one thing
+ * everywhere, or our own `$x-…` (recipes/text.ts), which an import writes for everything else. Nothing
+ * is tried: exactly one reader may claim a string, and what nobody claims is `hash_unknown`.
+ * After a migration nearly every record is argon2: the table of the others is loaded when one is not.
  */
+import { createRequire } from 'node:module';
 import { AppError } from '../../../shared/errors.js';
 import type { Keys } from '../recipes/recipe.js';
 import { keyIdsOf, kindOf } from '../recipes/recipes.js';
 import { argon2 } from './argon2.js';
-import { aspnetIdentity } from './aspnet-identity.js';
-import { bcrypt } from './bcrypt.js';
-import { bcryptFormats } from './bcrypt-prehashed.js';
 import { candidatesOf } from './detect.js';
-import { fastFormats } from './fast.js';
-import { firebaseFormats } from './firebase-scrypt.js';
 import type { Format, HashProblem, Options, Parsed, StoredHash, Target } from './format.js';
-import { keycloak } from './keycloak.js';
 import { needsRehash } from './needs-rehash.js';
-import { own } from './own.js';
-import { pbkdf2Django } from './pbkdf2-django.js';
-import { pbkdf2Formats } from './pbkdf2-others.js';
-import { pbkdf2Passlib } from './pbkdf2-passlib.js';
-import { scryptFormats } from './scrypt.js';
-import { spring } from './spring.js';
-import { wrapped } from './wrapped.js';
-import { yescryptFormats } from './yescrypt.js';
 
-/** argon2 first: after a migration nearly every record is one. */
-export const formats: readonly Format[] = [
-  ...[argon2, own, wrapped],
-  ...[bcrypt, ...bcryptFormats],
-  ...[pbkdf2Passlib, pbkdf2Django, ...pbkdf2Formats, aspnetIdentity],
-  ...[...scryptFormats, ...firebaseFormats],
-  ...[keycloak, spring],
-  ...yescryptFormats,
-  ...fastFormats,
-];
+type Table = typeof import('./table.js');
+
+// `require` loads modules too (Node 20.19 and up), and at once.
+const require = createRequire(import.meta.url);
+let loaded: Table | undefined;
+const loadTable = (): Table => {
+  const table: Table = loaded ?? require('./table.js');
+  loaded = table;
+  return table;
+};
 
 const maxLength = 1024;
 /** Keycloak's records are JSON. */
@@ -59,16 +46,23 @@ const toStoredHash = (format: string, { recipe, digest }: Parsed): StoredHash | 
   };
 };
 
+const findFormat = (stored: string): Format | undefined =>
+  argon2.identify?.(stored)
+    ? argon2
+    : loadTable().formats.find(({ identify }) => identify?.(stored) === true);
+
 /** The hash behind a stored string, bounded and ready to verify, or why it cannot be used. */
 export const readHash = (stored: string): StoredHash | HashProblem => {
   if (stored.length > maxLength) return 'hash_malformed';
-  for (const format of formats) {
-    if (format.identify?.(stored) !== true) continue;
-    const parsed = format.parse(stored, {});
-    return typeof parsed === 'string' ? parsed : toStoredHash(format.id, parsed);
-  }
-  return candidatesOf(stored).length > 0 ? 'hash_ambiguous' : 'hash_unknown';
+  const format = findFormat(stored);
+  if (format === undefined)
+    return candidatesOf(stored).length > 0 ? 'hash_ambiguous' : 'hash_unknown';
+  const parsed = format.parse(stored, {});
+  return typeof parsed === 'string' ? parsed : toStoredHash(format.id, parsed);
 };
+
+/** The ids that can be declared. */
+export const formatIds = (): string[] => loadTable().formats.map(({ id }) => id);
 
 /**
  * What another product wrote, in the format that is declared. Strictly that one: a string that does
@@ -79,7 +73,7 @@ export const readDeclared = (
   text: string,
   options: Options,
 ): (StoredHash & { secret?: Uint8Array }) | HashProblem => {
-  const format = formats.find(({ id }) => id === formatId);
+  const format = loadTable().formats.find(({ id }) => id === formatId);
   if (format === undefined) return 'hash_unknown';
   if (text.length > maxDeclaredLength) return 'hash_malformed';
   const parsed = format.parse(text, options);
