@@ -35,7 +35,9 @@ const makeSecret = (path) => {
 /** @param {string} path */
 const readSecret = (path) => {
   const text = readIfThere(path)?.trim();
-  if (!text) throw new Refusal(`The secret file ${path} is empty. Restore it from a backup.`);
+  if (text === undefined)
+    throw new Refusal(`There is no secret file ${path}. Is this where the data is (DATA_DIR)?`);
+  if (text === '') throw new Refusal(`The secret file ${path} is empty. Restore it from a backup.`);
   return text;
 };
 
