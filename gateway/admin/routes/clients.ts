@@ -108,7 +108,8 @@ export const createClientRoutes = ({
   };
 
   const change = async (ctx: Ctx, body: Body) => {
-    const { id } = readPath(ctx.path);
+    const { id, action } = readPath(ctx.path);
+    if (action !== '') throw new AppError('not_found');
     const changes = readChanges(body);
     ctx.facts = { client_id: id, action: 'change', fields: Object.keys(changes).join(' ') };
     const client = await registry.update(id, (record) => {
@@ -133,11 +134,13 @@ export const createClientRoutes = ({
     const { id, action } = readPath(ctx.path);
     if (action !== '') throw new AppError('not_found');
     ctx.facts = { client_id: id, action: 'remove' };
-    const client = await registry.find(id);
     // First the end of the tokens: should it fail, the client is still there to be removed again.
-    if (client === undefined) throw new AppError('not_found');
-    await registry.update(id, (record) => ({ ...record, status: 'disabled' }));
-    await endTokens(id, client.gen + 1);
+    const { gen } = await registry.update(id, (record) => ({
+      ...record,
+      status: 'disabled',
+      gen: record.gen + 1,
+    }));
+    await endTokens(id, gen);
     await registry.remove(id);
     return { status: 204 };
   };
