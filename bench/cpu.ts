@@ -57,6 +57,13 @@ export const cpuTime = (pid: number): CpuTime => {
   return time;
 };
 
+/** CPU milliseconds of these processes, all together. */
+export const usedMs = (pids: readonly number[]): number =>
+  pids.reduce((sum, pid) => {
+    const { hashMs, otherMs } = cpuTime(pid);
+    return sum + hashMs + otherMs;
+  }, 0);
+
 export const childrenOf = (pid: number): number[] =>
   list(`/proc/${pid}/task`).flatMap((tid) =>
     readText(`/proc/${pid}/task/${tid}/children`).split(' ').filter(Boolean).map(Number),
