@@ -4,7 +4,7 @@
  * nothing gets in that could not be verified within the limits. It is never echoed.
  */
 import { AppError } from '../../shared/errors.js';
-import { readFields } from '../../shared/fields.js';
+import { readFields, readOneOf } from '../../shared/fields.js';
 import type { Route } from '../../shared/http.js';
 import {
   bareVerdict,
@@ -27,12 +27,6 @@ const fields = {
   scopes: true,
   status: false,
 } as const;
-
-const oneOf = <T extends string>(field: string, value: string, values: readonly T[]): T => {
-  const found = values.find((item) => item === value);
-  if (found === undefined) throw new AppError('bad_request', { reason: 'field_invalid', field });
-  return found;
-};
 
 const norms: readonly Norm[] = ['raw', 'nfc'];
 const statuses: readonly Status[] = ['active', 'disabled'];
@@ -63,10 +57,10 @@ export const createImport = (parts: {
         name: checkName(name),
         userId: checkUserId(user_id),
         hash,
-        norm: oneOf('norm', norm, norms),
+        norm: readOneOf('norm', norm, norms),
         scopes: checkScopes(scopes),
         attempt: id,
-        status: oneOf('status', status, statuses),
+        status: readOneOf('status', status, statuses),
       };
       const rows = [{ u: checkAccountKey(u), record }];
       const [created] = await credentials.createMany(rows, 'insert');

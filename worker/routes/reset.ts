@@ -5,7 +5,7 @@
  * account has not changed since; a repeat of the same attempt finds its own write.
  */
 import { AppError } from '../../shared/errors.js';
-import { checkPassword, readFields } from '../../shared/fields.js';
+import { checkPassword, invalidField, readFields } from '../../shared/fields.js';
 import type { Route } from '../../shared/http.js';
 import { isResetProof } from '../../shared/protocol.js';
 import {
@@ -27,8 +27,7 @@ const maxTries = 3;
 type Wish = { u: string; gen: number; password: string };
 
 const readGen = (text: string): number => {
-  if (!/^[1-9]\d{0,14}$/.test(text))
-    throw new AppError('bad_request', { reason: 'field_invalid', field: 'gen' });
+  if (!/^[1-9]\d{0,14}$/.test(text)) throw invalidField('gen');
   return Number(text);
 };
 

@@ -4,12 +4,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import { AppError, codeOf } from '../../../shared/errors.js';
-import { readFields } from '../../../shared/fields.js';
+import { invalidField, isScopes, readFields, readOneOf } from '../../../shared/fields.js';
 import type { Route } from '../../../shared/http.js';
 import type { RedisClient } from '../../../shared/redis.js';
 import { storeCall } from '../../../shared/redis-calls.js';
 import type { Job, Nodes } from '../../nodes/submit.js';
-import { newUserId } from '../../user-id.js';
+import { isForeignId, newUserId } from '../../user-id.js';
 import type { Accounts } from '../../username.js';
 
 const fields = {
@@ -19,11 +19,8 @@ const fields = {
   scopes: false,
   status: false,
 } as const;
-const idForm = /^[A-Za-z0-9._:@-]{1,128}$/;
-const scopesForm = /^[!#-[\]-~]+( [!#-[\]-~]+)*$/;
+const statuses = ['active', 'disabled'] as const;
 const deadlineMs = 2500;
-
-const invalid = (field: string) => new AppError('bad_request', { reason: 'field_invalid', field });
 
 export const createUserRoutes = ({
   redis,
@@ -38,7 +35,7 @@ export const createUserRoutes = ({
 }): Route[] => {
   /** An imported id leads to its account, and to one only. Ids of our own carry their account. */
   const claimId = async (userId: string, u: string) => {
-    if (!idForm.test(userId) || /^[uc]_/.test(userId)) throw invalid('user_id');
+    if (!isForeignId(userId)) throw invalidField('user_id');
     const key = `uid:${userId}`;
     const isNew = (await storeCall(redis.set(key, u, 'NX'))) === 'OK';
     if (!isNew && (await storeCall(redis.get(key))) !== u) throw new AppError('account_exists');
@@ -64,10 +61,10 @@ export const createUserRoutes = ({
       path: '/users',
       body: 'json',
       handle: async (ctx, body) => {
-        const { username, hash, user_id, scopes, status } = readFields(body, fields);
-        if (scopes !== undefined && !scopesForm.test(scopes)) throw invalid('scopes');
-        if (status !== undefined && status !== 'active' && status !== 'disabled')
-          throw invalid('status');
+        const read = readFields(body, fields);
+        const { username, hash, user_id, scopes = defaultScopes, status = 'active' } = read;
+        if (read.scopes === '' || !isScopes(scopes)) throw invalidField('scopes');
+        readOneOf('status', status, statuses);
         const { name, u } = accounts(username);
         ctx.facts = { account: u };
         const claim = user_id === undefined ? undefined : await claimId(user_id, u);
@@ -82,8 +79,8 @@ export const createUserRoutes = ({
             name,
             user_id: userId,
             hash,
-            scopes: scopes ?? defaultScopes,
-            status: status ?? 'active',
+            scopes,
+            status,
           },
           deadlineAt: ctx.arrivedAt + deadlineMs,
           requestId: ctx.requestId,
