@@ -34,14 +34,14 @@ const pauseMs = 600;
 /** How far into its run the node is killed. */
 const killAt = 0.4;
 
-export type Kill = {
+type Kill = {
   sent: number;
   failed: number;
   codes: Record<string, number>;
   p99Ms: number;
   maxMs: number;
 };
-export type Hot = {
+type Hot = {
   baseP99Ms: number;
   othersP99Ms: number;
   othersFailed: number;

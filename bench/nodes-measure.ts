@@ -26,7 +26,7 @@ const settleMs = 500;
 const connectionsPerSlot = 3;
 
 /** What a run takes besides the measuring. */
-export type Pace = {
+type Pace = {
   users: number;
   warmUpMs: number;
   /** Until edges know of a change. */

@@ -150,7 +150,7 @@ const withRig = async (
 };
 
 /** Idle with the floor, the same beside logins, and idle without the floor. */
-export const plansOf = ({ pairs }: Options, its: Sizes): Plan[] => {
+const plansOf = ({ pairs }: Options, its: Sizes): Plan[] => {
   const idle = { load: 0, rounds: pairs * its.rounds };
   const loaded = { load, rounds: pairs * its.loadedRounds };
   return [

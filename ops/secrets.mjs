@@ -20,7 +20,7 @@ const settings = {
   NODE_SECRET: { file: 'node-secret', roles: ['gateway', 'worker'] },
 };
 
-export const redisUsers = /** @type {const} */ (['gateway', 'worker', 'ops']);
+const redisUsers = /** @type {const} */ (['gateway', 'worker', 'ops']);
 
 /**
  * 32 random bytes, base64url, unless the file exists; of two that start together one writes, both

@@ -38,7 +38,7 @@ const startNodes = async (
   return Promise.all(Array.from({ length: count }, (_, at) => start(at)));
 };
 
-export type CampaignSizes = {
+type CampaignSizes = {
   nodes: number;
   rows: number;
   users: number;
