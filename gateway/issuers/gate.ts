@@ -1,5 +1,4 @@
 /** At most so many calls at a time, the others in order of arrival, and not too many of those. */
-
 export const createGate = ({
   max,
   maxWaiting,
