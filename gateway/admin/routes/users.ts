@@ -1,6 +1,7 @@
 /**
  * POST /users: one user with a hash that another system made. The node reads and bounds the hash
- * before it is stored; it is verified and migrated at the user's next login. Insert only.
+ * before it is stored; it is verified and migrated at the user's next login. Insert only. The answer has
+ * the id that the account got: a table of an operator's own may give ids of its own.
  */
 import { randomBytes } from 'node:crypto';
 import { AppError, codeOf } from '../../../shared/errors.js';
@@ -29,7 +30,7 @@ export const createUserRoutes = ({
   defaultScopes,
 }: {
   redis: RedisClient;
-  nodes: Nodes;
+  nodes: Pick<Nodes, 'submit'>;
   accounts: Accounts;
   defaultScopes: string;
 }): Route[] => {
@@ -39,14 +40,15 @@ export const createUserRoutes = ({
     const key = `uid:${userId}`;
     const isNew = (await storeCall(redis.set(key, u, 'NX'))) === 'OK';
     if (!isNew && (await storeCall(redis.get(key))) !== u) throw new AppError('account_exists');
-    return { giveBack: () => (isNew ? storeCall(redis.del(key)) : 0) };
+    return { userId, giveBack: () => (isNew ? storeCall(redis.del(key)) : 0) };
   };
 
-  /** The verdict; an id that was claimed for an import that did not happen is free again. */
+  /** The verdict; an id that was claimed and is not the account's now is free again. */
   const importWith = async (claim: Awaited<ReturnType<typeof claimId>> | undefined, job: Job) => {
     try {
       const verdict = await nodes.submit(job);
-      if (verdict.outcome !== 'ok') await claim?.giveBack();
+      const hasIt = verdict.outcome === 'ok' && verdict.user_id === claim?.userId;
+      if (!hasIt) await claim?.giveBack();
       return verdict;
     } catch (error) {
       // Only what the node refused is known not to have been written.
@@ -86,8 +88,8 @@ export const createUserRoutes = ({
           requestId: ctx.requestId,
         });
         if (verdict.outcome !== 'ok') throw new AppError('account_exists');
-        ctx.facts = { account: u, user_id: userId };
-        return { status: 201, body: { user_id: userId, username: name } };
+        ctx.facts = { account: u, user_id: verdict.user_id };
+        return { status: 201, body: { user_id: verdict.user_id, username: name } };
       },
     },
   ];
