@@ -70,6 +70,12 @@ export const createSendVerdict =
     return { status: 200, body: signVerdict(options.secret, options.bootId, verdict) };
   };
 
+/** The verdict that lets in: into this account, as it is now. */
+export const okVerdict = (
+  attemptId: string,
+  { userId, gen, scopes }: { userId: string; gen: number; scopes: string },
+): Verdict => ({ attempt_id: attemptId, outcome: 'ok', user_id: userId, gen, scopes });
+
 /** A verdict that says nothing about any account. */
 export const bareVerdict = (attemptId: string, outcome: 'denied' | 'exists'): Verdict => ({
   attempt_id: attemptId,

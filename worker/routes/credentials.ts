@@ -12,6 +12,7 @@ import {
   checkName,
   checkScopes,
   checkUserId,
+  okVerdict,
   readAttempt,
   type SendVerdict,
 } from '../attempt.js';
@@ -65,9 +66,7 @@ export const createImport = (parts: {
       const rows = [{ u: checkAccountKey(u), record }];
       const [created] = await credentials.createMany(rows, 'insert');
       if (created?.outcome !== 'ok') return sendVerdict(ctx, bareVerdict(id, 'exists'));
-      const { outcome, userId, gen } = created;
-      const granted = created.scopes;
-      return sendVerdict(ctx, { attempt_id: id, outcome, user_id: userId, gen, scopes: granted });
+      return sendVerdict(ctx, okVerdict(id, created));
     },
   };
 };

@@ -12,6 +12,7 @@ import {
   type Attempt,
   bareVerdict,
   checkAccountKey,
+  okVerdict,
   readAttempt,
   type SendVerdict,
 } from '../attempt.js';
@@ -81,13 +82,7 @@ export const createReset = (parts: {
       try {
         const changed = await reset({ u, gen, password }, attempt, ticket);
         if (changed === undefined) return sendVerdict(ctx, bareVerdict(attempt.id, 'denied'));
-        return sendVerdict(ctx, {
-          attempt_id: attempt.id,
-          outcome: 'ok',
-          user_id: changed.userId,
-          gen: changed.gen,
-          scopes: changed.scopes,
-        });
+        return sendVerdict(ctx, okVerdict(attempt.id, changed));
       } finally {
         admission.leave(ticket);
       }
