@@ -17,7 +17,6 @@ export type State = {
   attempt: string;
   scopes: string | undefined;
 };
-export type AccountState = ReturnType<typeof createAccountState>;
 
 /** KEYS user. Returns {gen, status, user_id, attempt, scopes}. */
 const lookScript = {

@@ -3,7 +3,7 @@ import { AppError } from '../../shared/errors.js';
 import type { Admission, Ticket } from './admission.js';
 import type { Policy } from './policy.js';
 
-export type HashNew = (ticket: Ticket, password: string) => Promise<string>;
+type HashNew = (ticket: Ticket, password: string) => Promise<string>;
 
 /** Throws what `admission.run` throws. */
 export const createHashNew =
