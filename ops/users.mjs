@@ -2,7 +2,7 @@
  * `floodgate users`: import, export, and one user at a time, by the admin port. A password is read from
  * stdin and never is an argument, which everybody on the machine could read.
  */
-import { createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createWriteStream, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -122,11 +122,16 @@ const readKeys = (keys, env) =>
     }),
   );
 
-/** stdin in a private file, because it is read more than once. @param {string} dir */
-const spool = async (dir) => {
-  const path = join(dir, 'users');
-  await pipeline(process.stdin, createWriteStream(path, { mode: 0o600 }));
-  return path;
+/**
+ * stdin in a private file, because it is read more than once. It loses its name before anything is in
+ * it, so that nothing stays behind, however this process ends. `/proc` opens it again and again.
+ */
+const spool = async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'floodgate-import-'));
+  const fd = openSync(join(dir, 'users'), 'wx+', 0o600);
+  rmSync(dir, { recursive: true });
+  await pipeline(process.stdin, createWriteStream('', { fd, autoClose: false }));
+  return `/proc/self/fd/${fd}`;
 };
 
 /** @param {Env} env @param {string} path @param {Options} values */
@@ -154,15 +159,10 @@ const importFile = async (env, path, values) => {
 };
 
 /** @param {Env} env @param {string} path @param {Options} values */
-const importAny = async (env, path, values) => {
-  if (path !== '-') return importFile(env, path, values);
-  const dir = mkdtempSync(join(tmpdir(), 'floodgate-import-'));
-  try {
-    return await importFile(env, await spool(dir), { ...values, isSpooled: true });
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
-};
+const importAny = async (env, path, values) =>
+  path === '-'
+    ? importFile(env, await spool(), { ...values, isSpooled: true })
+    : importFile(env, path, values);
 
 /** The line on stdin. */
 const readPassword = () => {

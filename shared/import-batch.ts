@@ -52,8 +52,11 @@ export type Finding = (typeof findings)[number];
 export const isWarning = (found: Finding): boolean =>
   found === 'hash_unusable' || found === 'secret_in_row';
 
-/** `id`: the account has another id than the row, because it was there before. */
-export type RowResult = { found?: Finding[]; candidates?: string[]; id?: string };
+/**
+ * `id`: the account has another id than the row, because it was there before. `place`: of a malformed
+ * hash, the number of the character or the name of the piece.
+ */
+export type RowResult = { found?: Finding[]; candidates?: string[]; place?: string; id?: string };
 export type BatchResult = {
   /** null: nothing to say about this row. */
   results: (RowResult | null)[];

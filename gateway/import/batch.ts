@@ -63,7 +63,7 @@ const isResults = (value: unknown): value is BatchResult =>
 const problemsOf = ({ problems, found, row }: Read): Problem[] => {
   if (found?.found === undefined) return problems;
   const hash = row?.hash ?? null;
-  return [...problems, ...found.found.map((each) => problemOf(each, hash, found.candidates))];
+  return [...problems, ...found.found.map((each) => problemOf(each, hash, found))];
 };
 
 const hasFailed = ({ problems, found }: Read): boolean =>

@@ -2,7 +2,7 @@
  * What can be wrong with a line of an import, one row per code: what it means and what to do. A text
  * never has anything of the line in it; `describe` adds what is known and harmless (length, position).
  */
-import type { Finding } from '../../shared/import-batch.js';
+import type { Finding, RowResult } from '../../shared/import-batch.js';
 
 export type Code = keyof typeof table;
 export type Problem = {
@@ -37,7 +37,10 @@ const table = {
     message: 'The hash is not in the declared format, but in another one.',
     hint: 'Correct "format", or leave it out where the hash says what it is.',
   },
-  E_HASH_MALFORMED: { message: 'The hash does not follow the grammar of its format.' },
+  E_HASH_MALFORMED: {
+    message: 'The hash does not follow the grammar of its format.',
+    hint: 'Compare it with docs/password-hashes.md: another "format", or was something cut or added?',
+  },
   E_HASH_LENGTH: {
     message: 'The digest has not the length that its function gives.',
     hint: 'A cut digest accepts wrong passwords. Was the column too short?',
@@ -112,17 +115,23 @@ const describeHash = (hash: string): string => {
   return `Its length is ${hash.length}${where}.`;
 };
 
+/** A character's number, or the name of a piece. */
+const describePlace = (place: string): string =>
+  /^\d+$/.test(place) ? `It leaves it at character ${place}.` : `Its ${place} cannot be read.`;
+
 const ofHash = /^hash_(?!unusable)/;
 
 /** What the node found, in the words of the result file. */
 export const problemOf = (
   found: Finding,
   hash: string | null,
-  candidates?: readonly string[],
+  { candidates, place }: Pick<RowResult, 'candidates' | 'place'> = {},
 ): Problem => {
   const isOfHash = ofHash.test(found);
   const field = found === 'exists' ? 'login' : found === 'key_unknown' ? 'key' : 'hash';
-  const said = isOfHash && hash !== null ? describeHash(hash) : undefined;
-  const made = problem(codeOfFinding[found], field, said);
+  const described = isOfHash && hash !== null ? [describeHash(hash)] : [];
+  const isPlaced = found === 'hash_malformed' && place !== undefined;
+  const said = [...(isPlaced ? [describePlace(place)] : []), ...described];
+  const made = problem(codeOfFinding[found], field, said.join(' ') || undefined);
   return candidates === undefined ? made : { ...made, candidates: [...candidates] };
 };

@@ -92,6 +92,8 @@ const table = [
     ['auth0|60425da93519d90068f82966', 'zero@example.org', 'hashcat'],
     ['auth0|2', 'custom@example.org', 'hashcat'],
     ['auth0|3', 'salted@example.org', 'hashcat', 'disabled'],
+    ['auth0|6', 'scrypt@example.org', 'hashcat'],
+    ['auth0|7', 'nt@example.org', 'hashcat'],
   ],
   [
     ['aspnet.csv', 'aspnet'],
@@ -131,6 +133,21 @@ for (const [[file, source, settings], ...expected] of table)
       if (password !== undefined) t.notOk(check(row, `${password}x`).isRight, 'another password');
     }
   });
+
+t.test('keys in the rows of a file for Auth0 leave them for the key ring', async (t) => {
+  const rows = await toRows('auth0-keys.ndjson', 'auth0');
+  const [hex, base64, stranger, unknown] = rows;
+  const moved = { found: ['secret_in_row'], isRight: true };
+  for (const row of [hex, base64]) {
+    t.strictSame(check(row, 'hashcat'), moved, row.login);
+    t.notOk(check(row, 'hashcut').isRight);
+  }
+  t.strictSame(check(stranger, 'hashcat').found, ['key_unknown', 'secret_in_row']);
+  t.strictSame(check(unknown, 'hashcat').found, ['hash_unknown'], 'another function');
+  const { row } = readImportRow(JSON.stringify({ ...hex, line: undefined }), {}, accounts);
+  const { stored } = readRowHash(row, ring, new Map());
+  t.match(stored, /^\$x-hmac\$alg=sha256,o=k,salt=,key=pep\$/, 'the id of the key, not the key');
+});
 
 t.test('columns by name', async (t) => {
   const map = parseMap('login=Mail,hash=Pass,id=No');

@@ -3,6 +3,7 @@
  * function each: from one record of the export to a row, or to the code of what is wrong with it. A format
  * is declared where the string alone does not say what it is; the rest identifies itself.
  */
+import { fromAuth0Custom } from './auth0.mjs';
 
 /**
  * @typedef {Record<string, any>} Fields
@@ -91,25 +92,6 @@ const firebase = (/** @type {Fields} */ record, /** @type {Settings} */ settings
       }
     : plain(undefined);
   return toRow(first(email, phoneNumber), first(localId), given, !isTrue(disabled));
-};
-
-const auth0Digests = ['md4', 'md5', 'sha1', 'sha256', 'sha512'];
-
-/** Auth0's own description of a hash from elsewhere, as far as it says everything. @param {Fields} custom */
-const fromAuth0Custom = ({ algorithm, hash = {}, salt }) => {
-  const { value, encoding = 'utf8' } = hash;
-  if (['argon2', 'bcrypt', 'pbkdf2'].includes(algorithm)) return plain(value);
-  if (algorithm === 'ldap') return declared(String(value), 'ldap');
-  if (!auth0Digests.includes(algorithm)) return declared(String(value), `auth0-${algorithm}`);
-  const text = encoding === 'base64' ? { b64: value } : { hex: value };
-  if (salt === undefined) return { hash: text, format: 'digest', alg: algorithm };
-  const tag =
-    { base64: 'b64', hex: 'hex', utf8: 'utf8' }[String(salt.encoding ?? 'utf8')] ?? 'utf8';
-  const order = salt.position === 'suffix' ? 'password+salt' : 'salt+password';
-  return {
-    ...{ hash: text, format: 'salted-digest', alg: algorithm, order },
-    salt: { [tag]: salt.value },
-  };
 };
 
 /** The export with hashes that their support makes, or a file made for their import. @param {Fields} record */

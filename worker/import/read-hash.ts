@@ -6,7 +6,7 @@
 import type { BatchRow, Finding, RowResult } from '../../shared/import-batch.js';
 import { candidatesOf } from '../passwords/formats/detect.js';
 import { type HashProblem, noPassword, type StoredHash } from '../passwords/formats/format.js';
-import { isUsable, readDeclared, readHash } from '../passwords/formats/formats.js';
+import { isUsable, placeOf, readDeclared, readHash } from '../passwords/formats/formats.js';
 import type { KeyRing } from '../passwords/keys.js';
 import type { Recipe } from '../passwords/recipes/recipe.js';
 import { kindOf } from '../passwords/recipes/recipes.js';
@@ -33,6 +33,12 @@ const withKey = (recipe: Recipe, id: string): Recipe => {
   return { kind: recipe.kind, params: { ...recipe.params, ...filled } };
 };
 
+/** A refusal, and of what is malformed where. */
+const refusedAt = (found: Finding, { format, options }: Row, text: string): ReadRowHash => {
+  const place = found === 'hash_malformed' ? placeOf(format, text, options) : undefined;
+  return { stored: '', result: { found: [found], ...(place === undefined ? {} : { place }) } };
+};
+
 /** A declared string that another reader would take: the declaration is wrong, not the string. */
 const problemOf = (problem: HashProblem, format: string, text: string): Finding => {
   if (text.startsWith('$wrap1$')) return 'hash_wrapped';
@@ -43,7 +49,7 @@ const problemOf = (problem: HashProblem, format: string, text: string): Finding 
 const readAsDeclared = (row: Row, text: string, ring: Ring): ReadRowHash => {
   const { format, options } = row;
   const read = readDeclared(format, text, options);
-  if (!isUsable(read)) return refused(problemOf(read, format, text));
+  if (!isUsable(read)) return refusedAt(problemOf(read, format, text), row, text);
   if (read.secret === undefined && read.keyIds.length === 0) {
     // Verbatim where the string says by itself what it was declared as.
     const same = readHash(text);
@@ -58,10 +64,10 @@ const readAsDeclared = (row: Row, text: string, ring: Ring): ReadRowHash => {
   return { stored, hash, result: id === undefined ? null : { found: ['secret_in_row'] } };
 };
 
-const readAsIs = (text: string): ReadRowHash => {
+const readAsIs = (row: Row, text: string): ReadRowHash => {
   const hash = readHash(text);
   if (isUsable(hash)) return { stored: text, hash, result: null };
-  if (hash !== 'hash_ambiguous') return refused(hash);
+  if (hash !== 'hash_ambiguous') return refusedAt(hash, row, text);
   return { stored: '', result: { found: [hash], candidates: [...candidatesOf(text)] } };
 };
 
@@ -77,7 +83,7 @@ export const readRowHash = (
   const id = key !== undefined && names.has(key) ? names.get(key) : key;
   if (key !== undefined && (id === undefined || !ring.has(id))) return refused('key_unknown');
   const named = id === undefined ? row : { ...row, options: { ...options, key: id } };
-  const read = format === '' ? readAsIs(text) : readAsDeclared(named, text, ring);
+  const read = format === '' ? readAsIs(row, text) : readAsDeclared(named, text, ring);
   const [found] = read.result?.found ?? [];
   if (found === 'hash_unusable') return { stored: noPassword, result: { found: [found] } };
   const isMissing = (read.hash?.keyIds ?? []).some((each) => !ring.has(each));

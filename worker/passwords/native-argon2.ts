@@ -24,13 +24,22 @@ export const argon2 = (password: Uint8Array, options: Argon2Options): Uint8Array
 const nameKey = (hash: string, id: string): string =>
   hash.replace(/,p=\d+\$/, (lanes) => `${lanes.slice(0, -1)},keyid=${toBase64(Buffer.from(id))}$`);
 
-/** A new hash with a salt of its own, in PHC spelling. */
+/** A new hash with a salt of its own, unless one is given, in PHC spelling. */
 export const hashArgon2id = (
   password: string,
-  target: { memoryKiB: number; passes: number; lanes: number; pepper: Pepper | undefined },
+  target: {
+    memoryKiB: number;
+    passes: number;
+    lanes: number;
+    pepper: Pepper | undefined;
+    salt: Uint8Array | undefined;
+  },
 ): string => {
-  const { memoryKiB, passes, lanes, pepper } = target;
-  const options = { memoryCost: memoryKiB, timeCost: passes, parallelism: lanes, outputLen: 32 };
+  const { memoryKiB, passes, lanes, pepper, salt } = target;
+  const options = {
+    ...{ memoryCost: memoryKiB, timeCost: passes, parallelism: lanes, outputLen: 32 },
+    ...(salt === undefined ? {} : { salt }),
+  };
   return pepper === undefined
     ? hashSync(password, options)
     : nameKey(hashSync(password, { ...options, secret: pepper.bytes }), pepper.id);

@@ -23,7 +23,8 @@ export type Work =
       memoryKiB: number,
       passes: number,
       lanes: number,
-      pepper?: Pepper,
+      pepper?: Pepper | undefined,
+      salt?: Uint8Array | undefined,
     ]
   | readonly ['wrap', params: Wrap, digest: Uint8Array, bytes: number, keys: Keys]
   | readonly ['ping'];
@@ -49,8 +50,8 @@ export const runWork = (work: Work): Result => {
     case 'verify':
       return verify(work[1], work[2], work[3], work[4]);
     case 'hash': {
-      const [, password, memoryKiB, passes, lanes, pepper] = work;
-      return hashArgon2id(password, { memoryKiB, passes, lanes, pepper });
+      const [, password, memoryKiB, passes, lanes, pepper, salt] = work;
+      return hashArgon2id(password, { memoryKiB, passes, lanes, pepper, salt });
     }
     case 'wrap': {
       const [, params, digest, bytes, keys] = work;

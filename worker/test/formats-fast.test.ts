@@ -1,5 +1,5 @@
 /** Fast digests, phpass, Drupal and crypt(3): read, computed, bounded and refused. */
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { candidateIds, candidatesOf } from '../passwords/formats/detect.js';
@@ -60,6 +60,15 @@ t.test('constructions against the same thing written by hand', async (t) => {
     ['magento', `${sha256(`ABC${md5('ABCpässword')}`)}:ABC:0:1`, {}],
     ['logto-legacy', JSON.stringify(['md5', ['a', '@', 'b'], md5('apässwordb')]), {}],
     ['logto-legacy', JSON.stringify(['sha256', ['a', '@'], sha256('apässword')]), {}],
+    [
+      'logto-legacy',
+      JSON.stringify([
+        'pbkdf2Sync',
+        ['hex:80ff00', '1000', '32', 'sha256', '@'],
+        pbkdf2Sync('pässword', Buffer.from([128, 255, 0]), 1000, 32, 'sha256').toString('hex'),
+      ]),
+      {},
+    ],
     [
       'passwap-md5',
       `$md5salted-suffix$ABC$${createHash('md5').update('pässwordABC').digest('base64')}`,
@@ -164,9 +173,13 @@ t.test('strictness', async (t) => {
     ['ldap', '{SSHA}2jmj7l5rSw0yVb/vlWAYkK/YBwk=', 'hash_length'],
     ['ldap', '{SHA}2jmj7l5rSw0yVb/vlWAYkK/YBwkx', 'hash_length'],
     ['magento', `${md5('')}:salt:3`, 'hash_malformed'],
-    ['magento', `${md5('')}:salt:2:1`, 'hash_malformed'],
+    ['magento', `${md5('')}:salt:2:3`, 'hash_malformed'],
+    ['magento', `${md5('')}:salt:2:1`, 'hash_length'],
+    ['magento', `${sha256('')}:salt:0:1:0:1:1`, 'hash_limit'],
     ['logto-legacy', '["sha256",["a"],"00"]', 'hash_malformed'],
     ['logto-legacy', '["sha256",["{SALT}","@"],"00"]', 'hash_malformed'],
+    ['logto-legacy', '["pbkdf2",["hex:0","1000","32","sha256","@"],"00"]', 'hash_malformed'],
+    ['logto-legacy', '["firebase-scrypt",["","","","8","14"],""]', 'hash_malformed'],
     ['no-such-format', md5(''), 'hash_unknown'],
   ];
   for (const [format, text, wanted, options] of cases)

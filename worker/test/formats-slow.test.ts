@@ -1,5 +1,6 @@
 /** The slow formats: what the public vectors (vectors.test.ts) do not have. */
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -340,6 +341,71 @@ t.test('argon2 with a key id is verified with that key and never without', async
   t.match(writeStored(hash.recipe, hash.digest), ',key=pep1$');
   for (const id of ['', '=', 'cGVwMQ==', 'cGVwMR', 'UEVQ', 'cGVwcGVyIG51bWJlciBvbmU'])
     t.equal(readHash(stored.replace('keyid=cGVwMQ', `keyid=${id}`)), 'hash_malformed', id);
+});
+
+/** PHP's getArgonHash by the reference library: hex out, the salt repeated or cut to 16 bytes. */
+const sodium = async (text: string, salt: string, [bytes, t, m]: [number, number, number]) => {
+  const options = { type: argon2Package.argon2id, timeCost: t, memoryCost: m, parallelism: 1 };
+  const given = { ...options, salt: Buffer.alloc(16, salt), hashLength: bytes, raw: true as const };
+  return (await argon2Package.hash(text, given)).toString('hex');
+};
+
+t.test(
+  'Magento upgrades its records: argon2id over argon2id, and before other steps',
+  async (t) => {
+    const [old, fresh] = [
+      [32, 2, 65_536] satisfies [number, number, number],
+      [24, 3, 1024] satisfies [number, number, number],
+    ];
+    const [short, long] = ['8qnyO4H1', '8qnyO4H1OYIfGCUbvPQ3'];
+    const hashOf = (alg: string, text: string) => createHash(alg).update(text).digest('hex');
+    const first = await sodium('pässword', short, old);
+    const md5 = hashOf('md5', `${long}pässword`);
+    const cases: [text: string, securityClass: string, relative: number][] = [
+      [`${first}:${short}:2`, 'A', 3.3],
+      [`${await sodium(first, short, fresh)}:${short}:2:3_24_3_1048576`, 'A', 3.4],
+      [`${await sodium(md5, long, fresh)}:${long}:0:3_24_3_1048576`, 'B', 0],
+      [
+        `${await sodium(await sodium(md5, long, fresh), long, fresh)}:${long}:0:3_24_3_1048576:3_24_3_1048576`,
+        'B',
+        0.1,
+      ],
+      [`${hashOf('sha256', `${short}${first}`)}:${short}:2:1`, 'A', 3.3],
+    ];
+    for (const [text, securityClass, relative] of cases) {
+      t.equal(judge('magento', text, 'pässword'), 'match', text);
+      t.equal(judge('magento', text, 'passwort'), 'mismatch', text);
+      const hash = readDeclared('magento', text, {});
+      if (!isUsable(hash)) throw new Error(hash);
+      t.equal(hash.securityClass, securityClass);
+      t.ok(hash.cost.relative >= relative, `${hash.cost.relative}: every step is paid for`);
+    }
+    const twice = `${'0'.repeat(64)}:${short}:3_32_3_268435456:3_32_2_268435456`;
+    t.equal(readDeclared('magento', twice, {}), 'hash_limit', 'all steps together');
+    const huge = `${'0'.repeat(64)}:${short}:3_32_2_2147483648:2`;
+    t.equal(readDeclared('magento', huge, {}), 'hash_limit', 'and each of them');
+  },
+);
+
+t.test("Logto's firebase-scrypt has the signer key in every row", async (t) => {
+  const args = ['42xEC-ixf3L2lw==', signer, 'Bw==', '8', '14', '@'];
+  const row = (given: string[]) => JSON.stringify(['firebase-scrypt', given, firebaseHash]);
+  const hash = readDeclared('logto-legacy', row(args), {});
+  if (!isUsable(hash)) throw new Error(hash);
+  t.equal(Buffer.from(hash.secret ?? []).toString('base64'), signer);
+  const context = { signerKey: signer };
+  t.equal(judge('logto-legacy', row(args), 'user1password', {}, context), 'match');
+  t.equal(judge('logto-legacy', row(args), 'user1passwort', {}, context), 'mismatch');
+  const bad: [string[], string][] = [
+    [args.slice(0, 5), 'hash_malformed'],
+    [[...args, 'x'], 'hash_malformed'],
+    [args.with(1, 'AAAA'), 'hash_length'],
+    [args.with(2, 'B'), 'hash_malformed'],
+    [args.with(3, '0x8'), 'hash_malformed'],
+    [args.with(4, '30'), 'hash_limit'],
+  ];
+  for (const [given, problem] of bad)
+    t.equal(readDeclared('logto-legacy', row(given), {}), problem, given.join());
 });
 
 t.test('a secret in the row is handed over, apart from the record', async (t) => {

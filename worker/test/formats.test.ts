@@ -1,6 +1,6 @@
 import argon2Package from 'argon2';
 import t from 'tap';
-import { isUsable, readHash } from '../passwords/formats/formats.js';
+import { isUsable, placeOf, readHash } from '../passwords/formats/formats.js';
 import { formats } from '../passwords/formats/table.js';
 import { runWork } from '../passwords/work.js';
 
@@ -74,6 +74,76 @@ t.test('strings that are refused, and why', async (t) => {
   for (const [stored, wanted] of cases) t.equal(readHash(stored), wanted, stored.slice(0, 60));
 });
 
+t.test('of what is malformed it is said where, by number or name', async (t) => {
+  const a = (params: string) => `$argon2id$v=19$${params}$${salt}$${tag}`;
+  const hex = 'd41d8cd98f00b204e9800998ecf8427e';
+  const crypt = 'abcdefghijklmnopqrstu';
+  const json = (data: string, secret: string) =>
+    JSON.stringify({ credentialData: data, secretData: secret });
+  const cases: [string, string, string | undefined, Record<string, string>?][] = [
+    ['', `$2b$05$${bcryptTail}x`, '61'],
+    ['', `$2b$03$${bcryptTail}`, '5'],
+    ['', `$2b$05$${bcryptTail.slice(0, -1)}`, '30'],
+    ['', `$2b$05$${bcryptTail.replace('uu8', 'uv8')}`, 'salt'],
+    ['', `bcrypt$$2b$03$${bcryptTail}`, '12'],
+    ['', `$wp$2y$03$${bcryptTail}`, '8'],
+    ['', `$wp$2b$05$${bcryptTail}`, '4'],
+    ['', a('m=99999999999,t=1,p=1'), 'm'],
+    ['', a('m=64,t=01,p=1'), 't'],
+    ['', a('m=64,t=1,p=1,keyid=Zm9'), 'keyid'],
+    ['', a('m=64,t=1,p=1,data=Zm9v'), '28'],
+    ['', a('m=15,t=1,p=2'), 'm'],
+    ['', `$argon2id$v=18$m=64,t=1,p=1$${salt}$${tag}`, '11'],
+    ['', `$argon2id$v=19$m=64,t=1,p=1$${salt}$${tag}=`, '95'],
+    ['', `$argon2id$v=19$m=64,t=1,p=1$${salt}$${tag.slice(0, -1)}5`, 'digest'],
+    ['', `$argon2id$v=19$m=64,t=1,p=1$${salt.slice(0, 13)}B$${tag}`, 'salt'],
+    ['', `$pbkdf2-sha256$1000$aoWHXwyz0im1Hqg93.N.tB$${digest32}`, 'salt'],
+    ['', `$pbkdf2-sha256$01000$aoWHXwyz0im1Hqg93.N.tA$${digest32}`, 'iterations'],
+    ['', '$1$toolongasalt$abc', '12'],
+    ['', `$5$rounds=999$salt$${'.'.repeat(43)}`, 'rounds'],
+    ['', '$P$BIQRaTwm', '5'],
+    ['', `{CRYPT}$1$12345678$${crypt}!`, '20'],
+    ['', '{SHA}2jmj7l5rSw0yVb/vlWAYkK/YBwl=', 'digest'],
+    ['', `$wrap1$in=digest,k=0$AAAA$argon2id$v=19$m=64,t=1,p=1$${salt}$${tag}`, 'setting'],
+    ['', `$x-digest$alg=md5$${salt}`, 'parameters'],
+    ['spring', `{bcrypt}$2a$03$${bcryptTail}`, '13'],
+    ['kratos-crypt', `$md5-crypt$12345678$${crypt}!`, '21'],
+    ['digest', `${hex}\n`, 'digest', { alg: 'md5' }],
+    ['salted-digest', hex, 'salt', { alg: 'md5', order: 'salt+password' }],
+    ['joomla', `${hex.slice(1)}:x`, '1'],
+    ['magento', `${hex}:salt:3`, 'version'],
+    ['magento', `${hex}:salt:0x`, '40'],
+    ['logto-legacy', '["sha256"', 'JSON'],
+    ['logto-legacy', '["sha256",["a"],"00"]', 'arguments'],
+    ['keycloak', json('{}', '{}'), 'salt'],
+    ['keycloak', json('', '{}'), 'credentialData'],
+    ['aspnet-identity', 'AA=', 'base64'],
+    ['aspnet-identity', 'Ag==', 'version'],
+    ['scrypt-kratos', '$scrypt$ln=1000,r=8,p=1$c2FsdA==$aGFzaA==', 'N'],
+    ['', `$2b$05$${bcryptTail}${'x'.repeat(1024)}`, undefined],
+    ['', 'hunter2', undefined],
+    ['no-such-format', hex, undefined],
+  ];
+  for (const [format, text, wanted, options = {}] of cases)
+    t.equal(placeOf(format, text, options), wanted, `${format} ${text.slice(0, 60)}`);
+});
+
+t.test('a place has nothing of the hash in it, whatever was done to that', async (t) => {
+  const whole = [
+    `$argon2id$v=19$m=64,t=1,p=1$${salt}$${tag}`,
+    `$2b$05$${bcryptTail}`,
+    `$pbkdf2-sha256$100000$aoWHXwyz0im1Hqg93.N.tA$${digest32}`,
+    `$1$12345678$abcdefghijklmnopqrstu.`,
+  ];
+  for (const text of whole)
+    for (let at = 4; at < text.length; at++)
+      for (const put of ['', '~', '=', 'A', '0', '$'])
+        t.match(
+          placeOf('', text.slice(0, at) + put + text.slice(at + 1), {}) ?? '',
+          /^(\d{0,3}|m|t|p|salt|digest|iterations)$/,
+        );
+});
+
 t.test('the first 72 bytes decide in bcrypt, and $2y$ is $2b$', async (t) => {
   const long = '0123456789'.repeat(8);
   const stored = '$2b$05$CCCCCCCCCCCCCCCCCCCCC.XxrQqgBi/5Sxuq9soXzDtjIZ7w5pMfK';
@@ -118,6 +188,34 @@ t.test('a rehash is due when the record is weaker, never when it is only differe
   t.equal(due(`$argon2id$v=19$m=19456,t=2,p=1$${salt}$${salt}`), true, 'short tag');
   const bcrypt = readHash(`$2b$12$${bcryptTail}`);
   t.ok(isUsable(bcrypt) && bcrypt.needsRehash(target), 'bcrypt always');
+});
+
+t.test('nodes with different settings do not rewrite each other for ever', async (t) => {
+  const memories = [19_456, 20_480, 47_104, 65_536, 262_144];
+  const targets = memories.flatMap((memoryKiB) =>
+    [2, 3, 4, 6, 10].map((passes) => ({ memoryKiB, passes, lanes: 1 })),
+  );
+  const isDue = (written: typeof target, here: typeof target): boolean => {
+    const { memoryKiB, passes } = written;
+    const hash = readHash(`$argon2id$v=19$m=${memoryKiB},t=${passes},p=1$${salt}$${tag}`);
+    // Above the limits of a record there is no such target either.
+    return isUsable(hash) && hash.needsRehash(here);
+  };
+  const isWeaker = (a: typeof target, b: typeof target): boolean =>
+    a.memoryKiB <= b.memoryKiB && a.passes <= b.passes && a !== b;
+  for (const a of targets) {
+    t.notOk(isDue(a, a), 'what was just written');
+    for (const b of targets) {
+      if (isDue(a, b)) t.notOk(isDue(b, a), `${JSON.stringify([a, b])} and back`);
+      if (isWeaker(b, a)) t.notOk(isDue(a, b), 'never to weaker ones');
+      if (isWeaker(a, b) && b.memoryKiB * b.passes <= 2 ** 20)
+        t.ok(isDue(a, b), 'to stronger ones');
+    }
+  }
+  const here = { memoryKiB: 19_456, passes: 6, lanes: 1 };
+  t.notOk(isDue({ memoryKiB: 65_536, passes: 2, lanes: 1 }, here), 'more work in all');
+  t.ok(isDue(here, { memoryKiB: 65_536, passes: 2, lanes: 1 }));
+  t.ok(isDue({ memoryKiB: 9216, passes: 9, lanes: 1 }, { ...here, passes: 2 }), 'below the floor');
 });
 
 t.test('costs order the formats as measured', async (t) => {

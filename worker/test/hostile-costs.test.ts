@@ -74,6 +74,7 @@ const records: readonly [format: string, text: string, options?: Options][] = [
   ['ldap', `{CRYPT}$6$rounds=4294967295$salt$${dots(86)}`],
   ['magento', `${hex(32)}:0123456789abcdef:3_32_2_2147483648`],
   ['magento', `${hex(32)}:0123456789abcdef:0:3_32_11_67108864`],
+  ['magento', `${hex(32)}:0123456789abcdef:3_32_4_268435456:2`],
   [
     'kratos-digest',
     `$md5$pf=${Buffer.from('{PASSWORD}'.repeat(30)).toString('base64')}$MTIz$${b64(16)}`,

@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hashSync } from '@node-rs/bcrypt';
 import t from 'tap';
 import { resetProof } from '../../shared/protocol.js';
+import { connectRedis } from '../../shared/redis.js';
+import { whenReady } from '../../shared/redis-calls.js';
 import { startRedis, type TestRedis } from '../../shared/test/redis-server.js';
 import type { CredentialsSettings } from '../credentials/settings.js';
 import { newId, startNode, type TestNode } from './node.js';
@@ -58,6 +60,9 @@ t.test("an operator's table", { skip: noPostgres }, async (t) => {
     await startNode(t, { ...given, nodeId: 'a' }),
     await startNode(t, { ...given, nodeId: 'b' }),
   ];
+  const client = connectRedis({ url: redis.url, name: 'test', log: { info() {}, warn() {} } });
+  t.teardown(() => client.disconnect());
+  await whenReady(client, 5000);
   const addUsers = async (names: string[], hash: string) => {
     const text = 'INSERT INTO users (login, pass) SELECT unnest($1::text[]), $2';
     await postgres.ask(text, [names, hash]);
@@ -135,11 +140,27 @@ t.test("an operator's table", { skip: noPostgres }, async (t) => {
     t.match(await decided(node, '/login', { u: bo, name: 'bo', password }), { outcome: 'ok' });
     t.match(await decided(node, '/register', { ...wants, u, name }), { outcome: 'exists' });
 
+    // The row was written, its answer was lost, and so the state never came to be.
+    const [eve, attempt] = [{ ...wants, u: newId(), name: 'eve' }, newId()];
+    const first = await decided(node, '/register', eve, attempt);
+    await client.del(`user:{${eve.u}}`);
+    const others = await decided(node, '/register', eve);
+    t.match(others, { outcome: 'exists' }, 'the same password alone proves nothing');
+    const wrong = await decided(node, '/register', { ...eve, password: owners }, attempt);
+    t.match(wrong, { outcome: 'exists' });
+    const repeat = await decided(other, '/register', eve, attempt);
+    t.match(repeat, { outcome: 'ok', user_id: first.user_id });
+    const { gen, user_id } = repeat;
+    const again = await decided(node, '/register', eve, attempt);
+    t.match(again, { outcome: 'ok', gen, user_id }, 'and once more');
+    const login = { u: eve.u, name: 'eve', password };
+    t.match(await decided(node, '/login', login), { outcome: 'ok', gen });
+
     await postgres.ask("DELETE FROM users WHERE login = 'bo'");
     t.match(await decided(node, '/login', { u: bo, name: 'bo', password }), { outcome: 'denied' });
     await addUsers(['bo'], bcrypt(old));
-    const other = await decided(node, '/login', { u: bo, name: 'bo', password: old });
-    t.match(other, { outcome: 'ok', gen: 2 }, 'another row of the name is another account');
+    const another = await decided(node, '/login', { u: bo, name: 'bo', password: old });
+    t.match(another, { outcome: 'ok', gen: 2 }, 'another row of the name is another account');
   });
 
   t.test('a row without a password is nobody, and its owner may be given one', async (t) => {

@@ -3,7 +3,15 @@
  * made cheaply, because none of this is about hashing.
  */
 import { pbkdf2Sync, randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { decided, password, startFleet, textOf, until } from './fleet.js';
@@ -43,7 +51,30 @@ const setUp = async (t: Test) => {
 
 type Rig = Awaited<ReturnType<typeof setUp>>;
 
-const importOnce = async (t: Test, { fleet, users, usersWith, file, signIn }: Rig) => {
+/** Files that a process has open although nobody finds them any more. */
+const openWithoutName = (pid: number | undefined): string[] => {
+  try {
+    const fds = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+    return fds.filter((path) => path.endsWith('/users (deleted)'));
+  } catch {
+    return [];
+  }
+};
+
+/** What comes from stdin has every hash of the table in it. */
+const killWithoutTrace = async (t: Test, { fleet, start }: Rig, text: string) => {
+  const TMPDIR = join(fleet.dir, 'tmp');
+  mkdirSync(TMPDIR);
+  const { child, done } = start(['import', '-'], text, { TMPDIR });
+  await until('stdin is read', () => openWithoutName(child.pid).length > 0, 60_000);
+  t.strictSame(readdirSync(TMPDIR), []);
+  child.kill('SIGKILL');
+  t.match(await done, { code: 'SIGKILL' });
+  t.strictSame(readdirSync(TMPDIR), [], 'nothing stays behind');
+};
+
+const importOnce = async (t: Test, rig: Rig) => {
+  const { fleet, users, usersWith, file, signIn } = rig;
   const people = Array.from({ length: 700 }, (_, at) => ({
     id: `p${at}`,
     login: `Person${at}@example.org`,
@@ -52,6 +83,7 @@ const importOnce = async (t: Test, { fleet, users, usersWith, file, signIn }: Ri
   const probe = { id: 'p7', password: `${password}7` };
   const path = file('people.ndjson', ndjson([{ ...header, probe }, ...people]));
 
+  await killWithoutTrace(t, rig, readFileSync(path, 'utf8'));
   t.match(await users('import', path, '--commit'), { code: 1, err: /no dry run/ });
   const dry = await users('import', path);
   t.match(dry, { code: 0, out: /good +700/ });
@@ -163,6 +195,7 @@ const showCodes = async (t: Test, { fleet, users, file }: Rig) => {
   t.match(await users('import', path, '--results', results), { code: 2, out: /failed +19/ });
   checkResults('dry run');
   t.match(readObjects(results)[9], { candidates: ['digest', 'nthash', 'django-digest'] });
+  t.match(readObjects(results)[11], { message: /leaves it at character 8\. Its length is 15\./ });
   t.match(await users('import', path, '--commit', '--results', results), {
     code: 2,
     out: /good +4/,

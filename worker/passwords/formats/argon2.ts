@@ -5,7 +5,8 @@
  * bytes: libraries ignore it and verify without the key. `data` is refused, nobody writes it.
  */
 import { isKeyId } from '../keys.js';
-import type { Format, Parsed } from './format.js';
+import type { Format, Parsed, ParseProblem } from './format.js';
+import { outside, unread } from './malformed.js';
 import { readBase64, readDecimal } from './strict.js';
 
 const grammar =
@@ -21,9 +22,9 @@ const readKeyId = (text: string | undefined): string | undefined => {
   return isKeyId(id) ? id : undefined;
 };
 
-const parse = (stored: string): Parsed | 'hash_malformed' => {
+const parse = (stored: string): Parsed | ParseProblem => {
   const match = grammar.exec(lowerScheme(stored));
-  if (match === null) return 'hash_malformed';
+  if (match === null) return outside(grammar, lowerScheme(stored));
   const [, v = '', version = '16', m = '', t, p, pSwapped = '', tSwapped = ''] = match;
   const memory = readDecimal(m);
   const passes = readDecimal(t ?? tSwapped);
@@ -31,10 +32,13 @@ const parse = (stored: string): Parsed | 'hash_malformed' => {
   const key = readKeyId(match[8]);
   const salt = readBase64(match[9] ?? '');
   const digest = readBase64(match[10] ?? '');
-  if (memory === undefined || passes === undefined || lanes === undefined) return 'hash_malformed';
-  if (salt === undefined || digest === undefined || key === undefined) return 'hash_malformed';
-  if (salt.length < 8 || digest.length < 16 || lanes < 1 || memory < 8 * lanes)
-    return 'hash_malformed';
+  if (memory === undefined || passes === undefined || lanes === undefined)
+    return unread({ m: memory, t: passes, p: lanes });
+  if (salt === undefined || digest === undefined || key === undefined)
+    return unread({ keyid: key, salt, digest });
+  if (salt.length < 8) return 'hash_malformed:salt';
+  if (digest.length < 16) return 'hash_malformed:digest';
+  if (lanes < 1 || memory < 8 * lanes) return 'hash_malformed:m';
   const params = { v, version: Number(version), m: memory, t: passes, p: lanes, salt, key };
   return { recipe: { kind: 'argon2', params }, digest };
 };

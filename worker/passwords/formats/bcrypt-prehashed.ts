@@ -6,6 +6,7 @@
 import { isKeyId } from '../keys.js';
 import { parseBcrypt } from './bcrypt.js';
 import type { Format } from './format.js';
+import { outside, shifted } from './malformed.js';
 
 /** Version 1: `$bcrypt-sha256$2a,5$salt$digest`. Version 2: `$bcrypt-sha256$v=2,t=2b,r=5$salt$digest`. */
 const passlibGrammar =
@@ -16,7 +17,7 @@ const passlib: Format = {
   identify: (stored) => stored.startsWith('$bcrypt-sha256$'),
   parse: (stored) => {
     const match = passlibGrammar.exec(stored);
-    if (match === null) return 'hash_malformed';
+    if (match === null) return outside(passlibGrammar, stored);
     const [, minor1, cost1, minor2, cost2 = '', salt = '', digest = ''] = match;
     const cost = (cost1 ?? cost2).padStart(2, '0');
     const plain = `$${minor1 ?? minor2}$${cost}$${salt}${digest}`;
@@ -24,21 +25,29 @@ const passlib: Format = {
   },
 };
 
+const djangoGrammar = /^bcrypt(_sha256)?\$(\$2[aby]\$.*)$/;
+
 const django: Format = {
   id: 'bcrypt-django',
   identify: (stored) => /^bcrypt(_sha256)?\$\$2/.test(stored),
   parse: (stored) => {
-    const [, sha256, plain = ''] = /^bcrypt(_sha256)?\$(\$2[aby]\$.*)$/.exec(stored) ?? [];
-    return parseBcrypt(plain, sha256 === undefined ? '-' : 'sha256hex');
+    const match = djangoGrammar.exec(stored);
+    if (match === null) return outside(djangoGrammar, stored);
+    const [, sha256, plain = ''] = match;
+    const parsed = parseBcrypt(plain, sha256 === undefined ? '-' : 'sha256hex');
+    return shifted(parsed, stored.length - plain.length);
   },
 };
+
+const wordpressGrammar = /^\$wp(\$2y\$.*)$/;
 
 const wordpress: Format = {
   id: 'wordpress-bcrypt',
   identify: (stored) => stored.startsWith('$wp$'),
   parse: (stored) => {
-    const [, plain = ''] = /^\$wp(\$2y\$.*)$/.exec(stored) ?? [];
-    return parseBcrypt(plain, 'wordpress');
+    const match = wordpressGrammar.exec(stored);
+    if (match === null) return outside(wordpressGrammar, stored);
+    return shifted(parseBcrypt(match[1] ?? '', 'wordpress'), 3);
   },
 };
 

@@ -22,7 +22,7 @@ export const postgresMd5: Format = {
   id: 'postgres-md5',
   parse: (text, { user = '' }) => {
     if (user === '') return 'hash_option';
-    if (!text.startsWith('md5')) return 'hash_malformed';
+    if (!text.startsWith('md5')) return 'hash_malformed:1';
     return joinDigest(digestRecipe('md5', 'ps', Buffer.from(user)), readHex(text.slice(3)));
   },
 };

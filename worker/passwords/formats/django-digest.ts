@@ -5,6 +5,7 @@
  */
 import { digestRecipe, joinDigest } from './digest-text.js';
 import type { Format } from './format.js';
+import { outside } from './malformed.js';
 import { isUnusable } from './never.js';
 import { readHex } from './strict.js';
 
@@ -15,7 +16,7 @@ export const djangoDigest: Format = {
   parse: (text) => {
     if (isUnusable(text)) return 'hash_unusable';
     const match = grammar.exec(text);
-    if (match === null) return 'hash_malformed';
+    if (match === null) return outside(grammar, text);
     const [, alg = 'md5', salt = '', digest = ''] = match;
     const recipe =
       salt === '' ? digestRecipe(alg, 'p') : digestRecipe(alg, 'sp', Buffer.from(salt));

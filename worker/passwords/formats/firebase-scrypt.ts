@@ -4,7 +4,8 @@
  * the import to file under a key id. The others leave it to the configuration: option `key` is its id.
  */
 import { isKeyId } from '../keys.js';
-import type { Format, HashProblem, Options, Parsed } from './format.js';
+import type { Format, Options, Parsed, ParseProblem } from './format.js';
+import { outside, unread } from './malformed.js';
 import { readAnyBase64, readDecimal, readHex, readPaddedBase64 } from './strict.js';
 
 type Bytes = Uint8Array | undefined;
@@ -17,25 +18,35 @@ const join = (
   [lnText, rText]: readonly [string, string],
   [salt, sep, digest]: readonly [Bytes, Bytes, Bytes],
   key: string,
-): Parsed | HashProblem => {
+): Parsed | ParseProblem => {
   const ln = readDecimal(lnText);
   const r = readDecimal(rText);
-  if (ln === undefined || r === undefined) return 'hash_malformed';
-  if (salt === undefined || sep === undefined || digest === undefined) return 'hash_malformed';
+  if (ln === undefined || r === undefined) return unread({ ln, r });
+  if (salt === undefined || sep === undefined || digest === undefined)
+    return unread({ salt, separator: sep, digest });
   if (digest.length !== signerBytes) return 'hash_length';
   return { recipe: { kind: 'fbscrypt', params: { ln, r, salt, sep, key } }, digest };
 };
 
-/** The groups of `grammar` have the names used here. */
-const withSigner = (grammar: RegExp, read: Read, stored: string): Parsed | HashProblem => {
-  const match = grammar.exec(stored);
-  if (match === null) return 'hash_malformed';
-  const { ln = '', r = '', salt = '', hash = '', sep = '', signer = '' } = match.groups ?? {};
-  const secret = read(signer);
-  const parsed = join([ln, r], [read(salt), read(sep), read(hash)], '-');
+/** Of a row with the signer key, which has no key id yet. */
+export const joinFirebase = (
+  size: readonly [ln: string, r: string],
+  bytes: readonly [salt: Bytes, sep: Bytes, digest: Bytes],
+  { secret }: { secret: Bytes },
+): Parsed | ParseProblem => {
+  const parsed = join(size, bytes, '-');
   if (typeof parsed === 'string') return parsed;
-  if (secret === undefined) return 'hash_malformed';
+  if (secret === undefined) return 'hash_malformed:signer key';
   return secret.length === signerBytes ? { ...parsed, secret } : 'hash_length';
+};
+
+/** The groups of `grammar` have the names used here. */
+const withSigner = (grammar: RegExp, read: Read, stored: string): Parsed | ParseProblem => {
+  const match = grammar.exec(stored);
+  if (match === null) return outside(grammar, stored);
+  const { ln = '', r = '', salt = '', hash = '', sep = '', signer = '' } = match.groups ?? {};
+  const bytes = [read(salt), read(sep), read(hash)] as const;
+  return joinFirebase([ln, r], bytes, { secret: read(signer) });
 };
 
 const kratosGrammar =
@@ -74,7 +85,7 @@ const supertokens: Format = {
   id: 'firebase-scrypt-supertokens',
   parse: (stored, { key = '' }) => {
     const match = supertokensGrammar.exec(stored);
-    if (match === null) return 'hash_malformed';
+    if (match === null) return outside(supertokensGrammar, stored);
     if (!isKeyId(key)) return 'hash_option';
     const [, hash = '', salt = '', ln = '', r = '', sep = ''] = match;
     const read = readPaddedBase64;

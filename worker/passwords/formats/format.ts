@@ -13,6 +13,9 @@ export const noPassword = '!';
 /** The parameters that new hashes are made with; `pepper` is the id of their key. */
 export type Target = { memoryKiB: number; passes: number; lanes: number; pepper?: string };
 
+/** Below this, settings are refused (OWASP's minimum for argon2id). */
+export const weakestTarget: Target = { memoryKiB: 19_456, passes: 2, lanes: 1 };
+
 /**
  * Why a stored string cannot be used; the names are those of the public reasons.
  * ambiguous: several products mean different things by it, so the format must be declared ·
@@ -43,6 +46,9 @@ export type Parsed = {
   secret?: Uint8Array;
 };
 
+/** As a reader says it: of what is malformed also where, by number or name (malformed.ts). */
+export type ParseProblem = HashProblem | `hash_malformed:${string}`;
+
 export type Format = {
   /** The name to declare at an import. */
   id: string;
@@ -52,7 +58,7 @@ export type Format = {
    */
   identify?: (stored: string) => boolean;
   /** The whole string, strictly. */
-  parse: (stored: string, options: Options) => Parsed | HashProblem;
+  parse: (stored: string, options: Options) => Parsed | ParseProblem;
 };
 
 /** A stored hash that may be worked with. */

@@ -10,7 +10,15 @@ import type { Keys } from '../recipes/recipe.js';
 import { keyIdsOf, kindOf } from '../recipes/recipes.js';
 import { argon2 } from './argon2.js';
 import { candidatesOf } from './detect.js';
-import type { Format, HashProblem, Options, Parsed, StoredHash, Target } from './format.js';
+import type {
+  Format,
+  HashProblem,
+  Options,
+  Parsed,
+  ParseProblem,
+  StoredHash,
+  Target,
+} from './format.js';
 import { needsRehash } from './needs-rehash.js';
 
 type Table = typeof import('./table.js');
@@ -46,10 +54,20 @@ const toStoredHash = (format: string, { recipe, digest }: Parsed): StoredHash | 
   };
 };
 
+/** The one that claims a stored text. */
 const findFormat = (stored: string): Format | undefined =>
   argon2.identify?.(stored)
     ? argon2
     : loadTable().formats.find(({ identify }) => identify?.(stored) === true);
+
+const findDeclared = (formatId: string): Format | undefined =>
+  loadTable().formats.find(({ id }) => id === formatId);
+
+const isPlaced = (problem: ParseProblem): problem is `hash_malformed:${string}` =>
+  problem.startsWith('hash_malformed:');
+
+const codeOf = (problem: ParseProblem): HashProblem =>
+  isPlaced(problem) ? 'hash_malformed' : problem;
 
 /** The hash behind a stored string, bounded and ready to verify, or why it cannot be used. */
 export const readHash = (stored: string): StoredHash | HashProblem => {
@@ -58,7 +76,7 @@ export const readHash = (stored: string): StoredHash | HashProblem => {
   if (format === undefined)
     return candidatesOf(stored).length > 0 ? 'hash_ambiguous' : 'hash_unknown';
   const parsed = format.parse(stored, {});
-  return typeof parsed === 'string' ? parsed : toStoredHash(format.id, parsed);
+  return typeof parsed === 'string' ? codeOf(parsed) : toStoredHash(format.id, parsed);
 };
 
 /** The ids that can be declared. */
@@ -73,14 +91,22 @@ export const readDeclared = (
   text: string,
   options: Options,
 ): (StoredHash & { secret?: Uint8Array }) | HashProblem => {
-  const format = loadTable().formats.find(({ id }) => id === formatId);
+  const format = findDeclared(formatId);
   if (format === undefined) return 'hash_unknown';
   if (text.length > maxDeclaredLength) return 'hash_malformed';
   const parsed = format.parse(text, options);
-  if (typeof parsed === 'string') return parsed;
+  if (typeof parsed === 'string') return codeOf(parsed);
   const hash = toStoredHash(formatId, parsed);
   if (typeof hash === 'string' || parsed.secret === undefined) return hash;
   return { ...hash, secret: parsed.secret };
+};
+
+/** Of what is malformed: the number of the character or the name of the piece, where that is known. */
+export const placeOf = (formatId: string, text: string, options: Options): string | undefined => {
+  const format = formatId === '' ? findFormat(text) : findDeclared(formatId);
+  const isShort = text.length <= (formatId === '' ? maxLength : maxDeclaredLength);
+  const parsed = isShort ? format?.parse(text, options) : undefined;
+  return typeof parsed === 'string' && isPlaced(parsed) ? parsed.slice(15) : undefined;
 };
 
 export const isUsable = <T extends StoredHash>(hash: T | HashProblem): hash is T =>

@@ -4,6 +4,7 @@
  */
 import { digestRecipe, joinDigest } from './digest-text.js';
 import type { Format } from './format.js';
+import { outside } from './malformed.js';
 import { readHex } from './strict.js';
 
 const grammar = /^([0-9a-fA-F]{32}):(\P{Cc}+)$/u;
@@ -11,8 +12,9 @@ const grammar = /^([0-9a-fA-F]{32}):(\P{Cc}+)$/u;
 const md5WithSalt = (id: string, o: string): Format => ({
   id,
   parse: (text) => {
-    const [, digest = '', salt] = grammar.exec(text) ?? [];
-    if (salt === undefined) return 'hash_malformed';
+    const match = grammar.exec(text);
+    if (match === null) return outside(grammar, text);
+    const [, digest = '', salt = ''] = match;
     return joinDigest(digestRecipe('md5', o, Buffer.from(salt)), readHex(digest));
   },
 });

@@ -4,7 +4,8 @@
  * argon2 and PBKDF2; the latter writes 64 bytes by default, or what the function gives.
  */
 import { parseJson } from '../../../shared/json.js';
-import type { Format, HashProblem, Parsed } from './format.js';
+import type { Format, Parsed, ParseProblem } from './format.js';
+import { unread } from './malformed.js';
 import { joinPbkdf2 } from './pbkdf2.js';
 import { readDecimal, readPaddedBase64 } from './strict.js';
 
@@ -42,14 +43,15 @@ const readArgon2 = (
   t: number,
   salt: Buffer,
   digest: Buffer,
-): Parsed | HashProblem => {
+): Parsed | ParseProblem => {
   const v = parameterOf(data, 'type');
   const version = argon2Versions.get(parameterOf(data, 'version'));
   const m = readDecimal(parameterOf(data, 'memory'));
   const p = readDecimal(parameterOf(data, 'parallelism'));
   const bytes = readDecimal(parameterOf(data, 'hashLength'));
-  if (version === undefined || m === undefined || p === undefined || !/^(id|i|d)$/.test(v))
-    return 'hash_malformed';
+  if (version === undefined || m === undefined || p === undefined)
+    return unread({ version, memory: m, parallelism: p });
+  if (!/^(id|i|d)$/.test(v)) return 'hash_malformed:type';
   if (digest.length !== bytes) return 'hash_length';
   return { recipe: { kind: 'argon2', params: { v, version, m, t, p, salt, key: '-' } }, digest };
 };
@@ -61,12 +63,13 @@ const prfs: Readonly<Record<string, string>> = {
 };
 const defaultBytes = 64;
 
-const read = (data: Fields, secret: Fields): Parsed | HashProblem => {
+const read = (data: Fields, secret: Fields): Parsed | ParseProblem => {
   const { algorithm, hashIterations: iterations } = data;
   const salt = readBytes(secret.salt);
   const digest = readBytes(secret.value);
-  if (salt === undefined || digest === undefined) return 'hash_malformed';
-  if (typeof algorithm !== 'string' || !Number.isSafeInteger(iterations)) return 'hash_malformed';
+  if (salt === undefined || digest === undefined) return unread({ salt, value: digest });
+  if (typeof algorithm !== 'string') return 'hash_malformed:algorithm';
+  if (!Number.isSafeInteger(iterations)) return 'hash_malformed:hashIterations';
   if (algorithm === 'argon2') return readArgon2(data, Number(iterations), salt, digest);
   const prf = Object.hasOwn(prfs, algorithm) ? prfs[algorithm] : undefined;
   if (prf === undefined) return 'hash_unknown';
@@ -78,10 +81,12 @@ export const keycloak: Format = {
   id: 'keycloak',
   parse: (stored) => {
     const credential = readJson(stored);
-    if (credential === undefined) return 'hash_malformed';
+    if (credential === undefined) return 'hash_malformed:JSON';
     if (credential.type !== undefined && credential.type !== 'password') return 'hash_unknown';
     const data = readJson(credential.credentialData);
     const secret = readJson(credential.secretData);
-    return data === undefined || secret === undefined ? 'hash_malformed' : read(data, secret);
+    if (data === undefined || secret === undefined)
+      return unread({ credentialData: data, secretData: secret });
+    return read(data, secret);
   },
 };

@@ -1,5 +1,6 @@
 /** crypt(3) as Ory Kratos spells it: `$md5-crypt$`, `$sha256-crypt$`, `$sha512-crypt$`. */
 import type { Format } from './format.js';
+import { outside, shifted } from './malformed.js';
 import { md5Crypt } from './md5-crypt.js';
 import { shaCrypt } from './sha-crypt.js';
 
@@ -11,8 +12,9 @@ export const kratosCrypt: Format = {
   identify: (stored) => prefix.test(stored),
   parse: (text, options) => {
     const id = ids[prefix.exec(text)?.[1] ?? ''];
-    if (id === undefined) return 'hash_malformed';
+    if (id === undefined) return outside(prefix, text);
     const inner = text.replace(prefix, () => id);
-    return (id === '$1$' ? md5Crypt : shaCrypt).parse(inner, options);
+    const parsed = (id === '$1$' ? md5Crypt : shaCrypt).parse(inner, options);
+    return shifted(parsed, text.length - inner.length);
   },
 };

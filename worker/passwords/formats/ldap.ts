@@ -7,7 +7,8 @@ import { digestBytes } from '../recipes/fast-hash.js';
 import { argon2 } from './argon2.js';
 import { bcrypt } from './bcrypt.js';
 import { digestRecipe } from './digest-text.js';
-import type { Format, HashProblem, Parsed } from './format.js';
+import type { Format, Parsed, ParseProblem } from './format.js';
+import { outside, shifted, unread } from './malformed.js';
 import { md5Crypt } from './md5-crypt.js';
 import { isPlaintext, isUnusable } from './never.js';
 import { pbkdf2Formats } from './pbkdf2-others.js';
@@ -40,17 +41,17 @@ const cryptFormats: readonly Format[] = [
 /** Schemes with formats of their own, which one directory mixes with the others. */
 const elsewhere: readonly Format[] = [argon2, ...pbkdf2Formats];
 
-const readCrypt = (text: string): Parsed | HashProblem => {
+const readCrypt = (text: string): Parsed | ParseProblem => {
   const format = cryptFormats.find(({ identify }) => identify?.(text) ?? text.startsWith('$7$'));
   return format?.parse(text, {}) ?? 'hash_unknown';
 };
 
-const readScheme = (name: string, text: string): Parsed | HashProblem => {
+const readScheme = (name: string, text: string): Parsed | ParseProblem => {
   const scheme = schemes.get(name);
   if (scheme === undefined) return 'hash_unknown';
   const { alg, isSalted } = scheme;
   const bytes = readPaddedBase64(text);
-  if (bytes === undefined) return 'hash_malformed';
+  if (bytes === undefined) return unread({ digest: bytes });
   const digest = bytes.subarray(0, digestBytes(alg));
   const salt = bytes.subarray(digestBytes(alg));
   if (digest.length !== digestBytes(alg) || salt.length > 0 !== isSalted) return 'hash_length';
@@ -65,8 +66,10 @@ export const ldap: Format = {
     if (isUnusable(text)) return 'hash_unusable';
     const other = elsewhere.find(({ identify }) => text.startsWith('{') && identify?.(text));
     if (other !== undefined) return other.parse(text, {});
-    const [, name = '', rest = ''] = grammar.exec(text) ?? [];
-    if (name === '') return 'hash_malformed';
-    return name.toUpperCase() === 'CRYPT' ? readCrypt(rest) : readScheme(name.toUpperCase(), rest);
+    const match = grammar.exec(text);
+    if (match === null) return outside(grammar, text);
+    const [, name = '', rest = ''] = match;
+    if (name.toUpperCase() !== 'CRYPT') return readScheme(name.toUpperCase(), rest);
+    return shifted(readCrypt(rest), text.length - rest.length);
   },
 };

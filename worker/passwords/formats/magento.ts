@@ -1,20 +1,22 @@
 /**
  * Magento 2: `hex:salt:version[:version…]`, one version per pass: 0 md5, 1 sha256, 2 argon2id with
- * libsodium's interactive limits, `3_length_passes_bytes` the same with its own. argon2id is read as
- * the last pass only. A bare 3, which the upgrade command of some releases appended, cannot be verified
- * by Magento either.
+ * libsodium's interactive limits, `3_length_passes_bytes` the same with its own. An upgraded record is a
+ * chain of them, argon2id over argon2id included. A bare 3, which the upgrade command of some releases
+ * appended, cannot be verified by Magento either.
  */
+import { chainOf } from '../recipes/magento.js';
 import type { Format } from './format.js';
+import { outside } from './malformed.js';
 import { readDecimal, readHex } from './strict.js';
 
 const grammar = /^([0-9a-f]+):([^:\p{Cc}]+):([0-9_:]+)$/u;
 
-type Step = { letter: string; t: number; m: number; bytes: number };
+type Step = Parameters<typeof chainOf>[0][number];
 
 const fixed: ReadonlyMap<string, Step> = new Map([
-  ['0', { letter: 'm', t: 0, m: 0, bytes: 16 }],
-  ['1', { letter: 's', t: 0, m: 0, bytes: 32 }],
-  ['2', { letter: 'a', t: 2, m: 65_536, bytes: 32 }],
+  ['0', { alg: 'md5', t: 0, m: 0, bytes: 16 }],
+  ['1', { alg: 'sha256', t: 0, m: 0, bytes: 32 }],
+  ['2', { t: 2, m: 65_536, bytes: 32 }],
 ]);
 
 const readStep = (version: string): Step | undefined => {
@@ -22,21 +24,23 @@ const readStep = (version: string): Step | undefined => {
   const [bytes, t, memoryBytes] = [length, passes, memory].map(readDecimal);
   if (bytes === undefined || t === undefined || memoryBytes === undefined)
     return fixed.get(version);
-  return { letter: 'a', t, m: Math.floor(memoryBytes / 1024), bytes };
+  return { t, m: Math.floor(memoryBytes / 1024), bytes };
 };
 
 export const magento: Format = {
   id: 'magento',
   parse: (text) => {
-    const [, digestText = '', salt = '', versions = ''] = grammar.exec(text) ?? [];
-    const steps = versions.split(':').map(readStep);
+    const match = grammar.exec(text);
+    if (match === null) return outside(grammar, text);
+    const [, digestText = '', salt = '', versions = ''] = match;
+    const steps = versions.split(':').flatMap((version) => readStep(version) ?? []);
     const last = steps.at(-1);
     const digest = readHex(digestText);
-    const chain = steps.map((step) => step?.letter ?? '-').join('');
-    if (last === undefined || digest === undefined || !/^[ms]*[msa]$/.test(chain))
-      return 'hash_malformed';
+    if (digest === undefined) return 'hash_malformed:digest';
+    if (last === undefined || steps.length !== versions.split(':').length)
+      return 'hash_malformed:version';
     if (digest.length !== last.bytes) return 'hash_length';
-    const params = { chain, t: last.t, m: last.m, salt: Buffer.from(salt) };
+    const params = { chain: chainOf(steps), t: last.t, m: last.m, salt: Buffer.from(salt) };
     return { recipe: { kind: 'magento', params }, digest };
   },
 };

@@ -1,6 +1,7 @@
 /** Our own spelling of any recipe, `$x-<kind>$<parameters>$<digest>`: see recipes/text.ts. */
 import { readRecipe } from '../recipes/text.js';
 import type { Format } from './format.js';
+import { unread } from './malformed.js';
 import { readBase64 } from './strict.js';
 
 export const own: Format = {
@@ -11,6 +12,7 @@ export const own: Format = {
       /^\$x-([a-z0-9-]+)\$([^$]*)\$([^$]*)$/.exec(stored) ?? [];
     const recipe = readRecipe(kind, params);
     const digest = readBase64(text);
-    return recipe === undefined || digest === undefined ? 'hash_malformed' : { recipe, digest };
+    if (recipe === undefined || digest === undefined) return unread({ parameters: recipe, digest });
+    return { recipe, digest };
   },
 };

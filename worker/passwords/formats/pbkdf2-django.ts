@@ -3,6 +3,7 @@
  * an encoding of bytes; the digest is base64 with padding.
  */
 import type { Format } from './format.js';
+import { outside } from './malformed.js';
 import { joinPbkdf2 } from './pbkdf2.js';
 import { readPaddedBase64 } from './strict.js';
 
@@ -14,7 +15,7 @@ export const pbkdf2Django: Format = {
   identify: (stored) => /^pbkdf2_sha(1|256)\$/.test(stored),
   parse: (stored) => {
     const match = grammar.exec(stored);
-    if (match === null) return 'hash_malformed';
+    if (match === null) return outside(grammar, stored);
     const [, prf = '', iterations = '', salt = '', digest = ''] = match;
     return joinPbkdf2(prf, iterations, Buffer.from(salt), readPaddedBase64(digest));
   },

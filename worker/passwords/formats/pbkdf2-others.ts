@@ -1,5 +1,6 @@
 /** PBKDF2 in the spellings of many products; those of passlib and Django have files of their own. */
 import type { Format } from './format.js';
+import { outside } from './malformed.js';
 import { joinPbkdf2 } from './pbkdf2.js';
 import { readAb64, readBase64, readDecimal, readHex, readPaddedBase64 } from './strict.js';
 
@@ -16,10 +17,10 @@ const kratos: Format = {
   identify: (stored) => /^\$pbkdf2-sha(1|256|512)\$i=/.test(stored),
   parse: (stored) => {
     const match = kratosGrammar.exec(stored);
-    if (match === null) return 'hash_malformed';
+    if (match === null) return outside(kratosGrammar, stored);
     const [, name = '', iterations = '', length = '', salt = '', digest = ''] = match;
     const bytes = readDecimal(length);
-    if (bytes === undefined) return 'hash_malformed';
+    if (bytes === undefined) return 'hash_malformed:length';
     const prf = kratosNames[name] ?? name;
     return joinPbkdf2(prf, iterations, readBase64(salt), readBase64(digest), bytes);
   },
@@ -35,7 +36,7 @@ const ldap: Format = {
   identify: (stored) => /^\{PBKDF2(-SHA(1|224|256|384|512))?\}\d+\$/i.test(stored),
   parse: (stored) => {
     const match = ldapGrammar.exec(stored);
-    if (match === null) return 'hash_malformed';
+    if (match === null) return outside(ldapGrammar, stored);
     const [, prf = 'sha1', iterations = '', salt = '', digest = ''] = match;
     return joinPbkdf2(prf.toLowerCase(), iterations, readAb64(salt), readAb64(digest));
   },
@@ -53,7 +54,7 @@ const werkzeug: Format = {
   identify: (stored) => /^pbkdf2:sha\d+:\d+\$/.test(stored),
   parse: (stored, options) => {
     const match = werkzeugGrammar.exec(stored);
-    if (match === null) return 'hash_malformed';
+    if (match === null) return outside(werkzeugGrammar, stored);
     const [, prf = '', written, salt = '', digest = ''] = match;
     const iterations = written ?? options.iterations;
     if (iterations === undefined || readDecimal(iterations) === undefined) return 'hash_option';
@@ -62,12 +63,16 @@ const werkzeug: Format = {
 };
 
 /** Atlassian: `{PKCS5S2}` and the base64 of 16 bytes of salt and 32 of digest. */
+const atlassianGrammar = /^\{PKCS5S2\}([A-Za-z0-9+/=]+)$/;
+
 const atlassian: Format = {
   id: 'pbkdf2-atlassian',
   identify: (stored) => stored.startsWith('{PKCS5S2}'),
   parse: (stored) => {
-    const bytes = readPaddedBase64(/^\{PKCS5S2\}([A-Za-z0-9+/=]+)$/.exec(stored)?.[1] ?? '');
-    if (bytes === undefined) return 'hash_malformed';
+    const match = atlassianGrammar.exec(stored);
+    if (match === null) return outside(atlassianGrammar, stored);
+    const bytes = readPaddedBase64(match[1] ?? '');
+    if (bytes === undefined) return 'hash_malformed:digest';
     if (bytes.length !== 48) return 'hash_length';
     return joinPbkdf2('sha1', '10000', bytes.subarray(0, 16), bytes.subarray(16), 32);
   },
@@ -81,7 +86,7 @@ const hashcat: Format = {
   id: 'pbkdf2-hashcat',
   parse: (stored) => {
     const match = hashcatGrammar.exec(stored);
-    if (match === null) return 'hash_malformed';
+    if (match === null) return outside(hashcatGrammar, stored);
     const [, prf = '', iterations = '', salt = '', text = ''] = match;
     const digest = readPaddedBase64(text);
     // Of any length there; the limit of 16 bytes holds.
@@ -98,10 +103,10 @@ const web2py: Format = {
   identify: (stored) => /^pbkdf2\(\d+,\d+,sha\d+\)\$/.test(stored),
   parse: (stored) => {
     const match = web2pyGrammar.exec(stored);
-    if (match === null) return 'hash_malformed';
+    if (match === null) return outside(web2pyGrammar, stored);
     const [, iterations = '', length = '', prf = '', salt = '', digest = ''] = match;
     const bytes = readDecimal(length);
-    if (bytes === undefined) return 'hash_malformed';
+    if (bytes === undefined) return 'hash_malformed:length';
     return joinPbkdf2(prf, iterations, Buffer.from(salt), readHex(digest), bytes);
   },
 };

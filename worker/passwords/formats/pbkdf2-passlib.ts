@@ -3,6 +3,7 @@
  * name means SHA-1. sha224 and sha384 are SHA-2 here and SHA-3 in Kratos, so these have to be declared.
  */
 import type { Format } from './format.js';
+import { outside } from './malformed.js';
 import { joinPbkdf2 } from './pbkdf2.js';
 import { readAb64 } from './strict.js';
 
@@ -14,7 +15,7 @@ export const pbkdf2Passlib: Format = {
   identify: (stored) => /^\$pbkdf2(-sha(256|512))?\$(?!i=)/.test(stored),
   parse: (stored) => {
     const match = grammar.exec(stored);
-    if (match === null) return 'hash_malformed';
+    if (match === null) return outside(grammar, stored);
     const [, prf = 'sha1', iterations = '', salt = '', digest = ''] = match;
     return joinPbkdf2(prf, iterations, readAb64(salt), readAb64(digest));
   },

@@ -1,5 +1,6 @@
 /** What the spellings of PBKDF2 share: the pieces joined, with the digest at its full length. */
-import type { Parsed } from './format.js';
+import type { Parsed, ParseProblem } from './format.js';
+import { unread } from './malformed.js';
 import { readDecimal } from './strict.js';
 
 const digestBytes: Readonly<Record<string, number>> = {
@@ -20,10 +21,11 @@ export const joinPbkdf2 = (
   salt: Uint8Array | undefined,
   digest: Uint8Array | undefined,
   bytes = digestBytes[prf],
-): Parsed | 'hash_malformed' | 'hash_length' => {
+): Parsed | ParseProblem => {
   const i = readDecimal(iterationText);
-  if (i === undefined || i < 1 || salt === undefined || digest === undefined)
-    return 'hash_malformed';
+  if (i === undefined || salt === undefined || digest === undefined)
+    return unread({ iterations: i, salt, digest });
+  if (i < 1) return 'hash_malformed:iterations';
   if (digest.length !== bytes) return 'hash_length';
   return { recipe: { kind: 'pbkdf2', params: { prf, i, salt } }, digest };
 };

@@ -3,7 +3,8 @@
  * the same over the hex md5 of the password, as Drupal left older hashes. One character of cost, eight
  * of salt. Costs below 2^7 the products themselves refuse.
  */
-import type { Format, Parsed } from './format.js';
+import type { Format, Parsed, ParseProblem } from './format.js';
+import { outside, shifted } from './malformed.js';
 import { readCrypt64, readCryptNumber } from './strict.js';
 
 const minLog = 7;
@@ -19,17 +20,21 @@ const variants: Readonly<Record<string, Variant>> = {
   U$S$: { alg: 'sha512', pre: 'md5', chars: 43, bytes: 33 },
 };
 
-const read = (stored: string, own: RegExp): Parsed | 'hash_malformed' | 'hash_length' => {
+const read = (stored: string, own: RegExp): Parsed | ParseProblem => {
   const prefix = own.exec(stored)?.[0] ?? '';
   const variant = variants[prefix];
-  const [, cost = '', salt = '', digestText = ''] = rest.exec(stored.slice(prefix.length)) ?? [];
+  if (variant === undefined) return 'hash_malformed:1';
+  const behind = stored.slice(prefix.length);
+  const match = rest.exec(behind);
+  if (match === null) return shifted(outside(rest, behind), prefix.length);
+  const [, cost = '', salt = '', digestText = ''] = match;
   const log = readCryptNumber(cost);
-  if (variant === undefined || log === undefined || log < minLog) return 'hash_malformed';
+  if (log === undefined || log < minLog) return 'hash_malformed:cost';
   const { alg, pre, chars, bytes } = variant;
   if (digestText.length !== chars) return 'hash_length';
   // Drupal's cut leaves two bits of a byte: `.` stands for the six that are missing.
   const digest = readCrypt64(digestText.padEnd(Math.ceil(bytes / 3) * 4, '.'))?.subarray(0, bytes);
-  if (digest === undefined) return 'hash_malformed';
+  if (digest === undefined) return 'hash_malformed:digest';
   return { recipe: { kind: 'phpass', params: { alg, log, salt: Buffer.from(salt), pre } }, digest };
 };
 

@@ -36,7 +36,7 @@ export const saltedDigest: Format = {
     const make = orders.get(options.order ?? '');
     if (alg === undefined || make === undefined) return 'hash_option';
     const [digestText, saltText = ''] = split(text, options) ?? [];
-    if (digestText === undefined || saltText === '') return 'hash_malformed';
+    if (digestText === undefined || saltText === '') return 'hash_malformed:salt';
     const salt = readSalt(saltText, options);
     if (typeof salt === 'string') return salt;
     return joinDigest(make(alg, salt), readEncoded(digestText, options.encoding));

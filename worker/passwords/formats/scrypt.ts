@@ -3,7 +3,8 @@
  * N itself in Kratos and the logarithm in passlib, so that prefix means nothing until it is declared;
  * nor does `$7$`, which is libxcrypt's and passwap's. Every product has digests of one length.
  */
-import type { Format, HashProblem, Parsed } from './format.js';
+import type { Format, Parsed, ParseProblem } from './format.js';
+import { outside, unread } from './malformed.js';
 import {
   readBase64,
   readCrypt64,
@@ -25,10 +26,10 @@ export const joinScrypt = (
   salt: Uint8Array | undefined,
   digest: Uint8Array | undefined,
   bytes: number,
-): Parsed | HashProblem => {
+): Parsed | ParseProblem => {
   const { ln, r, p } = size;
-  if (ln === undefined || r === undefined || p === undefined) return 'hash_malformed';
-  if (salt === undefined || digest === undefined) return 'hash_malformed';
+  if (ln === undefined || r === undefined || p === undefined) return unread({ N: ln, r, p });
+  if (salt === undefined || digest === undefined) return unread({ salt, digest });
   if (digest.length !== bytes) return 'hash_length';
   return { recipe: { kind: 'scrypt', params: { ln, r, p, salt } }, digest };
 };
@@ -41,7 +42,7 @@ const phc: Format = {
   id: 'scrypt-phc',
   parse: (stored) => {
     const match = phcGrammar.exec(stored);
-    if (match === null) return 'hash_malformed';
+    if (match === null) return outside(phcGrammar, stored);
     const [ln, r, p] = match.slice(1, 4).map(readDecimal);
     return joinScrypt({ ln, r, p }, readBase64(match[4] ?? ''), readBase64(match[5] ?? ''), 32);
   },
@@ -55,7 +56,7 @@ const kratos: Format = {
   id: 'scrypt-kratos',
   parse: (stored) => {
     const match = kratosGrammar.exec(stored);
-    if (match === null) return 'hash_malformed';
+    if (match === null) return outside(kratosGrammar, stored);
     const [, n = '', r = '', p = '', salt = '', digest = ''] = match;
     const size = { ln: logOf(n), r: readDecimal(r), p: readDecimal(p) };
     return joinScrypt(size, readPaddedBase64(salt), readPaddedBase64(digest), 32);
@@ -71,7 +72,7 @@ const django: Format = {
   identify: (stored) => /^scrypt\$\d/.test(stored),
   parse: (stored) => {
     const match = djangoGrammar.exec(stored);
-    if (match === null) return 'hash_malformed';
+    if (match === null) return outside(djangoGrammar, stored);
     const [, n = '', salt = '', r = '', p = '', digest = ''] = match;
     const size = { ln: logOf(n), r: readDecimal(r), p: readDecimal(p) };
     return joinScrypt(size, Buffer.from(salt), readPaddedBase64(digest), 64);
@@ -87,7 +88,7 @@ const werkzeug: Format = {
   identify: (stored) => /^scrypt:\d/.test(stored),
   parse: (stored) => {
     const match = werkzeugGrammar.exec(stored);
-    if (match === null) return 'hash_malformed';
+    if (match === null) return outside(werkzeugGrammar, stored);
     const [, n = '', r = '', p = '', salt = '', digest = ''] = match;
     const size = { ln: logOf(n), r: readDecimal(r), p: readDecimal(p) };
     return joinScrypt(size, Buffer.from(salt), readHex(digest), 64);
@@ -103,7 +104,7 @@ const hashcat: Format = {
   identify: (stored) => /^SCRYPT:\d/.test(stored),
   parse: (stored) => {
     const match = hashcatGrammar.exec(stored);
-    if (match === null) return 'hash_malformed';
+    if (match === null) return outside(hashcatGrammar, stored);
     const [, n = '', r = '', p = '', salt = '', digest = ''] = match;
     const size = { ln: logOf(n), r: readDecimal(r), p: readDecimal(p) };
     return joinScrypt(size, readPaddedBase64(salt), readPaddedBase64(digest), 32);
@@ -121,7 +122,7 @@ const crypt7: Format = {
   id: 'scrypt-crypt7',
   parse: (stored) => {
     const match = crypt7Grammar.exec(stored);
-    if (match === null) return 'hash_malformed';
+    if (match === null) return outside(crypt7Grammar, stored);
     const [, logText = '', rText = '', pText = '', salt = '', digest = ''] = match;
     const [ln, r, p] = [logText, rText, pText].map(readCryptNumber);
     return joinScrypt({ ln, r, p }, Buffer.from(salt), readCrypt64(digest), 32);

@@ -4,6 +4,7 @@
  */
 import { readPermuted } from './crypt-order.js';
 import type { Format } from './format.js';
+import { outside } from './malformed.js';
 import { readDecimal } from './strict.js';
 
 const grammar =
@@ -42,14 +43,14 @@ export const shaCrypt: Format = {
   identify: (stored) => /^\$[56]\$/.test(stored),
   parse: (text) => {
     const match = grammar.exec(text);
-    if (match === null) return 'hash_malformed';
+    if (match === null) return outside(grammar, text);
     const [, id, roundsText = '5000', saltText = '', digestText = ''] = match;
     const { alg, order } = variants[id === '5' ? '5' : '6'];
     const rounds = readDecimal(roundsText);
-    if (rounds === undefined || rounds < 1000) return 'hash_malformed';
+    if (rounds === undefined || rounds < 1000) return 'hash_malformed:rounds';
     if (digestText.length !== Math.ceil((order.length * 8) / 6)) return 'hash_length';
     const digest = readPermuted(digestText, order);
-    if (digest === undefined) return 'hash_malformed';
+    if (digest === undefined) return 'hash_malformed:digest';
     const params = { alg, rounds, salt: Buffer.from(saltText) };
     return { recipe: { kind: 'shacrypt', params }, digest };
   },

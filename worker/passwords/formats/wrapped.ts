@@ -7,6 +7,7 @@ import { toBase64 } from '../recipes/params.js';
 import { readSetting } from '../recipes/recipes.js';
 import type { Wrap } from '../recipes/wrap.js';
 import type { Format } from './format.js';
+import { outside, unread } from './malformed.js';
 import { readBase64, readDecimal } from './strict.js';
 
 const grammar =
@@ -23,16 +24,16 @@ export const wrapped: Format = {
   identify: (stored) => stored.startsWith('$wrap1$'),
   parse: (stored) => {
     const match = grammar.exec(stored);
-    if (match === null) return 'hash_malformed';
+    if (match === null) return outside(grammar, stored);
     const [, kind = '', k = '', settingText = '', mText = '', tText = '', pText = ''] = match;
     const setting = readBase64(settingText);
     const salt = readBase64(match[7] ?? '');
     const digest = readBase64(match[8] ?? '');
     const [m, t, p] = [mText, tText, pText].map(readDecimal);
-    if (m === undefined || t === undefined || p === undefined) return 'hash_malformed';
+    if (m === undefined || t === undefined || p === undefined) return unread({ m, t, p });
     if (setting === undefined || salt === undefined || digest === undefined)
-      return 'hash_malformed';
-    if (readSetting(kind, setting) === undefined) return 'hash_malformed';
+      return unread({ setting, salt, digest });
+    if (readSetting(kind, setting) === undefined) return 'hash_malformed:setting';
     const params: Wrap = { in: kind, setting, k: k === '0' ? '-' : k, m, t, p, salt };
     return { recipe: { kind: 'wrap', params }, digest };
   },

@@ -5,6 +5,7 @@
  */
 import { readYescryptNumber } from '../recipes/yescrypt.js';
 import type { Format } from './format.js';
+import { outside } from './malformed.js';
 
 const grammar =
   /^\$(y|gy)\$j([./0-9A-Za-z])([./0-9A-Za-z])\$([./0-9A-Za-z]{0,64})\$([./0-9A-Za-z]{43})$/;
@@ -13,8 +14,9 @@ const yescryptAs = (id: string, prefix: string): Format => ({
   id,
   identify: (stored) => stored.startsWith(prefix),
   parse: (stored) => {
-    const match = stored.startsWith(prefix) ? grammar.exec(stored) : null;
-    if (match === null) return 'hash_malformed';
+    if (!stored.startsWith(prefix)) return 'hash_malformed:1';
+    const match = grammar.exec(stored);
+    if (match === null) return outside(grammar, stored);
     const [, f = '', n = '', rText = '', salt = '', digest = ''] = match;
     const ln = readYescryptNumber(n);
     const r = readYescryptNumber(rText);
