@@ -37,6 +37,8 @@ export const formats: readonly Format[] = [
   ...fastFormats,
 ];
 
+const byId: ReadonlyMap<string, Format> = new Map(formats.map((format) => [format.id, format]));
+
 const maxLength = 1024;
 /** Keycloak's records are JSON. */
 const maxDeclaredLength = 4096;
@@ -46,8 +48,12 @@ const toStoredHash = (format: string, { recipe, digest }: Parsed): StoredHash | 
   const kind = kindOf(recipe);
   if (!kind.isWithinLimits(recipe.params, digest.length)) return 'hash_limit';
   if (kind.lacks?.(recipe.params) !== undefined) return 'hash_unsupported';
+  // Written out: an import reads millions, and a spread costs as much as the rest.
   return {
-    ...{ format, recipe, digest, keyIds: keyIdsOf(recipe) },
+    format,
+    recipe,
+    digest,
+    keyIds: keyIdsOf(recipe),
     securityClass: kind.securityClass(recipe.params),
     cost: kind.cost(recipe.params, digest.length),
     verify: (password, keys = noKeys) => {
@@ -79,7 +85,7 @@ export const readDeclared = (
   text: string,
   options: Options,
 ): (StoredHash & { secret?: Uint8Array }) | HashProblem => {
-  const format = formats.find(({ id }) => id === formatId);
+  const format = byId.get(formatId);
   if (format === undefined) return 'hash_unknown';
   if (text.length > maxDeclaredLength) return 'hash_malformed';
   const parsed = format.parse(text, options);
@@ -88,6 +94,10 @@ export const readDeclared = (
   if (typeof hash === 'string' || parsed.secret === undefined) return hash;
   return { ...hash, secret: parsed.secret };
 };
+
+/** Whether there are strings that `readHash` reads as this format. */
+export const isRecognised = (formatId: string): boolean =>
+  byId.get(formatId)?.identify !== undefined;
 
 export const isUsable = <T extends StoredHash>(hash: T | HashProblem): hash is T =>
   typeof hash !== 'string';
