@@ -28,3 +28,7 @@ export const formats: readonly Format[] = [
   ...yescryptFormats,
   ...fastFormats,
 ];
+
+export const byId: ReadonlyMap<string, Format> = new Map(
+  formats.map((format) => [format.id, format]),
+);
