@@ -10,7 +10,7 @@ import {
   warning,
 } from './chart.js';
 
-export type Point = { x: number; y: number };
+type Point = { x: number; y: number };
 export type Lines = {
   title: string;
   /** Says what the values are, with their unit. */

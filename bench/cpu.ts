@@ -7,11 +7,11 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Hash threads of the product run at this nice value; nothing else does. */
-export const hashNice = 19;
+const hashNice = 19;
 
 export type Thread = { tid: number; nice: number };
 /** CPU milliseconds since start. */
-export type CpuTime = { hashMs: number; otherMs: number };
+type CpuTime = { hashMs: number; otherMs: number };
 
 const readText = (path: string): string => {
   try {
@@ -36,7 +36,7 @@ const statFields = (path: string): string[] => {
   return text.slice(text.lastIndexOf(')') + 2).split(' ');
 };
 
-export const threadsOf = (pid: number): Thread[] =>
+const threadsOf = (pid: number): Thread[] =>
   list(`/proc/${pid}/task`).map((tid) => ({
     tid,
     nice: Number(statFields(`/proc/${pid}/task/${tid}/stat`)[16] ?? 0),
@@ -56,6 +56,13 @@ export const cpuTime = (pid: number): CpuTime => {
     time[nice === hashNice ? 'hashMs' : 'otherMs'] += threadMs(pid, tid);
   return time;
 };
+
+/** CPU milliseconds of these processes, all together. */
+export const usedMs = (pids: readonly number[]): number =>
+  pids.reduce((sum, pid) => {
+    const { hashMs, otherMs } = cpuTime(pid);
+    return sum + hashMs + otherMs;
+  }, 0);
 
 export const childrenOf = (pid: number): number[] =>
   list(`/proc/${pid}/task`).flatMap((tid) =>

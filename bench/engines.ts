@@ -4,7 +4,7 @@
  */
 import { drawChart } from './chart.js';
 import type { EngineCalls, EngineName, HashCost } from './engine.js';
-import { createWatch } from './neighbours.js';
+import { besideNeighbours } from './neighbours.js';
 import { startPeer } from './peer.js';
 import {
   type Bench,
@@ -53,11 +53,9 @@ const measure = async (
   const theirs = await startEngine('argon2', threads, cost);
   try {
     const { ratio, control, a, b, dropped, isNoisy } = await compare({
-      watch: createWatch([ours.pid, theirs.pid]),
-      pairs: options.pairs,
+      ...besideNeighbours([ours.pid, theirs.pid], options, `${name}, ${threads} thread(s)`),
       a: () => ours.ask('slice', span),
       b: () => theirs.ask('slice', span),
-      onPair: (done) => options.progress(`${name}, ${threads} thread(s): ${done}/${options.pairs}`),
     });
     return {
       name,

@@ -9,7 +9,7 @@ import { end, launch, programs } from './launch.js';
 
 export type FleetNode = { id: string; pid: number; child: ChildProcess; log: string };
 export type FleetNodes = ReturnType<typeof createNodes>;
-export type NodeOptions = { threads: number; id?: string; env?: Record<string, string> };
+type NodeOptions = { threads: number; id?: string; env?: Record<string, string> };
 
 /** `env`: settings of every node. */
 export const createNodes = (options: {

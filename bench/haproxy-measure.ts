@@ -6,9 +6,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clients, hotGroup, nodeCount, openRig, type Rig, type Way, ways } from './haproxy-rig.js';
 import type { LoadCalls, Slice } from './load.js';
-import { createWatch } from './neighbours.js';
+import { besideNeighbours } from './neighbours.js';
 import type { Plan, Sample } from './open/generator.js';
-import { countCodes, isServed, type Summary, summarise, within } from './open/samples.js';
+import {
+  countCodes,
+  isServed,
+  latencies,
+  type Summary,
+  summarise,
+  within,
+} from './open/samples.js';
 import type { Peer } from './peer.js';
 import type { Options } from './report.js';
 import { type Comparison, compare } from './slices.js';
@@ -27,14 +34,14 @@ const pauseMs = 600;
 /** How far into its run the node is killed. */
 const killAt = 0.4;
 
-export type Kill = {
+type Kill = {
   sent: number;
   failed: number;
   codes: Record<string, number>;
   p99Ms: number;
   maxMs: number;
 };
-export type Hot = {
+type Hot = {
   baseP99Ms: number;
   othersP99Ms: number;
   othersFailed: number;
@@ -70,14 +77,12 @@ const inTurn = async (count: number, run: (way: Way, round: number) => Promise<v
 
 const slice = (crowd: Peer<LoadCalls>) => crowd.ask('closed', { connections: clients, ...span });
 
-const measureThroughput = async (rig: Rig, { pairs, progress }: Options) => {
+const measureThroughput = async (rig: Rig, options: Options) => {
   const compareWith = (way: Exclude<Way, 'floodgate'>) =>
     compare<Slice, Slice>({
-      pairs,
+      ...besideNeighbours(rig.pids(), options, `throughput against ${way}`),
       a: () => slice(rig.crowds.floodgate),
       b: () => slice(rig.crowds[way]),
-      watch: createWatch(rig.pids()),
-      onPair: (kept) => progress(`throughput against ${way}: pair ${kept} of ${pairs}`),
     });
   const hash = await compareWith('hash');
   const leastconn = await compareWith('leastconn');
@@ -140,10 +145,7 @@ const measureOverload = async (rig: Rig, options: Options, peak: number) => {
 };
 
 const p99Of = (samples: readonly Sample[]): number =>
-  percentile(
-    samples.filter(isServed).map(({ ms }) => ms),
-    0.99,
-  );
+  percentile(latencies(samples.filter(isServed)), 0.99);
 
 const measureHot = async (rig: Rig, options: Options, peak: number): Promise<ByWay<Hot>> => {
   const windowMs = options.durationSeconds * 300;
@@ -186,7 +188,7 @@ const measureKill = async (rig: Rig, options: Options, peak: number): Promise<By
   });
   return mapWays((way) => {
     const all = samples[way];
-    const served = all.filter(isServed).map(({ ms }) => ms);
+    const served = latencies(all.filter(isServed));
     return {
       sent: all.length,
       failed: all.length - served.length,

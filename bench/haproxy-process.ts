@@ -16,11 +16,11 @@ import { end, freePort } from './launch.js';
 import { findProgram } from './programs.js';
 
 export type Balance = 'hash' | 'leastconn';
-export const balances: Balance[] = ['hash', 'leastconn'];
+const balances: Balance[] = ['hash', 'leastconn'];
 export type Ports = Record<Balance, number>;
 export type Haproxy = { pid: number; stop: () => Promise<void> };
 type Server = { proof: string; socketPath: string };
-export type Tuning = { maxconn: number; queueMs: number; factor: number };
+type Tuning = { maxconn: number; queueMs: number; factor: number };
 
 export const missing =
   'HAProxy is not installed; on Debian: apt-get install -y haproxy (its service need not run)';

@@ -34,7 +34,7 @@ const minThroughput = 0.98;
 const maxHotGrowth = 1.3;
 const judged = [2, 5];
 
-export const wayNames: Record<Way, string> = {
+const wayNames: Record<Way, string> = {
   floodgate: 'Floodgate',
   hash: 'HAProxy, hash',
   leastconn: 'HAProxy, leastconn',

@@ -9,7 +9,7 @@ import { type Fleet, startFleet } from './fleet.js';
 import type { LoadCalls, Slice } from './load.js';
 import type { LoopCalls } from './loop.js';
 import { createMeter, mapParts, type Parts } from './meter.js';
-import { createWatch } from './neighbours.js';
+import { besideNeighbours } from './neighbours.js';
 import { type Peer, startPeer } from './peer.js';
 import type { Options } from './report.js';
 import { type Comparison, compare } from './slices.js';
@@ -100,11 +100,10 @@ const sum = <T>(items: readonly T[], pick: (item: T) => number): number =>
 
 const comparePlaced = async (stand: Stand, layout: Layout): Promise<LayoutResult> => {
   const { fleet, load, loop, options, nodes } = stand;
-  const { pairs, progress } = options;
   const meter = createMeter([...fleet.processes(), { kind: 'load', pid: load.pid }]);
   place(pidsOf(stand), layout);
   const comparison = await compare<SystemSlice, LoopSlice>({
-    pairs,
+    ...besideNeighbours(pidsOf(stand), options, `${nodes} node(s), ${layout}`),
     a: async () => {
       const before = meter();
       const { rate, sent, failed } = await signIn(stand, span.settleMs, span.windowMs);
@@ -115,8 +114,6 @@ const comparePlaced = async (stand: Stand, layout: Layout): Promise<LayoutResult
       const slice = await loop.ask('slice', span);
       return { ...slice, cpuMs: cpuTime(loop.pid).hashMs - before };
     },
-    watch: createWatch(pidsOf(stand)),
-    onPair: (kept) => progress(`${nodes} node(s), ${layout}: pair ${kept} of ${pairs}`),
   });
   const { a, b } = comparison;
   const logins = sum(a, ({ done }) => done);

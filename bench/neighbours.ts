@@ -1,7 +1,8 @@
 /** How much of the machine other processes take, in which the bench has no part. Linux's /proc. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { cpuTime } from './cpu.js';
+import { usedMs } from './cpu.js';
+import type { Options } from './report.js';
 import type { Watch } from './slices.js';
 
 /** All cores together since boot: user, nice, system, interrupts, and what the host kept (steal). */
@@ -12,16 +13,10 @@ const busyMs = (): number => {
   return ticks.reduce<number>((sum, value) => sum + (value ?? 0), 0) * 10;
 };
 
-const ownMs = (pids: readonly number[]): number =>
-  pids.reduce((sum, pid) => {
-    const { hashMs, otherMs } = cpuTime(pid);
-    return sum + hashMs + otherMs;
-  }, 0);
-
 /** `pids` are the processes of the bench besides this one. */
 export const createWatch = (pids: readonly number[]): Watch => {
   const own = [process.pid, ...pids];
-  const others = () => busyMs() - ownMs(own);
+  const others = () => busyMs() - usedMs(own);
   return () => {
     const startedAt = performance.now();
     const before = others();
@@ -31,3 +26,14 @@ export const createWatch = (pids: readonly number[]): Watch => {
     };
   };
 };
+
+/** What `compare` needs besides the two: how many pairs, who else took the cores, and where to say so. */
+export const besideNeighbours = (
+  pids: readonly number[],
+  { pairs, progress }: Pick<Options, 'pairs' | 'progress'>,
+  title = '',
+) => ({
+  pairs,
+  watch: createWatch(pids),
+  onPair: (kept: number) => progress(`${title && `${title}: `}pair ${kept} of ${pairs}`),
+});

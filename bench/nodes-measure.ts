@@ -4,7 +4,7 @@
  * up and on the way down, so that drift shows instead of passing for growth.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cpuTime, pin } from './cpu.js';
+import { pin, usedMs } from './cpu.js';
 import { type Fleet, startFleet } from './fleet.js';
 import type { LoadCalls } from './load.js';
 import { createLoad, type Load } from './open/load.js';
@@ -26,7 +26,7 @@ const settleMs = 500;
 const connectionsPerSlot = 3;
 
 /** What a run takes besides the measuring. */
-export type Pace = {
+type Pace = {
   users: number;
   warmUpMs: number;
   /** Until edges know of a change. */
@@ -68,18 +68,13 @@ type Rig = {
   pace: Pace;
 };
 
-const totalMs = (pid: number): number => {
-  const { hashMs, otherMs } = cpuTime(pid);
-  return hashMs + otherMs;
-};
-
 const othersOf = ({ fleet, edge, standIns, crowd, load }: Rig): number[] => [
   ...fleet.processes().flatMap(({ pid }) => (pid === edge ? [] : [pid])),
   ...[standIns.pid, crowd.pid, load.pid],
 ];
 
 /** All CPU milliseconds of the other core's processes. */
-const othersMs = (rig: Rig): number => othersOf(rig).reduce((sum, pid) => sum + totalMs(pid), 0);
+const othersMs = (rig: Rig): number => usedMs(othersOf(rig));
 
 const openRig = async (options: Options, pace: Pace): Promise<Rig> => {
   options.progress('starting');
@@ -120,10 +115,10 @@ const openRig = async (options: Options, pace: Pace): Promise<Rig> => {
 type Counted = Pick<Run, 'perSecond' | 'p50Ms' | 'p99Ms' | 'failed'> & { served: number };
 
 const measure = async (rig: Rig, run: () => Promise<Counted>): Promise<Run> => {
-  const before = { at: performance.now(), edge: totalMs(rig.edge), others: othersMs(rig) };
+  const before = { at: performance.now(), edge: usedMs([rig.edge]), others: othersMs(rig) };
   const { served, ...counted } = await run();
   const tookMs = performance.now() - before.at;
-  const edgeMs = totalMs(rig.edge) - before.edge;
+  const edgeMs = usedMs([rig.edge]) - before.edge;
   return {
     ...counted,
     edgeUs: (edgeMs * 1000) / served,

@@ -30,7 +30,7 @@ const summarise = (runs: readonly Run[]): Run => ({
   othersBusy: middle(runs, (run) => run.othersBusy),
 });
 
-export type NodesSummary = { nodes: number; low: Run; full: Run; spread: number };
+type NodesSummary = { nodes: number; low: Run; full: Run; spread: number };
 
 const summariseCount = ({ nodes, low, full }: NodesResult): NodesSummary => {
   const [up = Number.NaN, down = Number.NaN] = low.map((run) => run.edgeUs);

@@ -6,6 +6,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { createCommandLine, createProgress } from './command-line.js';
 import { engines } from './engines.js';
 import { stopFleets } from './fleet.js';
 import { haproxy } from './haproxy.js';
@@ -61,17 +62,7 @@ ${Object.entries(benches)
   --json           one JSON object as the last line
 `;
 
-/** A mistake in the command line; its text is all the caller needs. */
-const wrong = (text: string): never => {
-  process.stderr.write(`bench: ${text}\nbench: --help shows what there is\n`);
-  process.exit(1);
-};
-
-const readInt = (name: string, text: string, min: number, max: number): number => {
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  return wrong(`--${name} must be a whole number from ${min} to ${max}, not "${text}"`);
-};
+const { wrong, readInt } = createCommandLine('bench');
 
 const parse = () => {
   try {
@@ -92,19 +83,6 @@ const parse = () => {
   } catch (error) {
     return wrong(error instanceof Error ? error.message : String(error));
   }
-};
-
-const createProgress = () => {
-  const isTerminal = process.stderr.isTTY === true;
-  let shownAt = 0;
-  return (text: string) => {
-    // A log file gets a line every few seconds, a terminal one that moves.
-    if (isTerminal) process.stderr.write(`\r\x1b[K${text}`);
-    else if (performance.now() - shownAt > 5000) {
-      shownAt = performance.now();
-      process.stderr.write(`${text}\n`);
-    }
-  };
 };
 
 const { values, positionals } = parse();

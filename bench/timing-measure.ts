@@ -9,7 +9,7 @@ import { createWatch } from './neighbours.js';
 import { closeRig, measureCapacity, openRig, pidsOf, type Rig } from './open/rig.js';
 import type { Options } from './report.js';
 import { type Kind, openProbe, type Probe, type Round } from './timing-probe.js';
-import { hashOptions, importUsers } from './users.js';
+import { hashOptions, importUsers, password } from './users.js';
 
 export type Phase = {
   /** LOGIN_FAILURE_FLOOR, and logins of others against what the nodes can do. */
@@ -40,7 +40,6 @@ export const sizes = {
   users: 600,
 };
 
-const password = 'correct horse battery staple';
 const pbkdf2Rounds = 260_000;
 
 const djangoPbkdf2 = (): string => {
@@ -151,7 +150,7 @@ const withRig = async (
 };
 
 /** Idle with the floor, the same beside logins, and idle without the floor. */
-export const plansOf = ({ pairs }: Options, its: Sizes): Plan[] => {
+const plansOf = ({ pairs }: Options, its: Sizes): Plan[] => {
   const idle = { load: 0, rounds: pairs * its.rounds };
   const loaded = { load, rounds: pairs * its.loadedRounds };
   return [

@@ -47,9 +47,15 @@ export const importUsers = async (fleet: Fleet, rows: readonly Row[]): Promise<v
   await Promise.all(Array.from({ length: together }, work));
 };
 
-export const createUsers = async (fleet: Fleet, count: number): Promise<Users> => {
-  const password = 'correct horse battery staple';
-  const hash = hashSync(password, hashOptions);
+/** The password of every account of a bench. */
+export const password = 'correct horse battery staple';
+
+export const createUsers = async (
+  fleet: Fleet,
+  count: number,
+  cost = hashOptions,
+): Promise<Users> => {
+  const hash = hashSync(password, cost);
   const names = Array.from({ length: count }, (_, i) => `bench-user-${i}`);
   await importUsers(
     fleet,

@@ -9,7 +9,7 @@ import type { BareCalls } from './bare-server.js';
 import { cpuTime, pin } from './cpu.js';
 import { type Fleet, startFleet } from './fleet.js';
 import type { LoadCalls, Slice } from './load.js';
-import { createWatch } from './neighbours.js';
+import { besideNeighbours } from './neighbours.js';
 import { type Peer, startPeer } from './peer.js';
 import type { Options } from './report.js';
 import { type Comparison, compare } from './slices.js';
@@ -127,11 +127,9 @@ const measureWarm = async (rig: Rig, options: Options) => {
   await run(load, 3000);
   await run(crowd, 3000);
   const warm = await compare({
-    watch: createWatch(pidsOf(rig)),
-    pairs: options.pairs,
+    ...besideNeighbours(pidsOf(rig), options, 'warm'),
     a: () => run(load),
     b: () => run(crowd),
-    onPair: (done) => options.progress(`warm: pair ${done} of ${options.pairs}`),
   });
   const warmUs = await perCheckUs(edge, () => run(load));
   const bareUs = await perCheckUs(bare.pid, () => run(crowd));
@@ -180,11 +178,9 @@ const measureFlood = async (rig: Rig, options: Options): Promise<Flood> => {
     return checked;
   };
   const { a, b, dropped, isNoisy } = await compare({
-    watch: createWatch(pidsOf(rig)),
-    pairs: options.pairs,
+    ...besideNeighbours(pidsOf(rig), options, 'flood'),
     a: flooded,
     b: check,
-    onPair: (done) => options.progress(`flood: pair ${done} of ${options.pairs}`),
   });
   return {
     flood: medianInterval(a.map(({ rate }) => rate)),

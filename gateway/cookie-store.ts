@@ -55,7 +55,7 @@ return 1`;
 
 export type CookieClaims = Claims & { readonly isCookie: true };
 /** `isNoted`: the use of the session has been written down; `leftMs`: how long it may go on unused. */
-export type CookieState =
+type CookieState =
   | { outcome: 'ok'; claims: CookieClaims; leftMs: number; isNoted: boolean }
   | { outcome: 'stale'; gen: number }
   | { outcome: 'invalid' | 'ended' };

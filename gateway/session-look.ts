@@ -21,7 +21,7 @@ local ends = math.min(tonumber(s[7]), s[8] + ARGV[1])
 if ends <= now then return nil end
 return { s[1], s[2], s[3], s[4], s[5], s[6], string.format('%.0f', ends) }`;
 
-export type SeenSession = {
+type SeenSession = {
   userId: string;
   gen: number;
   scope: string;

@@ -1,4 +1,4 @@
-/** Ids of users that register here. */
+/** Ids of users: those that register here, and those that came with them. */
 import { randomBytes } from 'node:crypto';
 
 /**
@@ -11,3 +11,7 @@ export const newUserId = (u: string): string =>
 /** The account key in an id of ours; undefined for an imported one, which the `uid` index knows. */
 export const accountIn = (userId: string): string | undefined =>
   /^u_([\w-]{22})[\w-]{10}$/.exec(userId)?.[1];
+
+/** An id that another system gave. Ids of ours, of users and of clients, begin with their letter. */
+export const isForeignId = (id: string): boolean =>
+  /^[A-Za-z0-9._:@|-]{1,128}$/.test(id) && !/^[uc]_/.test(id);

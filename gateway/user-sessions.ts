@@ -73,7 +73,7 @@ redis.call('HSET', KEYS[1], 'swept', gen + 1)
 return redis.call('HINCRBY', KEYS[1], 'gen', 1)`;
 
 /** Who asks: from the claims of an access token. */
-export type Owner = { u: string; gen: number; sid: string };
+type Owner = { u: string; gen: number; sid: string };
 
 export type SessionView = {
   sessionId: string;
@@ -88,7 +88,7 @@ type Entry = { kind: 'session'; id: string } | { kind: 'user'; id: string; gen: 
 type Publish = (entry: Entry) => Promise<void>;
 
 /** What the backup store of critical sessions has to hear; see backup.ts. */
-export type Backup = {
+type Backup = {
   end(sessionIds: readonly string[]): Promise<void>;
   raise(u: string, gen: number, status?: 'disabled'): Promise<void>;
 };

@@ -43,7 +43,7 @@ export const createAccounts =
   };
 
 /** `u`: 128 bits of HMAC-SHA256 over the canonical name, base64url, 22 characters. */
-export const accountKey = (nameKey: Buffer, canonicalName: string): string =>
+const accountKey = (nameKey: Buffer, canonicalName: string): string =>
   createHmac('sha256', nameKey)
     .update(canonicalName)
     .digest()

@@ -10,7 +10,7 @@ export const urlHost = (host) => {
 };
 
 /** The shell lines, without indentation. @param {string} url @param {boolean} hasTls */
-export const formatWalk = (url, hasTls) => {
+const formatWalk = (url, hasTls) => {
   const curl = hasTls ? 'curl -sSk' : 'curl -sS';
   const token = (/** @type {string} */ from) =>
     `TOKEN=$(echo "$${from}" | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`;

@@ -1,4 +1,5 @@
 /** What `floodgate calibrate` prints for people: the candidates, the settings to copy, the check. */
+import { formatTable } from './table.mjs';
 
 /** @typedef {import('./calibrate-load.mjs').Check} Check */
 /**
@@ -42,17 +43,6 @@ const head = [
   'waits, steady',
 ];
 
-/** @param {readonly (readonly string[])[]} rows */
-const formatTable = (rows) => {
-  const widths = head.map((_, at) => Math.max(...rows.map((cells) => cells[at]?.length ?? 0)));
-  /** @param {readonly string[]} cells */
-  const line = (cells) =>
-    cells
-      .map((cell, at) => (at === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[at] ?? 0)))
-      .join('  ');
-  return rows.map(line).join('\n');
-};
-
 /** @param {Check} check */
 const formatCheck = (check) => {
   if ('left_out' in check) return `Not checked with logins: ${check.left_out}.`;
@@ -79,7 +69,7 @@ export const formatFindings = (result) => {
   const count = threads === 1 ? '1 hash thread' : `${threads} hash threads`;
   return `This machine, ${count}, at most ${target_ms} ms a hash with all of them at work:
 
-${formatTable([head, ...candidates.map((one, at) => row(one, at === recommended))])}
+${formatTable([head, ...candidates.map((one, at) => row(one, at === recommended))], { right: 1 })}
 
 ${formatNotes(result, chosen)}The settings of every node, for new hashes (old ones follow at their next login):
 

@@ -8,10 +8,10 @@ import { once } from 'node:events';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { parseArgs } from 'node:util';
 import { checkByLogins } from './calibrate-check.mjs';
 import { formatFindings } from './calibrate-table.mjs';
-import { codeOf, readIfThere } from './files.mjs';
+import { readIfThere } from './files.mjs';
+import { parseCommand } from './input.mjs';
 import { projectRoot } from './paths.mjs';
 import { Refusal } from './refusal.mjs';
 import { readSettings } from './settings.mjs';
@@ -23,7 +23,7 @@ import { readSettings } from './settings.mjs';
  * @typedef {{ targetMs: number, threads: number, memoryMiB: number | undefined, forMs: number }} Wanted
  */
 
-export const calibrateHelp = `Usage: floodgate calibrate [options]
+const calibrateHelp = `Usage: floodgate calibrate [options]
 
 Measures argon2id on this machine with all hash threads at work, from OWASP's minimum upwards, and prints
 the settings for the strongest hash that takes at most the target. Best on an otherwise idle machine.
@@ -47,14 +47,7 @@ const options = /** @type {const} */ ({
 });
 
 /** @param {string[]} args */
-const parse = (args) => {
-  try {
-    return parseArgs({ args, options }).values;
-  } catch (error) {
-    if (!codeOf(error).startsWith('ERR_PARSE_ARGS')) throw error;
-    throw new Refusal(`${error instanceof Error ? error.message : ''}\n\n${calibrateHelp}`);
-  }
-};
+const parse = (args) => parseCommand({ args, options }, calibrateHelp).values;
 
 /** @param {string} name @param {string} text @param {{ min: number, max: number }} range */
 const readInt = (name, text, { min, max }) => {

@@ -7,16 +7,16 @@
 import { X509Certificate } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { issue, makeCa } from './certs-issue.mjs';
 import { codeOf, createOnce, makePrivateDir, readIfThere, replaceFile } from './files.mjs';
+import { parseCommand } from './input.mjs';
 import { projectRoot } from './paths.mjs';
 import { Refusal } from './refusal.mjs';
 
 /** @typedef {import('./certs-issue.mjs').Pair} Pair */
 /** @typedef {{ dir: string, hosts: string[], mayReplace: boolean }} Options */
 
-export const certsHelp = `Usage: floodgate certs <command> [--dir D] [--renew]
+const certsHelp = `Usage: floodgate certs <command> [--dir D] [--renew]
 
   init                       make a CA and the gateway's certificate
   node NAME [--host H]…      make a certificate for the node NAME, or for the nodes NAME-0, NAME-1, …
@@ -119,26 +119,20 @@ const show = ({ dir }) => {
   return rows.join('\n');
 };
 
+const known = /** @type {const} */ ({
+  dir: { type: 'string' },
+  host: { type: 'string', multiple: true },
+  renew: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+});
+
 /** @param {string[]} args @param {import('./paths.mjs').Env} env */
 const parse = (args, env) => {
-  try {
-    const { values, positionals } = parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        dir: { type: 'string' },
-        host: { type: 'string', multiple: true },
-        renew: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-    const dir = resolve(values.dir ?? join(env.DATA_DIR || join(projectRoot, '.data'), 'certs'));
-    const options = { dir, hosts: values.host ?? [], mayReplace: values.renew === true };
-    return { options, positionals: values.help ? ['help'] : positionals };
-  } catch (error) {
-    if (!codeOf(error).startsWith('ERR_PARSE_ARGS')) throw error;
-    throw new Refusal(`${error instanceof Error ? error.message : ''}\n\n${certsHelp}`);
-  }
+  const config = { args, allowPositionals: true, options: known };
+  const { values, positionals } = parseCommand(config, certsHelp);
+  const dir = resolve(values.dir ?? join(env.DATA_DIR || join(projectRoot, '.data'), 'certs'));
+  const options = { dir, hosts: values.host ?? [], mayReplace: values.renew === true };
+  return { options, positionals: values.help ? ['help'] : positionals };
 };
 
 /**

@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { openLog } from './logs.mjs';
 import { projectRoot } from './paths.mjs';
-import { identify } from './processes.mjs';
+import { identify, yieldToOthers } from './processes.mjs';
 
 export const programs = {
   gateway: join(projectRoot, 'dist/gateway/main.js'),
@@ -28,6 +28,7 @@ export const launchChild = async (paths, { name, script, env }) => {
     env,
   });
   log.close();
+  if (script === programs.worker) yieldToOthers(child.pid ?? 0);
   const ready = new Promise((resolve) => {
     child.on('message', (message) => {
       if (message === 'ready') resolve(undefined);

@@ -2,17 +2,16 @@
  * `floodgate clients`: the OAuth clients of a gateway, by its admin port. A secret is printed once, when
  * it is made; what is stored of it is a hash.
  */
-import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { callAdmin } from './admin-call.mjs';
-import { codeOf } from './files.mjs';
+import { parseCommand, readJsonFile } from './input.mjs';
 import { Refusal } from './refusal.mjs';
+import { formatTable } from './table.mjs';
 
 /** @typedef {import('./paths.mjs').Env} Env */
 /** @typedef {Record<string, any>} Client */
 /** @typedef {Record<string, string | boolean | undefined>} Options */
 
-export const clientsHelp = `Usage: floodgate clients <command>
+const clientsHelp = `Usage: floodgate clients <command>
 
   add NAME [options]    a new client; prints its id and, unless it has keys of its own, its secret
   list [--json]         all clients
@@ -48,26 +47,6 @@ const options = /** @type {const} */ ({
   help: { type: 'boolean', short: 'h' },
 });
 
-/** @param {string[]} args */
-const parse = (args) => {
-  try {
-    return parseArgs({ args, allowPositionals: true, options });
-  } catch (error) {
-    if (!codeOf(error).startsWith('ERR_PARSE_ARGS')) throw error;
-    throw new Refusal(`${error instanceof Error ? error.message : ''}\n\n${clientsHelp}`);
-  }
-};
-
-/** @param {string} path */
-const readJwks = (path) => {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    const why = error instanceof SyntaxError ? 'it is not JSON' : codeOf(error);
-    throw new Refusal(`${path} cannot be read as a JWK set: ${why}.`);
-  }
-};
-
 /** What the admin port is asked to store. @param {Options} values */
 const readFields = ({
   auth,
@@ -81,7 +60,7 @@ const readFields = ({
   enable,
 }) => ({
   ...{ auth, scopes, audience, introspect, grants, name },
-  ...(typeof jwks === 'string' ? { jwks: readJwks(jwks) } : {}),
+  ...(typeof jwks === 'string' ? { jwks: readJsonFile(jwks, 'a JWK set') } : {}),
   ...(disable ? { status: 'disabled' } : {}),
   ...(enable ? { status: 'active' } : {}),
 });
@@ -91,21 +70,6 @@ const describeSecret = ({ client_id, client_secret }) =>
   client_secret === undefined
     ? `client_id      ${client_id}`
     : `client_id      ${client_id}\nclient_secret  ${client_secret}\nKeep the secret now: it is not shown again.`;
-
-/** @param {readonly (readonly string[])[]} rows */
-const formatTable = (rows) => {
-  const widths = (rows[0] ?? []).map((_, at) =>
-    Math.max(...rows.map((cells) => cells[at]?.length ?? 0)),
-  );
-  return rows
-    .map((cells) =>
-      cells
-        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
-};
 
 /** @param {Client} client */
 const row = (client) => [
@@ -149,7 +113,8 @@ const commands = {
 
 /** What to print. Throws Refusal. @param {string[]} args @param {Env} env */
 export const runClients = async (args, env) => {
-  const { values, positionals } = parse(args);
+  const config = { args, allowPositionals: true, options };
+  const { values, positionals } = parseCommand(config, clientsHelp);
   const [command = '', subject, ...rest] = positionals;
   if (values.help) return clientsHelp;
   if (command === 'list' && subject === undefined) return list(env, values);

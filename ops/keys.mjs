@@ -6,6 +6,7 @@
  */
 import { callAdmin } from './admin-call.mjs';
 import { Refusal } from './refusal.mjs';
+import { formatTable } from './table.mjs';
 
 /** @typedef {import('./paths.mjs').Env} Env */
 /** @typedef {{ kid: string, alg: string, state: string, created_at: string, signs_from: string }} Key */
@@ -28,15 +29,11 @@ const macRow = (mac) => [
   ...[short(mac.created_at), short(mac.signs_from)],
 ];
 
-/** Columns as wide as their widest cell. @param {Ring} ring @param {boolean} asJson */
-const show = (ring, asJson) => {
-  if (asJson) return JSON.stringify(ring, null, 2);
-  const rows = [columns, ...ring.keys.map(row), ...ring.macs.map(macRow)];
-  const widths = columns.map((_, at) => Math.max(...rows.map((cells) => cells[at]?.length ?? 0)));
-  const line = (/** @type {readonly string[]} */ cells) =>
-    cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ');
-  return rows.map((cells) => line(cells).trimEnd()).join('\n');
-};
+/** @param {Ring} ring @param {boolean} asJson */
+const show = (ring, asJson) =>
+  asJson
+    ? JSON.stringify(ring, null, 2)
+    : formatTable([columns, ...ring.keys.map(row), ...ring.macs.map(macRow)]);
 
 /** @param {Env} env @param {'GET' | 'POST'} method @param {string} path @param {object} [wish] @returns {Promise<Ring>} */
 const call = async (env, method, path, wish) => {

@@ -3,16 +3,16 @@
  * the work, so this command may end at any time; `--watch` only looks.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { callAdmin } from './admin-call.mjs';
-import { codeOf } from './files.mjs';
+import { parseCommand } from './input.mjs';
 import { Refusal } from './refusal.mjs';
+import { formatTable } from './table.mjs';
 
 /** @typedef {import('./paths.mjs').Env} Env */
 /** @typedef {Record<string, any>} Campaign */
 /** @typedef {Record<string, string | boolean | undefined>} Options */
 
-export const migrateHelp = `Usage: floodgate migrate <command>
+const migrateHelp = `Usage: floodgate migrate <command>
 
   start [options]   wrap every hash of class C, D and E in argon2id, on the nodes' spare capacity
   status            what is being done, or was done last; by format
@@ -38,16 +38,6 @@ const options = /** @type {const} */ ({
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 });
-
-/** @param {string[]} args */
-const parse = (args) => {
-  try {
-    return parseArgs({ args, allowPositionals: true, options });
-  } catch (error) {
-    if (!codeOf(error).startsWith('ERR_PARSE_ARGS')) throw error;
-    throw new Refusal(`${error instanceof Error ? error.message : ''}\n\n${migrateHelp}`);
-  }
-};
 
 /** @param {number} seconds */
 const formatTime = (seconds) => {
@@ -82,19 +72,11 @@ const describe = (campaign) => {
 const columns = ['class', 'format', 'users', 'wrapped', 'changed', 'failed'];
 
 /** @param {Campaign} campaign */
-const formatTable = ({ formats }) => {
-  const rows = [
-    columns,
-    ...formats.map((/** @type {Campaign} */ row) =>
-      [row.class, row.format, row.seen, row.wrapped, row.changed, row.failed].map(String),
-    ),
-  ];
-  const widths = columns.map((_, at) => Math.max(...rows.map((cells) => cells[at].length)));
-  const line = (/** @type {string[]} */ cells) =>
-    cells
-      .map((cell, at) => (at < 2 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0)))
-      .join('  ');
-  return rows.map(line).join('\n');
+const formatFormats = ({ formats }) => {
+  const rows = formats.map((/** @type {Campaign} */ row) =>
+    [row.class, row.format, row.seen, row.wrapped, row.changed, row.failed].map(String),
+  );
+  return formatTable([columns, ...rows], { right: 2 });
 };
 
 /** @param {Campaign | null} campaign @param {Options} values */
@@ -103,7 +85,7 @@ const show = (campaign, { json }) => {
   if (campaign === null)
     return 'There has been no campaign. Count first: floodgate migrate start --dry-run';
   const nodes = campaign.nodes.length === 0 ? '' : `\nat work: ${campaign.nodes.join(', ')}`;
-  return `${describe(campaign)}${nodes}\n\n${formatTable(campaign)}`;
+  return `${describe(campaign)}${nodes}\n\n${formatFormats(campaign)}`;
 };
 
 /** @param {Campaign | null} campaign */
@@ -142,7 +124,8 @@ const commands = {
 
 /** What to print. Throws Refusal. @param {string[]} args @param {Env} env */
 export const runMigrate = async (args, env) => {
-  const { values, positionals } = parse(args);
+  const config = { args, allowPositionals: true, options };
+  const { values, positionals } = parseCommand(config, migrateHelp);
   const [command = '', ...rest] = positionals;
   if (values.help) return migrateHelp;
   const run = Object.hasOwn(commands, command) ? commands[command] : undefined;

@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { callAdmin } from './admin-call.mjs';
 import { Refusal } from './refusal.mjs';
+import { formatTable } from './table.mjs';
 
 /** @typedef {import('./paths.mjs').Env} Env */
 /** @typedef {Record<string, any>} Node */
@@ -44,17 +45,6 @@ const row = (node) => [
   `${node.service_ms.toFixed(1)} ms`,
   node.version,
 ];
-
-/** Columns as wide as their widest cell. @param {readonly (readonly string[])[]} rows */
-const formatTable = (rows) => {
-  const widths = columns.map((_, at) => Math.max(...rows.map((cells) => cells[at]?.length ?? 0)));
-  const line = (/** @type {readonly string[]} */ cells) =>
-    cells
-      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-      .join('  ')
-      .trimEnd();
-  return rows.map(line).join('\n');
-};
 
 /** @param {Env} env @returns {Promise<Node[]>} */
 const readNodes = async (env) => (await callAdmin(env, 'GET', '/nodes')).nodes;

@@ -5,7 +5,7 @@
  * never reap them.
  */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** @typedef {{ pid: number, started: string, boot: string }} Identity */
@@ -122,4 +122,16 @@ export const waitGroupGone = async (identity, timeoutMs) => {
     await sleep(25);
   }
   return true;
+};
+
+/**
+ * A node goes last among the processes of its machine from its first instant (sched(7), autogroup), for
+ * while it starts, others have logins to hash; a quarter of a start is over before code of its own
+ * runs. Once it serves it raises itself (worker/nice.ts). Harmless where there is no such thing.
+ * @param {number} pid
+ */
+export const yieldToOthers = (pid) => {
+  try {
+    writeFileSync(`/proc/${pid}/autogroup`, '19');
+  } catch {}
 };

@@ -20,7 +20,7 @@ const settings = {
   NODE_SECRET: { file: 'node-secret', roles: ['gateway', 'worker'] },
 };
 
-export const redisUsers = /** @type {const} */ (['gateway', 'worker', 'ops']);
+const redisUsers = /** @type {const} */ (['gateway', 'worker', 'ops']);
 
 /**
  * 32 random bytes, base64url, unless the file exists; of two that start together one writes, both
@@ -35,7 +35,9 @@ const makeSecret = (path) => {
 /** @param {string} path */
 const readSecret = (path) => {
   const text = readIfThere(path)?.trim();
-  if (!text) throw new Refusal(`The secret file ${path} is empty. Restore it from a backup.`);
+  if (text === undefined)
+    throw new Refusal(`There is no secret file ${path}. Is this where the data is (DATA_DIR)?`);
+  if (text === '') throw new Refusal(`The secret file ${path} is empty. Restore it from a backup.`);
   return text;
 };
 

@@ -6,9 +6,8 @@ import { createWriteStream, mkdtempSync, openSync, readFileSync, rmSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { parseArgs } from 'node:util';
 import { createAdminCall } from './admin-call.mjs';
-import { codeOf } from './files.mjs';
+import { parseCommand, readJsonFile } from './input.mjs';
 import { Refusal } from './refusal.mjs';
 import { runExport } from './users/export.mjs';
 import { runImport } from './users/import.mjs';
@@ -25,7 +24,7 @@ const sources = Object.entries(mappings).map(
   ([name, { help }]) => `    ${name.padEnd(10)} ${help}`,
 );
 
-export const usersHelp = `Usage: floodgate users <command>
+const usersHelp = `Usage: floodgate users <command>
 
   import FILE|-         a dry run: says what every line is, writes nothing
   import FILE --commit  writes what the dry run has seen
@@ -76,16 +75,6 @@ const batchMs = 40_000;
 const filePatienceMs = 60_000;
 const patienceMs = 5000;
 
-/** @param {string[]} args */
-const parse = (args) => {
-  try {
-    return parseArgs({ args, allowPositionals: true, options });
-  } catch (error) {
-    if (!codeOf(error).startsWith('ERR_PARSE_ARGS')) throw error;
-    throw new Refusal(`${error instanceof Error ? error.message : ''}\n\n${usersHelp}`);
-  }
-};
-
 /** @param {string[]} pairs @param {readonly string[]} known */
 const readSettings = (pairs, known) =>
   Object.fromEntries(
@@ -113,17 +102,6 @@ const readMapping = ({ source, map: columns, set = [] }) => {
     throw new Refusal(`--source is one of ${Object.keys(mappings).join(', ')}.`);
   const settings = readSettings(set, mapping.settings ?? []);
   return (/** @type {Record<string, any>} */ record) => mapping.map(record, settings);
-};
-
-/** @param {string} path */
-const readHeaderFile = (path) => {
-  try {
-    return readHeader(JSON.parse(readFileSync(path, 'utf8')));
-  } catch (error) {
-    if (error instanceof Refusal) throw error;
-    const why = error instanceof SyntaxError ? 'it is not JSON' : codeOf(error);
-    throw new Refusal(`${path} cannot be read as a header: ${why}.`);
-  }
 };
 
 /**
@@ -162,7 +140,8 @@ const importFile = async (env, path, values) => {
   const rules = { skip: 'insert', 'replace-imported': 'replace-imported' };
   const rule = Object.entries(rules).find(([known]) => known === values['on-conflict'])?.[1];
   if (rule === undefined) throw new Refusal('--on-conflict is skip or replace-imported.');
-  const header = headerPath === undefined ? undefined : readHeaderFile(headerPath);
+  const header =
+    headerPath === undefined ? undefined : readHeader(readJsonFile(headerPath, 'a header'));
   const source = openSource(path, { map: readMapping(values), header });
   const isSpooled = values.isSpooled === true;
   const statePath = values.state ?? (isSpooled ? undefined : stateFile(path));
@@ -231,7 +210,8 @@ const single = {
 
 /** What to print. Throws Refusal. @param {string[]} args @param {Env} env */
 export const runUsers = async (args, env) => {
-  const { values, positionals } = parse(args);
+  const config = { args, allowPositionals: true, options };
+  const { values, positionals } = parseCommand(config, usersHelp);
   const [command = '', ...rest] = positionals;
   if (values.help) return usersHelp;
   if (command === 'import' && rest.length === 1) return importAny(env, rest[0] ?? '', values);

@@ -9,6 +9,13 @@ type Spec = Record<string, boolean>;
 type Fields<S extends Spec> = { [K in keyof S]: S[K] extends true ? string : string | undefined };
 
 const maxPasswordBytes = 4096;
+const maxScopeChars = 1024;
+/** Visible ASCII but " and \, one space between two. */
+const scopesForm = /^(?:[!#-[\]-~]+(?: [!#-[\]-~]+)*)?$/;
+
+/** AppError bad_request that names the field. */
+export const invalidField = (field: string): AppError =>
+  new AppError('bad_request', { reason: 'field_invalid', field });
 
 const readField = (name: string, value: unknown, isRequired: boolean): string | undefined => {
   if (value === undefined) {
@@ -44,6 +51,21 @@ export const readFlag = (body: Record<string, unknown>, name: string): boolean =
   if (value === undefined || typeof value === 'boolean') return value === true;
   throw new AppError('bad_request', { reason: 'not_boolean', field: name });
 };
+
+/** The one of `values` that the text is, or AppError bad_request. */
+export const readOneOf = <const T extends string>(
+  field: string,
+  text: string,
+  values: readonly T[],
+): T => {
+  const found = values.find((value) => value === text);
+  if (found === undefined) throw invalidField(field);
+  return found;
+};
+
+/** Scopes as records hold them (RFC 6749 § 3.3), perhaps none. */
+export const isScopes = (text: string): boolean =>
+  text.length <= maxScopeChars && scopesForm.test(text);
 
 /** A password as sent: 1 to 4,096 bytes. What a new one must fulfil is the worker's policy. */
 export const checkPassword = (field: string, password: string): void => {

@@ -11,7 +11,7 @@ export type Log = Logger;
 const redacted = ['password', 'token', 'secret', 'authorization', 'cookie', 'hash'];
 
 /** What is said of an error: never the message of a SyntaxError, which quotes the input. */
-export const describeError = (error: unknown): object => {
+const describeError = (error: unknown): object => {
   if (!(error instanceof Error)) return { type: typeof error };
   const cause = error.cause === undefined ? undefined : describeError(error.cause);
   const code = 'code' in error ? String(error.code) : undefined;

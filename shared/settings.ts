@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Env } from './env.js';
 import { parseRedisUrl, withParameters } from './redis-url.js';
 
-export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 const defaultRuntimeDir = (source: NodeJS.ProcessEnv): string =>
   source.XDG_RUNTIME_DIR

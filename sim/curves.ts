@@ -1,5 +1,5 @@
 /** Curves as one self-contained SVG: a column of panels, each with lines over one axis. */
-export type Curve = { label: string; points: readonly (readonly [x: number, y: number])[] };
+type Curve = { label: string; points: readonly (readonly [x: number, y: number])[] };
 export type CurvePanel = {
   title: string;
   xAxis: string;

@@ -6,7 +6,7 @@
 type Event = { at: number; order: number; run: (() => void) | undefined };
 
 export type Driver = ReturnType<typeof createDriver>;
-export type Cancel = () => void;
+type Cancel = () => void;
 
 const isBefore = (a: Event, b: Event): boolean =>
   a.at < b.at || (a.at === b.at && a.order < b.order);

@@ -114,7 +114,7 @@ export const measureHashing = (seed: number) => {
   };
 };
 
-export type HashFigures = ReturnType<typeof measureHashing>;
+type HashFigures = ReturnType<typeof measureHashing>;
 
 /** Of one cluster per seed. */
 export const judgeHashing = (clusters: readonly HashFigures[]): Criterion[] => {

@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { createCommandLine, createProgress } from '../bench/command-line.js';
 import { describeVersions, formatReport, type Row } from '../bench/report.js';
 import { drawCharts } from './charts.js';
 import { createCrew } from './crew.js';
@@ -33,11 +34,7 @@ ${Object.entries(scenarios)
   --json        one JSON object as the last line
 `;
 
-/** A mistake in the command line; its text is all the caller needs. */
-const wrong = (text: string): never => {
-  process.stderr.write(`sim: ${text}\nsim: --help shows what there is\n`);
-  process.exit(1);
-};
+const { wrong, readInt } = createCommandLine('sim');
 
 const parse = () => {
   try {
@@ -53,25 +50,6 @@ const parse = () => {
   } catch (error) {
     return wrong(error instanceof Error ? error.message : String(error));
   }
-};
-
-const readInt = (name: string, text: string, min: number, max: number): number => {
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  return wrong(`--${name} must be a whole number from ${min} to ${max}, not "${text}"`);
-};
-
-const createProgress = () => {
-  const isTerminal = process.stderr.isTTY === true;
-  let shownAt = performance.now();
-  return (text: string) => {
-    // A log file gets a line every few seconds, a terminal one that moves.
-    if (isTerminal) process.stderr.write(`\r\x1b[K${text}`);
-    else if (performance.now() - shownAt > 5000) {
-      shownAt = performance.now();
-      process.stderr.write(`${text}\n`);
-    }
-  };
 };
 
 const percent = (share: number): string => (100 * share).toFixed(1);

@@ -81,7 +81,7 @@ export const busyRatio = (runs: Runs): number =>
 const windowMs = 250;
 
 /** By time of arrival, in windows: the 99th percentile and how many were not answered. */
-export const timeline = (runs: Runs, untilMs: number) => {
+const timeline = (runs: Runs, untilMs: number) => {
   const windows = Array.from({ length: Math.floor(untilMs / windowMs) }, (): Login[] => []);
   for (const { logins } of runs)
     for (const login of logins) windows[Math.floor(login.atMs / windowMs)]?.push(login);

@@ -3,7 +3,7 @@
  * answered. Everything here is authenticated by the caller proof, but still read strictly, because
  * ids end up in signed verdicts and in records.
  */
-import { AppError } from '../shared/errors.js';
+import { invalidField, isScopes } from '../shared/fields.js';
 import type { Ctx, Reply } from '../shared/http.js';
 import {
   headers,
@@ -22,42 +22,40 @@ type Logs = { debug(fields: object, text: string): void };
 const id128 = /^[A-Za-z0-9_-]{22}$/;
 const maxRemainingMs = 60_000;
 
-const bad = (field: string) => new AppError('bad_request', { reason: 'field_invalid', field });
-
 /** AppError bad_request when a header is missing or malformed. */
 export const readAttempt = ({ req, res, arrivedAt }: Ctx): Attempt => {
   const id = req.headers[headers.attempt];
   const cls = req.headers[headers.class];
   const remaining = req.headers[headers.remainingMs];
-  if (typeof id !== 'string' || !id128.test(id)) throw bad(headers.attempt);
-  if (!isWorkClass(cls)) throw bad(headers.class);
-  if (typeof remaining !== 'string' || !/^\d{1,7}$/.test(remaining)) throw bad(headers.remainingMs);
+  if (typeof id !== 'string' || !id128.test(id)) throw invalidField(headers.attempt);
+  if (!isWorkClass(cls)) throw invalidField(headers.class);
+  if (typeof remaining !== 'string' || !/^\d{1,7}$/.test(remaining))
+    throw invalidField(headers.remainingMs);
   const deadlineAt = arrivedAt + Math.min(Number(remaining), maxRemainingMs);
   return { id, class: cls, deadlineAt, isGone: () => res.destroyed };
 };
 
 /** The account key of a body, or AppError bad_request. */
 export const checkAccountKey = (u: string): string => {
-  if (!id128.test(u)) throw bad('u');
+  if (!id128.test(u)) throw invalidField('u');
   return u;
 };
 
 /** Scopes as records hold them (RFC 6749 § 3.3), or AppError bad_request. */
 export const checkScopes = (scopes: string): string => {
-  const isScopes = /^(?:[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*)?$/.test(scopes);
-  if (scopes.length > 1024 || !isScopes) throw bad('scopes');
+  if (!isScopes(scopes)) throw invalidField('scopes');
   return scopes;
 };
 
 /** A normalised user name, empty when the caller sends none. */
 export const checkName = (name = ''): string => {
-  if (name.length > 512 || /\p{C}/u.test(name)) throw bad('name');
+  if (name.length > 512 || /\p{C}/u.test(name)) throw invalidField('name');
   return name;
 };
 
 /** A user id of ours or an imported one: 1 to 255 visible ASCII characters. */
 export const checkUserId = (userId: string): string => {
-  if (!/^[\x21-\x7e]{1,255}$/.test(userId)) throw bad('user_id');
+  if (!/^[\x21-\x7e]{1,255}$/.test(userId)) throw invalidField('user_id');
   return userId;
 };
 
@@ -71,6 +69,12 @@ export const createSendVerdict =
     );
     return { status: 200, body: signVerdict(options.secret, options.bootId, verdict) };
   };
+
+/** The verdict that lets in: into this account, as it is now. */
+export const okVerdict = (
+  attemptId: string,
+  { userId, gen, scopes }: { userId: string; gen: number; scopes: string },
+): Verdict => ({ attempt_id: attemptId, outcome: 'ok', user_id: userId, gen, scopes });
 
 /** A verdict that says nothing about any account. */
 export const bareVerdict = (attemptId: string, outcome: 'denied' | 'exists'): Verdict => ({

@@ -32,8 +32,9 @@ import { createTranslate, readDeclaration } from './passwords/formats/translate.
 import { createKeyRing } from './passwords/keys.js';
 import { createLock } from './passwords/lock.js';
 import { createMigrate } from './passwords/migrate.js';
-import { createPolicy, type Policy } from './passwords/policy.js';
+import { createPolicy } from './passwords/policy.js';
 import { createThreads, type Threads } from './passwords/threads.js';
+import { warmUp } from './passwords/warm-up.js';
 import { createCampaignRoutes } from './routes/campaign.js';
 import { createImport } from './routes/credentials.js';
 import { createBatchRoute } from './routes/credentials-batch.js';
@@ -77,16 +78,6 @@ const listen = (server: Server, path: string): Promise<void> =>
       resolve();
     });
   });
-
-/** Threads that have hashed, how long that took, and the hash: no password is known to match it. */
-const warmUp = async (threads: Threads, policy: Policy) => {
-  const work = policy.hashWork(randomBytes(24).toString('base64url'));
-  await threads.warm(work);
-  const startedAt = performance.now();
-  const [decoy] = await threads.warm(work);
-  if (typeof decoy !== 'string') throw new Error('the hash threads do not work');
-  return { decoy, tookMs: performance.now() - startedAt };
-};
 
 /** The store of password records; a format that is declared for its texts is checked first. */
 const openStoreOf = ({ credentials: settings }: Config, redis: RedisClient, log: Log) => {

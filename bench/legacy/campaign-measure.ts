@@ -3,7 +3,7 @@
  * and paused in turn, then every node killed in the middle of it, and what is in the store at the end.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createWatch } from '../neighbours.js';
+import { besideNeighbours } from '../neighbours.js';
 import { closeRig, measureCapacity, rampMs } from '../open/rig.js';
 import { isServed, latencies } from '../open/samples.js';
 import type { Options } from '../report.js';
@@ -79,16 +79,12 @@ const sendLogins = async (
 };
 
 /** a: beside the campaign, b: while it is paused. */
-const compareSlices = (given: Given, perSecond: number): Promise<Comparison<Slice, Slice>> => {
-  const { pairs, progress } = given.rig.options;
-  return compare<Slice, Slice>({
-    pairs,
+const compareSlices = (given: Given, perSecond: number): Promise<Comparison<Slice, Slice>> =>
+  compare<Slice, Slice>({
+    ...besideNeighbours(given.rig.pids(), given.rig.options),
     a: () => sendLogins(given, perSecond, 'resume'),
     b: () => sendLogins(given, perSecond, 'pause'),
-    watch: createWatch(given.rig.pids()),
-    onPair: (kept) => progress(`pair ${kept} of ${pairs}`),
   });
-};
 
 const untilDone = (calls: Calls, rig: CampaignRig) =>
   calls.until(

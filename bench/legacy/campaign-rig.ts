@@ -5,13 +5,12 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hashSync } from '@node-rs/argon2';
-import { type Fleet, startFleet } from '../fleet.js';
+import { startFleet } from '../fleet.js';
 import { createLoad } from '../open/load.js';
 import { clientsPerSlot, pidsOf, type Rig } from '../open/rig.js';
 import { type Peer, startPeer } from '../peer.js';
 import type { Options } from '../report.js';
-import { forwardedLogins, importUsers } from '../users.js';
+import { createUsers, forwardedLogins } from '../users.js';
 import type { CheapNodeCalls } from './cheap-node.js';
 import { runCommand } from './command.js';
 import { writeImportFile } from './import-file.js';
@@ -19,7 +18,6 @@ import { writeImportFile } from './import-file.js';
 /** A twentieth of the default cost and less. */
 export const cheap = { memoryKiB: 1024, passes: 1, lanes: 1 };
 export const keyId = 'bench';
-const password = 'correct horse battery staple';
 
 export type CampaignRig = Rig & {
   pids: () => number[];
@@ -40,17 +38,7 @@ const startNodes = async (
   return Promise.all(Array.from({ length: count }, (_, at) => start(at)));
 };
 
-const createCrowd = async (fleet: Fleet, count: number) => {
-  const hash = hashSync(password, { memoryCost: cheap.memoryKiB, timeCost: 1, parallelism: 1 });
-  const names = Array.from({ length: count }, (_, i) => `bench-user-${i}`);
-  await importUsers(
-    fleet,
-    names.map((username) => ({ username, hash })),
-  );
-  return { names, password, hash };
-};
-
-export type CampaignSizes = {
+type CampaignSizes = {
   nodes: number;
   rows: number;
   users: number;
@@ -76,7 +64,8 @@ export const openCampaignRig = async (
     await writeImportFile(file, { count: rows, mix: 'md5' });
     await runCommand(fleet, ['users', 'import', file]);
     await runCommand(fleet, ['users', 'import', file, '--commit']);
-    const users = await createCrowd(fleet, userCount);
+    const cost = { memoryCost: cheap.memoryKiB, timeCost: cheap.passes, parallelism: cheap.lanes };
+    const users = await createUsers(fleet, userCount, cost);
     const target = { host: '127.0.0.1', port: fleet.port };
     const load = await createLoad({ target, groups: { all: forwardedLogins(users) } });
     fleet.onStop(load.stop);

@@ -6,7 +6,7 @@ import type { Fleet } from '../fleet.js';
 import { projectRoot } from '../launch.js';
 
 export type Ended = { code: number | null; output: string; tookMs: number };
-export type Command = { pid: number; ended: Promise<Ended>; kill: () => void };
+type Command = { pid: number; ended: Promise<Ended>; kill: () => void };
 
 const script = join(projectRoot, 'ops/floodgate.mjs');
 /** The last of what a command said; one that lists a million problems must not fill the memory. */

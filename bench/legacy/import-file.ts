@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 
-export type Mix = 'all' | 'md5';
+type Mix = 'all' | 'md5';
 
 const pieceRows = 1000;
 

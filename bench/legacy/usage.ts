@@ -1,6 +1,6 @@
 /** How much memory and CPU time processes take while something goes on, by name; Linux's /proc. */
 import { readFileSync } from 'node:fs';
-import { cpuTime } from '../cpu.js';
+import { usedMs } from '../cpu.js';
 
 /** Memory in MiB; the halves tell whether it grows with the work. */
 export type Usage = { peak: number; firstHalf: number; lastHalf: number; cpuMs: number };
@@ -18,23 +18,15 @@ const residentMiB = (pid: number): number => {
   }
 };
 
-const usedMs = (pid: number): number => {
-  const { hashMs, otherMs } = cpuTime(pid);
-  return hashMs + otherMs;
-};
-
-const sumOf = (pids: readonly number[], of: (pid: number) => number): number =>
-  pids.reduce((sum, pid) => sum + of(pid), 0);
-
 const watchOne = (pids: readonly number[]) => {
   const memory: number[] = [];
-  const before = sumOf(pids, usedMs);
+  const before = usedMs(pids);
   let cpuMs = 0;
   return {
     take: () => {
-      memory.push(sumOf(pids, residentMiB));
+      memory.push(pids.reduce((sum, pid) => sum + residentMiB(pid), 0));
       // One that has ended has no time any more.
-      cpuMs = Math.max(cpuMs, sumOf(pids, usedMs) - before);
+      cpuMs = Math.max(cpuMs, usedMs(pids) - before);
     },
     usage: (): Usage => {
       const half = Math.floor(memory.length / 2);

@@ -16,7 +16,7 @@ import { clientsPerSlot, closeRig, openRig, type Rig } from './rig.js';
 import { type Proof, readProof } from './verdicts.js';
 
 export const load = 0.6;
-export type FaultName = 'kill -9' | 'SIGSTOP' | '3 × slower' | 'fast-failing';
+type FaultName = 'kill -9' | 'SIGSTOP' | '3 × slower' | 'fast-failing';
 export type Sizes = typeof sizes;
 const allFaults: FaultName[] = ['kill -9', 'SIGSTOP', '3 × slower', 'fast-failing'];
 export const sizes = { faults: allFaults, kills: 3, calmMs: 4000, users: 1000, warmUpMs: 10_000 };
@@ -26,7 +26,7 @@ const edges = 2;
 const slow = { stoppedMs: 20, runningMs: 10 };
 const failures = ['died', 'timeout', 'unreached', 'bad_answer'];
 
-export type Mark = { at: number; label: string };
+type Mark = { at: number; label: string };
 export type Scenario = {
   name: string;
   samples: Sample[];

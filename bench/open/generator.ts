@@ -13,7 +13,7 @@ import type { Target } from '../wire.js';
 import { createLines, type End, type Lines } from './lines.js';
 
 /** Clients of one kind: each request in turn belongs to the next of them. */
-export type Group = { name: string; requests: string[] };
+type Group = { name: string; requests: string[] };
 export type Phase = { perSecond: number; durationMs: number };
 export type Plan = {
   phases: Phase[];

@@ -3,7 +3,7 @@
  * slice has a hot account of its own, because after 60 logins a minute an account is turned away at
  * the edge, which would cost nothing.
  */
-import { createWatch } from '../neighbours.js';
+import { besideNeighbours } from '../neighbours.js';
 import type { Options } from '../report.js';
 import { type Comparison, compare } from '../slices.js';
 import { percentile } from '../stats.js';
@@ -59,15 +59,13 @@ export const measureHotKey = async (
     const given = { rig, slice, perSecond: load * capacity };
     let taken = 0;
     const comparison = await compare<Slice, Slice>({
-      pairs: options.pairs,
+      ...besideNeighbours(pidsOf(rig), options),
       a: () =>
         send(given, {
           others: 1 - hotShare,
           [`hot-${taken++ % hotAccounts}`]: hotShare,
         }),
       b: () => send(given, { others: 1 }),
-      watch: createWatch(pidsOf(rig)),
-      onPair: (done) => options.progress(`pair ${done} of ${options.pairs}`),
     });
     return { capacity, comparison };
   } finally {

@@ -7,7 +7,7 @@ import { openWire, type Target, type Wire } from '../wire.js';
 
 /** Status 0: no answer, and `text` says why. */
 export type End = { status: number; text: string };
-export type Lost = 'refused' | 'reset' | 'gave_up';
+type Lost = 'refused' | 'reset' | 'gave_up';
 export type Lines = ReturnType<typeof createLines>;
 type Line = {
   wire: Wire | undefined;

@@ -9,7 +9,7 @@ import { createUsers, forwardedLogins, type Users } from '../users.js';
 import { createLoad, type Load } from './load.js';
 
 export type Rig = { fleet: Fleet; load: Load; users: Users; options: Options; slots: number };
-export type RigOptions = FleetOptions & { users: number; warmUpMs?: number };
+type RigOptions = FleetOptions & { users: number; warmUpMs?: number };
 
 /** More would be refused, fewer leave threads idle. */
 export const clientsPerSlot = 3;

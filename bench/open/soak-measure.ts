@@ -24,7 +24,7 @@ const redisPauseMs = 200;
 
 const listedMs = 10_000;
 
-export type Happening = { at: number; label: string };
+type Happening = { at: number; label: string };
 export type Soak = {
   minutes: number;
   capacity: number;

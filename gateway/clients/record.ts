@@ -15,9 +15,9 @@ export const clientGrants = ['client_credentials', 'refresh_token'] as const;
 /** Which tokens a client may ask about: none, its own (or those for it), all. */
 export const introspectRights = ['none', 'own', 'any'] as const;
 
-export type AuthMethod = (typeof authMethods)[number];
+type AuthMethod = (typeof authMethods)[number];
 export type ClientGrant = (typeof clientGrants)[number];
-export type AssertionAlg = 'EdDSA' | 'ES256' | 'RS256';
+type AssertionAlg = 'EdDSA' | 'ES256' | 'RS256';
 export type PublicKey = { kid: string | undefined; alg: AssertionAlg; key: KeyObject };
 type StoredSecret = { hash: string; created_at: number };
 type StoredKey = JsonWebKey & { kid?: string };

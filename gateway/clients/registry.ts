@@ -9,7 +9,7 @@ import type { RedisClient } from '../../shared/redis.js';
 import { confirmWrites, defineStrongScript, storeCall } from '../../shared/redis-calls.js';
 import { type ClientRecord, digestSecret, parseRecord } from './record.js';
 
-export const clientsKey = 'clients';
+const clientsKey = 'clients';
 
 /**
  * KEYS: clients. ARGV: id, the record that was read (empty: none), the new one. Returns 1 when it was

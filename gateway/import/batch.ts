@@ -67,9 +67,10 @@ const problemsOf = ({ problems, found, row }: Read): Problem[] => {
 };
 
 const hasFailed = ({ problems, found }: Read): boolean =>
-  problems.length > 0 || (found?.found ?? []).some((each) => !isWarning(each));
+  problems.length > 0 || (found !== null && (found.found ?? []).some((each) => !isWarning(each)));
 
 const resultOf = (read: Read): LineResult[] => {
+  if (read.problems.length === 0 && read.found === null) return [];
   const [first, ...also] = problemsOf(read);
   if (first === undefined) return [];
   const { line, id, login } = read;
@@ -98,7 +99,7 @@ export const createBatch = ({
 }) => {
   const read = (text: string, defaults: Defaults): Read => {
     const { line, json } = splitLine(text);
-    return { ...readImportRow(json, defaults, accounts), line, found: null };
+    return Object.assign(readImportRow(json, defaults, accounts), { line, found: null });
   };
 
   /** Ids of other systems become these accounts' own; the claims that are new. */

@@ -4,7 +4,8 @@
  * never came to be, because its import ended in between, may be taken over.
  */
 import type { RedisClient } from '../../shared/redis.js';
-import { defineBatch, storeCall } from '../../shared/redis-calls.js';
+import { defineBatch } from '../../shared/redis-batch.js';
+import { storeCall } from '../../shared/redis-calls.js';
 
 export type Claim = { id: string; u: string };
 /** new: claimed now · own: it was this account's before · taken: another account has it. */
@@ -12,8 +13,9 @@ export type Claimed = 'new' | 'own' | 'taken';
 
 /** KEYS uid. ARGV u, account whose claim may be replaced or ''. Returns '' = claimed now, else whose it is. */
 const claimLua = `
+if redis.call('SET', KEYS[1], ARGV[1], 'NX') then return '' end
 local u = redis.call('GET', KEYS[1])
-if u and u ~= ARGV[2] then return u end
+if u ~= ARGV[2] then return u end
 redis.call('SET', KEYS[1], ARGV[1])
 return ''`;
 

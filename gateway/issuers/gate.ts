@@ -1,6 +1,4 @@
 /** At most so many calls at a time, the others in order of arrival, and not too many of those. */
-export type Gate = ReturnType<typeof createGate>;
-
 export const createGate = ({
   max,
   maxWaiting,

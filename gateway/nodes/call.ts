@@ -1,8 +1,9 @@
 /** Admin calls to one node by id (drain, metrics, campaign), on connections of their own, never retried. */
-import { AppError, isReason } from '../../shared/errors.js';
+import { AppError } from '../../shared/errors.js';
 import { headers as names } from '../../shared/protocol.js';
 import type { Answer } from './forward.js';
 import type { Node } from './pool.js';
+import { refusalOf } from './refusal.js';
 
 const timeoutMs = 1000;
 const jsonHeaders = (json: string) => ({
@@ -13,23 +14,11 @@ const jsonHeaders = (json: string) => ({
 /** The metrics of a node are larger than any verdict. */
 const maxBytes = 4 * 1024 * 1024;
 
-/** What a node refuses because of the request, in words of our own table. */
-const readRefusal = ({ status, body }: Extract<Answer, { kind: 'answered' }>): AppError => {
-  const { error, reason, field }: Record<string, unknown> = { ...Object(body) };
-  if (status === 409 && error === 'campaign_conflict') return new AppError(error);
-  if (status !== 400 || error !== 'bad_request')
-    return new AppError('bad_node_answer', { detail: `status ${status}` });
-  return new AppError(error, {
-    ...(isReason(reason) ? { reason } : {}),
-    ...(typeof field === 'string' && /^[a-z_]{1,32}$/.test(field) ? { field } : {}),
-  });
-};
-
 const read = (answer: Answer): unknown => {
   if (answer.kind === 'answered' && answer.status >= 200 && answer.status < 300) return answer.body;
   if (answer.kind === 'timeout') throw new AppError('timeout');
   if (answer.kind === 'unreached') throw new AppError('no_node');
-  if (answer.kind === 'answered') throw readRefusal(answer);
+  if (answer.kind === 'answered') throw refusalOf(answer, ['campaign_conflict']);
   throw new AppError('bad_node_answer', { detail: answer.kind });
 };
 

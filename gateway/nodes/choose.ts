@@ -18,8 +18,8 @@ export type Candidate = Ranked & {
   readonly zone: string;
 };
 /** For whom; `except` is the node of a first attempt. */
-export type Query<T> = { key: string; need: Need; now: number; except?: T };
-export type Choice<T> = { kind: 'node'; node: T } | { kind: 'full' } | { kind: 'none' };
+type Query<T> = { key: string; need: Need; now: number; except?: T };
+type Choice<T> = { kind: 'node'; node: T } | { kind: 'full' } | { kind: 'none' };
 
 const candidates = 3;
 /** Where three usable ones are nearly always found. */

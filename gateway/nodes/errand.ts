@@ -3,11 +3,12 @@
  * export, one record to show or remove. It takes no thread, so no load is kept; the nodes take turns, and
  * the next one is asked when one does not answer.
  */
-import { AppError, isErrorCode, isReason } from '../../shared/errors.js';
+import { AppError, type ErrorCode } from '../../shared/errors.js';
 import { linesType } from '../../shared/lines.js';
 import { headers as names } from '../../shared/protocol.js';
 import type { Answer } from './forward.js';
 import type { Node } from './pool.js';
+import { refusalOf } from './refusal.js';
 
 export type Errand = ReturnType<typeof createErrand>;
 
@@ -15,20 +16,16 @@ const timeoutMs = 10_000;
 const maxBytes = 16 * 1024 * 1024;
 const maxNodes = 3;
 
-const fieldOf = (body: unknown, name: string): unknown =>
-  typeof body === 'object' && body !== null ? Reflect.get(body, name) : undefined;
-
-/** What the node refused, in its words: it is one of ours. */
-const refusal = ({ status, body }: Extract<Answer, { kind: 'answered' }>): AppError => {
-  const code = fieldOf(body, 'error');
-  const reason = fieldOf(body, 'reason');
-  const detail = `status ${status}`;
-  if (!isErrorCode(code)) return new AppError('bad_node_answer', { detail });
-  return new AppError(code, { detail, ...(isReason(reason) ? { reason } : {}) });
-};
+/** What a node says of the errand itself, or of what it needs for it. */
+const known: readonly ErrorCode[] = [
+  ...(['not_found', 'payload_too_large', 'store_refused', 'store_unavailable'] as const),
+  ...(['overloaded', 'key_missing', 'library_missing'] as const),
+];
+/** Another node would say the same. */
+const final: readonly ErrorCode[] = ['bad_request', 'key_missing', 'store_refused'];
 
 const errorOf = (answer: Answer): AppError => {
-  if (answer.kind === 'answered') return refusal(answer);
+  if (answer.kind === 'answered') return refusalOf(answer, known);
   if (answer.kind === 'timeout') return new AppError('timeout');
   return new AppError(answer.kind === 'unreached' ? 'no_node' : 'bad_node_answer');
 };
@@ -67,7 +64,7 @@ export const createErrand = ({
       const answer = await ask(node, path, body);
       if (answer.kind === 'answered' && answer.status < 300) return answer.body;
       error = errorOf(answer);
-      if (error.code === 'bad_request' || error.code === 'key_missing') throw error;
+      if (final.includes(error.code)) throw error;
     }
     throw error;
   };

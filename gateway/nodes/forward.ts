@@ -19,7 +19,7 @@ export type Answer =
 
 export type Line = ReturnType<typeof createLine>;
 /** Sends, and calls `done` exactly once. Returns how to give up early. */
-export type Send = (request: Request, done: (answer: Answer) => void) => () => void;
+type Send = (request: Request, done: (answer: Answer) => void) => () => void;
 type Request = {
   method: string;
   path: string;

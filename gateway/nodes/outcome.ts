@@ -3,9 +3,10 @@
  * what the breaker learns. Nothing of a node's bytes passes through: errors are codes of our own
  * table, a reason is one of ours by name, a verdict must be signed for this attempt and this boot.
  */
-import { AppError, isReason } from '../../shared/errors.js';
+import { AppError } from '../../shared/errors.js';
 import { openVerdict, type Verdict } from '../../shared/protocol.js';
 import type { Answer } from './forward.js';
+import { badRequestOf } from './refusal.js';
 
 type Body = Record<string, unknown>;
 /** Where the answer must come from to be believed. */
@@ -57,12 +58,6 @@ const fail = (label: Failure['label'], error: AppError): Failure => ({
 const isObject = (value: unknown): value is Body =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const readReason = ({ reason, field }: Body): AppError =>
-  new AppError('bad_request', {
-    ...(isReason(reason) ? { reason } : {}),
-    ...(typeof field === 'string' && /^[a-z_]{1,32}$/.test(field) ? { field } : {}),
-  });
-
 const readRefusal = ({ wait_ms: waitMs }: Body): Failure => ({
   ...fail('refused', new AppError('overloaded')),
   refusedMs: typeof waitMs === 'number' && waitMs >= 0 ? waitMs : 0,
@@ -79,7 +74,7 @@ const known: Record<string, (body: Body) => Failure | undefined> = {
   '503 library_missing': () =>
     fail('library_missing', new AppError('temporarily_unavailable', { detail: 'a library' })),
   '409 store_refused': () => fail('rejected', new AppError('store_refused')),
-  '400 bad_request': (body) => fail('rejected', readReason(body)),
+  '400 bad_request': (body) => fail('rejected', badRequestOf(body)),
   '401 not_authenticated': () => ({
     ...fail('stale_boot', new AppError('no_node', { detail: 'it does not know us' })),
     refusedMs: staleBootMs,

@@ -15,7 +15,7 @@ export type Place =
   | { readonly kind: 'tls'; readonly host: string; readonly port: number; readonly name: string };
 
 /** What this process can use. `dirId`: which directory `runtimeDir` is. */
-export type Here = { runtimeDir: string; dirId: string | undefined; hasTls: boolean };
+type Here = { runtimeDir: string; dirId: string | undefined; hasTls: boolean };
 
 const placeOf = (endpoint: Endpoint, nodeId: string, here: Here): Place | undefined => {
   if ('unix' in endpoint) {

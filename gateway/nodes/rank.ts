@@ -8,7 +8,7 @@
 import { createHmac } from 'node:crypto';
 
 /** Two words of a node's id under the cluster secret. */
-export type Seed = { readonly a: number; readonly b: number };
+type Seed = { readonly a: number; readonly b: number };
 export type Ranked = { readonly id: string; readonly seed: Seed };
 
 export type Rank = ReturnType<typeof createRank>;

@@ -10,7 +10,7 @@ import type { Authenticate } from '../clients/authenticate.js';
 import type { CountGuess } from '../clients/guesses.js';
 import type { Client, Lookup } from '../clients/lookup.js';
 import { publicClient } from '../grant.js';
-import { asOauth, readParams, requireParam } from '../oauth.js';
+import { oauthRoute, requireParam } from '../oauth.js';
 import type { LookAtSession } from '../session-look.js';
 import type { Sessions } from '../sessions.js';
 import type { Revoked } from '../tokens/revoked.js';
@@ -101,18 +101,11 @@ export const createOauthIntrospect = ({
     return { status: 200, body };
   };
 
-  return {
-    method: 'POST',
-    path: '/oauth/introspect',
-    body: 'form',
-    translate: asOauth,
-    handle: async (ctx, body) => {
-      const params = readParams(body);
-      const client = await authenticate.confidential(ctx, params);
-      const token = requireParam(params, 'token');
-      // The two kinds look different, so a hint is of no use.
-      const family = sessions.read(token);
-      return family === undefined ? accessToken(token, client) : refreshToken(family, client);
-    },
-  };
+  return oauthRoute('/oauth/introspect', async (ctx, params) => {
+    const client = await authenticate.confidential(ctx, params);
+    const token = requireParam(params, 'token');
+    // The two kinds look different, so a hint is of no use.
+    const family = sessions.read(token);
+    return family === undefined ? accessToken(token, client) : refreshToken(family, client);
+  });
 };

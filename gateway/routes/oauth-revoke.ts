@@ -7,7 +7,7 @@ import { AppError, codeOf } from '../../shared/errors.js';
 import type { Ctx, Route } from '../../shared/http.js';
 import type { Authenticate } from '../clients/authenticate.js';
 import type { Client } from '../clients/lookup.js';
-import { asOauth, readParams, requireParam } from '../oauth.js';
+import { oauthRoute, requireParam } from '../oauth.js';
 import type { LookAtSession } from '../session-look.js';
 import type { Sessions } from '../sessions.js';
 import type { Revocations } from '../tokens/revocations.js';
@@ -59,20 +59,13 @@ export const createOauthRevoke = ({
     await revocations.publish({ kind: 'session', id: sessionId });
   };
 
-  return {
-    method: 'POST',
-    path: '/oauth/revoke',
-    body: 'form',
-    translate: asOauth,
-    handle: async (ctx, body) => {
-      const params = readParams(body);
-      const client = await authenticate.any(ctx, params);
-      const token = requireParam(params, 'token');
-      if (!types.includes(params.token_type_hint)) throw new AppError('unsupported_token_type');
-      const family = sessions.read(token);
-      if (family === undefined) await revokeAccess(ctx, client, token);
-      else await revokeFamily(ctx, client, family.sessionId);
-      return { status: 200 };
-    },
-  };
+  return oauthRoute('/oauth/revoke', async (ctx, params) => {
+    const client = await authenticate.any(ctx, params);
+    const token = requireParam(params, 'token');
+    if (!types.includes(params.token_type_hint)) throw new AppError('unsupported_token_type');
+    const family = sessions.read(token);
+    if (family === undefined) await revokeAccess(ctx, client, token);
+    else await revokeFamily(ctx, client, family.sessionId);
+    return { status: 200 };
+  });
 };

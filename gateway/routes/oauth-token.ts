@@ -8,7 +8,7 @@ import type { Authenticate } from '../clients/authenticate.js';
 import type { Client } from '../clients/lookup.js';
 import type { ClientGrant } from '../clients/record.js';
 import { grantScope } from '../grant.js';
-import { asOauth, type Params, readParams, requireParam } from '../oauth.js';
+import { oauthRoute, type Params, requireParam } from '../oauth.js';
 import type { LookAtSession } from '../session-look.js';
 import type { Sessions } from '../sessions.js';
 import type { Revocations } from '../tokens/revocations.js';
@@ -89,26 +89,16 @@ export const createOauthToken = ({
     ['client_credentials', { grant: 'client_credentials', run: clientCredentials }],
     [
       'refresh_token',
-      {
-        grant: 'refresh_token',
-        run: (...given) => refresh(...given).catch(asGrantError),
-      },
+      { grant: 'refresh_token', run: (...given) => refresh(...given).catch(asGrantError) },
     ],
   ]);
 
-  return {
-    method: 'POST',
-    path: '/oauth/token',
-    body: 'form',
-    translate: asOauth,
-    handle: async (ctx, body) => {
-      const params = readParams(body);
-      const flow = flows.get(requireParam(params, 'grant_type'));
-      if (flow === undefined) throw new AppError('unsupported_grant_type');
-      ctx.facts = { grant: flow.grant };
-      const client = await authenticate.any(ctx, params);
-      if (!client.grants.includes(flow.grant)) throw new AppError('unauthorized_client');
-      return flow.run(ctx, client, params);
-    },
-  };
+  return oauthRoute('/oauth/token', async (ctx, params) => {
+    const flow = flows.get(requireParam(params, 'grant_type'));
+    if (flow === undefined) throw new AppError('unsupported_grant_type');
+    ctx.facts = { grant: flow.grant };
+    const client = await authenticate.any(ctx, params);
+    if (!client.grants.includes(flow.grant)) throw new AppError('unauthorized_client');
+    return flow.run(ctx, client, params);
+  });
 };

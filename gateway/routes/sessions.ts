@@ -4,6 +4,7 @@
  * account in it, not by the store, so nothing can be learned from the answer.
  */
 import { AppError } from '../../shared/errors.js';
+import { invalidField } from '../../shared/fields.js';
 import type { Ctx, Route } from '../../shared/http.js';
 import type { Caller, Callers, Identify } from '../caller.js';
 import { clearCookie } from '../cookie.js';
@@ -17,8 +18,7 @@ const path = '/v1/sessions';
 /** 'current' or nothing: a slip in the query must not end more than was meant. */
 const readKeep = (req: Ctx['req']): boolean => {
   const [, query] = (req.url ?? '').split('?', 2);
-  if (query !== undefined && query !== 'keep=current')
-    throw new AppError('bad_request', { reason: 'field_invalid', field: 'keep' });
+  if (query !== undefined && query !== 'keep=current') throw invalidField('keep');
   return query !== undefined;
 };
 

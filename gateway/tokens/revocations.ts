@@ -10,7 +10,7 @@ import type { RedisClient } from '../../shared/redis.js';
 import { confirmWrites, defineStrongScript } from '../../shared/redis-calls.js';
 import { followLog } from './revocation-reader.js';
 
-export const revocationsKey = 'revocations';
+const revocationsKey = 'revocations';
 
 /** The longest life of an access token plus a margin for clocks: older entries concern nobody. */
 const retainedMs = 15 * 60_000 + 60_000;

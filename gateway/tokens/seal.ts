@@ -4,7 +4,7 @@
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 
-export type Opened = { plain: string; isPreviousKey: boolean };
+type Opened = { plain: string; isPreviousKey: boolean };
 
 /** `purpose` is bound into the seal: a text of another purpose does not open. */
 export const createSeal = ({

@@ -36,6 +36,12 @@ const maxWaiting = 512;
 /** All tokens of a key share one header; there are few keys. */
 const maxHeaders = 64;
 
+/**
+ * What a token is found by: the end of its signature, which only our keys can make, so nobody chooses
+ * it. A map hashes its keys letter by letter; that of a whole token took 1.3 of 28 µs.
+ */
+const keyOf = (token: string): string => token.slice(-43);
+
 const invalid = (detail: string) => new AppError('token_invalid', { detail });
 
 export const createVerify = ({
@@ -59,7 +65,7 @@ export const createVerify = ({
   cacheSize?: number;
   now?: () => number;
 }) => {
-  const cache = createCache<Claims>(cacheSize);
+  const cache = createCache<{ token: string; claims: Claims }>(cacheSize);
   /** New tokens that wait: a burst with one of them costs one signature check. */
   const pending = new Map<string, Promise<Claims>>();
   /** Headers of tokens that were valid. */
@@ -117,7 +123,7 @@ export const createVerify = ({
     const expected = { kid, issuer, audience, maxLifeSeconds, nowSeconds };
     const claims = readClaims(parseObject(payload), expected);
     remember(parts.header, header);
-    cache.set(token, claims);
+    cache.set(keyOf(token), { token, claims });
     return claims;
   };
 
@@ -147,11 +153,12 @@ export const createVerify = ({
   };
 
   const findCached = (token: string): Claims | undefined => {
-    const claims = cache.get(token);
-    if (claims === undefined) return undefined;
+    const key = keyOf(token);
+    const known = cache.get(key);
+    if (known?.token !== token) return undefined;
     counts.hits++;
-    if (claims.exp * 1000 > now()) return claims;
-    cache.delete(token);
+    if (known.claims.exp * 1000 > now()) return known.claims;
+    cache.delete(key);
     throw new AppError('token_expired');
   };
 

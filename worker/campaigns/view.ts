@@ -1,7 +1,7 @@
 /** A campaign as the admin port shows it: plain numbers, and how fast and how long. */
 import type { Counts, Shown } from './desk.js';
 
-export type FormatRow = { class: string; format: string; seen: number } & Outcomes;
+type FormatRow = { class: string; format: string; seen: number } & Outcomes;
 type Outcomes = { wrapped: number; changed: number; failed: number };
 
 const seconds = (text: string | undefined): number | null =>

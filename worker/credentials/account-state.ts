@@ -6,7 +6,8 @@
  */
 import { AppError } from '../../shared/errors.js';
 import type { RedisClient } from '../../shared/redis.js';
-import { defineBatch, defineScript, defineStrongScript } from '../../shared/redis-calls.js';
+import { defineBatch } from '../../shared/redis-batch.js';
+import { defineScript, defineStrongScript } from '../../shared/redis-calls.js';
 import type { Status } from './credentials.js';
 
 export type State = {
@@ -17,7 +18,6 @@ export type State = {
   attempt: string;
   scopes: string | undefined;
 };
-export type AccountState = ReturnType<typeof createAccountState>;
 
 /** KEYS user. Returns {gen, status, user_id, attempt, scopes}. */
 const lookScript = {

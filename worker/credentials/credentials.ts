@@ -48,7 +48,7 @@ export type Seen = Pick<Credential, 'userId' | 'hash' | 'stored' | 'version'>;
 export type ImportRule = 'insert' | 'replace-imported';
 
 export type Row<T> = { u: string; record: T };
-export type Scanned = { cursor: string; rows: { u: string; credential: Credential }[] };
+type Scanned = { cursor: string; rows: { u: string; credential: Credential }[] };
 
 export type Credentials = {
   /** What new hashes are made over, see policy.ts. */

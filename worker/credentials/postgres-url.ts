@@ -9,7 +9,7 @@
  */
 import { isLoopback } from '../../shared/address.js';
 
-export type SslMode = 'disable' | 'require' | 'verify-ca' | 'verify-full';
+type SslMode = 'disable' | 'require' | 'verify-ca' | 'verify-full';
 export type PostgresHost = { host: string; port: number };
 export type PostgresTarget = {
   hosts: PostgresHost[];

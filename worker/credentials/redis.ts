@@ -5,7 +5,8 @@
  */
 import { AppError } from '../../shared/errors.js';
 import type { RedisClient } from '../../shared/redis.js';
-import { defineBatch, defineScript, defineStrongScript } from '../../shared/redis-calls.js';
+import { defineBatch } from '../../shared/redis-batch.js';
+import { defineScript, defineStrongScript } from '../../shared/redis-calls.js';
 import type { Created, Credential, Credentials, ImportRule, NewCredential } from './credentials.js';
 import { scanRecords } from './redis-scan.js';
 
@@ -42,12 +43,13 @@ if c[1] then
   version, id, isNew = tonumber(c[1]) + 1, c[3], c[6] ~= ARGV[1]
 end
 version = string.format('%d', version)
+local imported = ARGV[8] ~= 'own' and {'imported', version} or {}
 redis.call('HSET', KEYS[2], 'hash', ARGV[1], 'version', version, 'norm', ARGV[2], 'user_id', id,
-  'scopes', ARGV[4], 'attempt', ARGV[5], 'name', ARGV[7])
-if ARGV[8] ~= 'own' then redis.call('HSET', KEYS[2], 'imported', version) end
-local gen = redis.call('HINCRBY', KEYS[1], 'gen', isNew and 1 or 0)
-redis.call('HSET', KEYS[1], 'status', ARGV[6], 'user_id', id)
-return {'ok', id, ARGV[4], tostring(gen)}`,
+  'scopes', ARGV[4], 'attempt', ARGV[5], 'name', ARGV[7], unpack(imported))
+local gen = tonumber(redis.call('HGET', KEYS[1], 'gen') or 0) + (isNew and 1 or 0)
+gen = string.format('%d', gen)
+redis.call('HSET', KEYS[1], 'gen', gen, 'status', ARGV[6], 'user_id', id)
+return {'ok', id, ARGV[4], gen}`,
 };
 
 /**

@@ -37,21 +37,21 @@ SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped`;
 
-const uniqueLogins = `
-SELECT pg_get_indexdef(indexrelid) AS definition FROM pg_index
-WHERE indrelid = to_regclass($1) AND indisunique AND indisvalid`;
+/** Of unique indexes on one column or expression, and over all rows: what it is, and the login's name. */
+const uniqueKeys = `
+SELECT pg_get_indexdef(indexrelid, 1, true) AS key, quote_ident($2) AS login FROM pg_index
+WHERE indrelid = to_regclass($1) AND indisunique AND indisvalid AND indpred IS NULL
+  AND indnkeyatts = 1`;
 
 const rights = `
 SELECT has_table_privilege(to_regclass($1), 'SELECT')::text AS may_read,
   has_any_column_privilege(to_regclass($1), 'UPDATE')::text AS may_write`;
 
-/** Whether some unique index has the login, or lower() of it, alone. */
-const hasUniqueLogin = (rows: readonly Fields[], settings: TableSettings): boolean =>
-  rows.some(({ definition }) => {
-    const [, key] = /\(([^,]*)\)$/.exec((definition ?? '').replace(/ (WITH|WHERE) .*$/, '')) ?? [];
-    const isLower = /^lower\(/.test(key ?? '');
-    return isLower === settings.isLower && (key ?? '').includes(settings.login);
-  });
+/** Whether one of them is the login, or lower() of it. */
+const hasUniqueLogin = (rows: readonly Fields[], isLower: boolean): boolean =>
+  rows.some(({ key, login }) =>
+    isLower ? [`lower(${login})`, `lower(${login}::text)`].includes(key ?? '') : key === login,
+  );
 
 /** Throws an Error with every problem. */
 export const readTableMap = async (postgres: Postgres, settings: TableSettings) => {
@@ -79,7 +79,7 @@ export const readTableMap = async (postgres: Postgres, settings: TableSettings) 
   // A key of another type must come from the table.
   const givesId = isTextId && needed.includes(id);
   const unmapped = needed.filter((column) => !mapped.includes(column));
-  const { rows: indexes } = await postgres.bulk(uniqueLogins, [name]);
+  const { rows: indexes } = await postgres.bulk(uniqueKeys, [name, login]);
   return {
     name,
     id: quote(id),
@@ -98,6 +98,6 @@ export const readTableMap = async (postgres: Postgres, settings: TableSettings) 
       unmapped.length > 0 || (!givesId && needed.includes(id))
         ? `columns without a default: ${[...unmapped, ...(givesId ? [] : [id])].join(', ')}`
         : undefined,
-    hasUniqueLogin: hasUniqueLogin(indexes, settings),
+    hasUniqueLogin: hasUniqueLogin(indexes, settings.isLower),
   };
 };

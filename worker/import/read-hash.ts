@@ -6,7 +6,13 @@
 import type { BatchRow, Finding, RowResult } from '../../shared/import-batch.js';
 import { candidatesOf } from '../passwords/formats/detect.js';
 import { type HashProblem, noPassword, type StoredHash } from '../passwords/formats/format.js';
-import { isUsable, placeOf, readDeclared, readHash } from '../passwords/formats/formats.js';
+import {
+  isRecognised,
+  isUsable,
+  placeOf,
+  readDeclared,
+  readHash,
+} from '../passwords/formats/formats.js';
 import type { KeyRing } from '../passwords/keys.js';
 import type { Recipe } from '../passwords/recipes/recipe.js';
 import { kindOf } from '../passwords/recipes/recipes.js';
@@ -50,7 +56,7 @@ const readAsDeclared = (row: Row, text: string, ring: Ring): ReadRowHash => {
   const { format, options } = row;
   const read = readDeclared(format, text, options);
   if (!isUsable(read)) return refusedAt(problemOf(read, format, text), row, text);
-  if (read.secret === undefined && read.keyIds.length === 0) {
+  if (read.secret === undefined && read.keyIds.length === 0 && isRecognised(format)) {
     // Verbatim where the string says by itself what it was declared as.
     const same = readHash(text);
     if (isUsable(same) && same.format === format) return { stored: text, hash: same, result: null };

@@ -18,6 +18,7 @@ import {
 } from '../../shared/budgets.js';
 import { AppError } from '../../shared/errors.js';
 import type { Load, WorkClass } from '../../shared/protocol.js';
+import { createEstimates } from './estimates.js';
 import type { Cost } from './recipes/recipe.js';
 import { createSchedule } from './schedule.js';
 import type { Done } from './threads.js';
@@ -58,9 +59,6 @@ const shares: Readonly<Record<AdmissionClass, number>> = {
   migration: 0,
   campaign: 0,
 };
-const alpha = 0.1;
-/** A hash that took more than so many times what was expected is counted as so many times. */
-const maxSurprise = 4;
 /**
  * An estimate above this does not refuse a request by itself: it may be wrong (the machine slept while
  * the first hash ran), and a node that refuses everything would never learn.
@@ -70,8 +68,6 @@ const maxDoubtMs = 1000;
 const refusalMemoryMs = 2000;
 /** One step in the queue must not wait behind a hash dearer than this many default ones. */
 const maxRelativeAhead = 4;
-/** Keys come from stored records; the default and the common ones are seen first. */
-const maxKnownCosts = 256;
 
 export const createAdmission = (options: {
   slots: number;
@@ -86,6 +82,7 @@ export const createAdmission = (options: {
 }) => {
   const { defaultCost, memoryBytes, send, watch } = options;
   const now = options.now ?? performance.now.bind(performance);
+  const { serviceMs, estimate, learn } = createEstimates(defaultCost, options.initialMs);
   const slots: Slot[] = Array.from({ length: options.slots }, (_, index) => ({
     index,
     running: undefined,
@@ -93,26 +90,11 @@ export const createAdmission = (options: {
     startedAt: 0,
   }));
   const queue: Job[] = [];
-  const measured = new Map<string, number>();
   const idleWaiters: (() => void)[] = [];
   let reserved = 0;
   let inSlots = 0;
   let lastEmptyAt = Number.NEGATIVE_INFINITY;
   let lastFullAt = Number.NEGATIVE_INFINITY;
-
-  const serviceMs = (): number => measured.get(defaultCost.key) ?? options.initialMs ?? 10;
-
-  const estimate = (cost: Cost): number =>
-    measured.get(cost.key) ?? (cost.relative / defaultCost.relative) * serviceMs();
-
-  /** What a hash takes that was suspended with its process says nothing about the next one. */
-  const learn = (cost: Cost, tookMs: number) => {
-    const known = measured.get(cost.key);
-    const expected = known ?? estimate(cost);
-    const believed = Math.min(tookMs, maxSurprise * expected);
-    if (known !== undefined) measured.set(cost.key, known + alpha * (believed - known));
-    else if (measured.size < maxKnownCosts) measured.set(cost.key, believed);
-  };
 
   const leftMs = (slot: Slot, at: number): number =>
     slot.running === undefined

@@ -9,7 +9,7 @@ import type { Policy } from './policy.js';
  * makes the same text: where a record has no place for the attempt's id, its salt stands for it. The id is
  * 128 random bits, so the salt is unique like a random one.
  */
-export type HashNew = (
+type HashNew = (
   ticket: Ticket,
   password: string,
   once?: readonly [u: string, attempt: string],

@@ -8,7 +8,7 @@ import type { Work } from './work.js';
 
 type Span = { forMs: number; fewest: number };
 type Lane = { at: number; tookMs: number[] };
-export type Timed = { medianMs: number; perSecond: number };
+type Timed = { medianMs: number; perSecond: number };
 
 const ahead = 2;
 

@@ -2,21 +2,14 @@
  * The code inside a hash thread: takes work from its port, one at a time, computes synchronously and
  * answers in the same order. Nothing else runs here, so a thread is either hashing or asleep.
  */
-import { createRequire } from 'node:module';
 import type { MessagePort } from 'node:worker_threads';
-import { type Result, runArgon2, type Work } from './work.js';
+import { type Result, runWork, type Work } from './work.js';
 
 /** What a thread answers: the result, or what went wrong. */
 export type Answer = Result | Error;
 
-// `require` loads modules too (Node 20.19 and up): at once, so that the order of the work stays.
-const require = createRequire(import.meta.url);
-
 const answer = (work: Work): Answer => {
   try {
-    const result = runArgon2(work);
-    if (result !== undefined) return result;
-    const { runWork }: typeof import('./any-work.js') = require('./any-work.js');
     return runWork(work);
   } catch (error) {
     return error instanceof Error ? error : new Error('the hash function failed');

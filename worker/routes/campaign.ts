@@ -3,7 +3,7 @@
  * /campaign/pause|resume|cancel steers it. Every node answers for all of them: the state is shared.
  */
 import { AppError } from '../../shared/errors.js';
-import { readFields, readFlag } from '../../shared/fields.js';
+import { invalidField, readFields, readFlag } from '../../shared/fields.js';
 import type { Body, Route } from '../../shared/http.js';
 import type { Desk, Options } from '../campaigns/desk.js';
 import { viewCampaign } from '../campaigns/view.js';
@@ -13,14 +13,12 @@ const fields = { id: true, key: false, share: false } as const;
 /** Percent of each node's slots. */
 const defaultShare = '25';
 
-const invalid = (field: string) => new AppError('bad_request', { reason: 'field_invalid', field });
-
 const readOptions = (body: Body, keys: Pick<KeyRing, 'isStrong'>): Options & { id: string } => {
   const { dry_run: _, force: __, ...rest } = body;
   const { id, key = '-', share = defaultShare } = readFields(rest, fields);
-  if (!/^[A-Za-z0-9_-]{22}$/.test(id)) throw invalid('id');
-  if (key !== '-' && !keys.isStrong(key)) throw invalid('key');
-  if (!/^([1-9]\d?|100)$/.test(share)) throw invalid('share');
+  if (!/^[A-Za-z0-9_-]{22}$/.test(id)) throw invalidField('id');
+  if (key !== '-' && !keys.isStrong(key)) throw invalidField('key');
+  if (!/^([1-9]\d?|100)$/.test(share)) throw invalidField('share');
   const isDryRun = readFlag(body, 'dry_run');
   const isForced = readFlag(body, 'force');
   return { id, key, share: Number(share), isDryRun, isForced };

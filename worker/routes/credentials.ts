@@ -4,7 +4,7 @@
  * nothing gets in that could not be verified within the limits. It is never echoed.
  */
 import { AppError } from '../../shared/errors.js';
-import { readFields } from '../../shared/fields.js';
+import { readFields, readOneOf } from '../../shared/fields.js';
 import type { Route } from '../../shared/http.js';
 import {
   bareVerdict,
@@ -12,6 +12,7 @@ import {
   checkName,
   checkScopes,
   checkUserId,
+  okVerdict,
   readAttempt,
   type SendVerdict,
 } from '../attempt.js';
@@ -27,12 +28,6 @@ const fields = {
   scopes: true,
   status: false,
 } as const;
-
-const oneOf = <T extends string>(field: string, value: string, values: readonly T[]): T => {
-  const found = values.find((item) => item === value);
-  if (found === undefined) throw new AppError('bad_request', { reason: 'field_invalid', field });
-  return found;
-};
 
 const norms: readonly Norm[] = ['raw', 'nfc'];
 const statuses: readonly Status[] = ['active', 'disabled'];
@@ -63,17 +58,15 @@ export const createImport = (parts: {
         name: checkName(name),
         userId: checkUserId(user_id),
         hash,
-        norm: oneOf('norm', norm, norms),
+        norm: readOneOf('norm', norm, norms),
         scopes: checkScopes(scopes),
         attempt: id,
-        status: oneOf('status', status, statuses),
+        status: readOneOf('status', status, statuses),
       };
       const rows = [{ u: checkAccountKey(u), record }];
       const [created] = await credentials.createMany(rows, 'insert');
       if (created?.outcome !== 'ok') return sendVerdict(ctx, bareVerdict(id, 'exists'));
-      const { outcome, userId, gen } = created;
-      const granted = created.scopes;
-      return sendVerdict(ctx, { attempt_id: id, outcome, user_id: userId, gen, scopes: granted });
+      return sendVerdict(ctx, okVerdict(id, created));
     },
   };
 };

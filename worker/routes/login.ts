@@ -5,6 +5,7 @@ import {
   bareVerdict,
   checkAccountKey,
   checkName,
+  okVerdict,
   readAttempt,
   type SendVerdict,
 } from '../attempt.js';
@@ -40,14 +41,7 @@ export const createLogin = (parts: {
         if (checked.outcome === 'denied' || credential === undefined)
           return sendVerdict(ctx, bareVerdict(attempt.id, 'denied'));
         migrate.schedule(u, credential, checked.hash, password);
-        const { userId, gen, scopes } = credential;
-        return sendVerdict(ctx, {
-          attempt_id: attempt.id,
-          outcome: 'ok',
-          user_id: userId,
-          gen,
-          scopes,
-        });
+        return sendVerdict(ctx, okVerdict(attempt.id, credential));
       } finally {
         admission.leave(ticket);
       }

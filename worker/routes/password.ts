@@ -12,6 +12,7 @@ import {
   type Attempt,
   bareVerdict,
   checkAccountKey,
+  okVerdict,
   readAttempt,
   type SendVerdict,
 } from '../attempt.js';
@@ -26,7 +27,7 @@ const fields = { u: true, current_password: true, new_password: true } as const;
 const maxTries = 3;
 
 type Change = { u: string; current_password: string; new_password: string };
-type Changed = { credential: Credential; gen: number } | undefined;
+type Changed = Credential | undefined;
 
 export const createPassword = (parts: {
   credentials: Credentials;
@@ -53,7 +54,7 @@ export const createPassword = (parts: {
       if (credential?.isActive && credential.attempt === attempt.id) {
         // Its own write, which is not acknowledged before the replicas have it.
         const gen = await credentials.changePassword(u, credential, { ...credential });
-        if (gen !== undefined) return { credential, gen };
+        if (gen !== undefined) return { ...credential, gen };
         continue;
       }
       const checked = await check(ticket, credential, current_password);
@@ -63,7 +64,7 @@ export const createPassword = (parts: {
       if (isRight) hash ??= await hashNew(ticket, new_password);
       const wanted = { hash: isRight && hash ? hash : credential.hash, attempt: attempt.id };
       const gen = await credentials.changePassword(u, credential, wanted);
-      if (gen !== undefined) return { credential, gen };
+      if (gen !== undefined) return { ...credential, gen };
     }
     throw new AppError('overloaded', { detail: 'the record kept changing' });
   };
@@ -83,14 +84,7 @@ export const createPassword = (parts: {
       try {
         const changed = await change(wish, attempt, ticket);
         if (changed === undefined) return sendVerdict(ctx, bareVerdict(attempt.id, 'denied'));
-        const { userId, scopes } = changed.credential;
-        return sendVerdict(ctx, {
-          attempt_id: attempt.id,
-          outcome: 'ok',
-          user_id: userId,
-          gen: changed.gen,
-          scopes,
-        });
+        return sendVerdict(ctx, okVerdict(attempt.id, changed));
       } finally {
         admission.leave(ticket);
       }

@@ -4,7 +4,7 @@
  * All but the hash may be repeated and say the same again.
  */
 import { AppError } from '../../shared/errors.js';
-import { readFields } from '../../shared/fields.js';
+import { invalidField, readFields } from '../../shared/fields.js';
 import type { Route } from '../../shared/http.js';
 import { linesOf, parseLine } from '../../shared/lines.js';
 import { checkAccountKey, checkName, checkScopes } from '../attempt.js';
@@ -37,8 +37,7 @@ export const createRecordRoutes = ({
 }): Route[] => {
   const scan: Ask = async (fields) => {
     const { cursor, hashes } = readFields(fields, { cursor: true, hashes: true });
-    if (cursor.length > 1024)
-      throw new AppError('bad_request', { reason: 'field_invalid', field: 'cursor' });
+    if (cursor.length > 1024) throw invalidField('cursor');
     const page = await credentials.scan(cursor, pageRows);
     const rows = page.rows.map(({ u, credential }) => ({
       ...describe(u, credential, target),

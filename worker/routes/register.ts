@@ -11,6 +11,7 @@ import {
   checkName,
   checkScopes,
   checkUserId,
+  okVerdict,
   readAttempt,
   type SendVerdict,
 } from '../attempt.js';
@@ -63,15 +64,7 @@ export const createRegister = (parts: {
         });
         if (created.outcome === 'exists')
           return sendVerdict(ctx, bareVerdict(attempt.id, 'exists'));
-        const { outcome, userId, gen } = created;
-        const granted = created.scopes;
-        return sendVerdict(ctx, {
-          attempt_id: attempt.id,
-          outcome,
-          user_id: userId,
-          gen,
-          scopes: granted,
-        });
+        return sendVerdict(ctx, okVerdict(attempt.id, created));
       } finally {
         admission.leave(ticket);
       }

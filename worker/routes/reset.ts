@@ -5,13 +5,14 @@
  * account has not changed since; a repeat of the same attempt finds its own write.
  */
 import { AppError } from '../../shared/errors.js';
-import { checkPassword, readFields } from '../../shared/fields.js';
+import { checkPassword, invalidField, readFields } from '../../shared/fields.js';
 import type { Route } from '../../shared/http.js';
 import { isResetProof } from '../../shared/protocol.js';
 import {
   type Attempt,
   bareVerdict,
   checkAccountKey,
+  okVerdict,
   readAttempt,
   type SendVerdict,
 } from '../attempt.js';
@@ -27,8 +28,7 @@ const maxTries = 3;
 type Wish = { u: string; gen: number; password: string };
 
 const readGen = (text: string): number => {
-  if (!/^[1-9]\d{0,14}$/.test(text))
-    throw new AppError('bad_request', { reason: 'field_invalid', field: 'gen' });
+  if (!/^[1-9]\d{0,14}$/.test(text)) throw invalidField('gen');
   return Number(text);
 };
 
@@ -82,13 +82,7 @@ export const createReset = (parts: {
       try {
         const changed = await reset({ u, gen, password }, attempt, ticket);
         if (changed === undefined) return sendVerdict(ctx, bareVerdict(attempt.id, 'denied'));
-        return sendVerdict(ctx, {
-          attempt_id: attempt.id,
-          outcome: 'ok',
-          user_id: changed.userId,
-          gen: changed.gen,
-          scopes: changed.scopes,
-        });
+        return sendVerdict(ctx, okVerdict(attempt.id, changed));
       } finally {
         admission.leave(ticket);
       }

@@ -2,13 +2,13 @@ import t from 'tap';
 import { codeOf } from '../../shared/errors.js';
 import type { Credential } from '../credentials/credentials.js';
 import { createAdmission, type Ticket } from '../passwords/admission.js';
-import { runWork } from '../passwords/any-work.js';
 import { createCheck } from '../passwords/check.js';
 import { isUsable, readHash } from '../passwords/formats/formats.js';
 import { createKeyRing } from '../passwords/keys.js';
 import { argon2Cost } from '../passwords/recipes/argon2.js';
 import type { Keys } from '../passwords/recipes/recipe.js';
 import type { Work } from '../passwords/work.js';
+import { runWork } from '../passwords/work.js';
 
 const hashOf = (password: string) => String(runWork(['hash', password, 64, 1, 1]));
 const right = 'Amélie Poulain';

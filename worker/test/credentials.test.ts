@@ -5,8 +5,11 @@ import { connectRedis } from '../../shared/redis.js';
 import { whenReady } from '../../shared/redis-calls.js';
 import { startRedis } from '../../shared/test/redis-server.js';
 import { openCredentials } from '../credentials/open.js';
+import { openPostgres } from '../credentials/postgres-client.js';
+import { parsePostgresUrl } from '../credentials/postgres-url.js';
 import { createRedisCredentials } from '../credentials/redis.js';
 import type { CredentialsSettings } from '../credentials/settings.js';
+import { readTableMap } from '../credentials/table-map.js';
 import { recordOf, testStore } from './conformance.js';
 import { newId } from './node.js';
 import { noPostgres, startPostgres } from './postgres-server.js';
@@ -139,6 +142,32 @@ t.test('PostgreSQL', { skip: noPostgres }, async (t) => {
     t.match(short, /pass holds 60 characters: ALTER COLUMN pass TYPE text/);
     const reader = postgres.url.replace('floodgate:x', 'reader');
     t.match(await problem({}, reader), /may not SELECT from it and UPDATE it/);
+  });
+
+  t.test('only an index on the login alone, over all rows, makes it unique', async (t) => {
+    const target = parsePostgresUrl(postgres.url);
+    const client = await openPostgres({ target, connections: 1, log, limits });
+    t.teardown(client.close);
+    await postgres.ask(
+      'CREATE TABLE app.keys (id int, login text, "loginHash" varchar(64), pass text)',
+    );
+    const isUnique = async (key: string, isLower = false, login = 'login') => {
+      await postgres.ask(`CREATE UNIQUE INDEX one ON app.keys ${key}`);
+      const settings = { ...table, table: 'app.keys', isLower, login };
+      const { hasUniqueLogin } = await readTableMap(client, settings);
+      await postgres.ask('DROP INDEX app.one');
+      return hasUniqueLogin;
+    };
+    t.equal(await isUnique('(login)'), true);
+    t.equal(await isUnique('(login) WITH (fillfactor = 70)'), true);
+    t.equal(await isUnique('("loginHash")', false, 'loginHash'), true);
+    t.equal(await isUnique('(lower(login))', true), true);
+    t.equal(await isUnique('(lower("loginHash"))', true, 'loginHash'), true);
+    t.equal(await isUnique('("loginHash")'), false, 'another column');
+    t.equal(await isUnique('(login, id)'), false);
+    t.equal(await isUnique('(login) WHERE id > 0'), false);
+    t.equal(await isUnique('(lower(login))'), false);
+    t.equal(await isUnique('(login)', true), false);
   });
 
   t.test('a table that needs more than we know takes no new accounts', async (t) => {

@@ -2,15 +2,16 @@
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { runWork } from '../passwords/any-work.js';
 import { candidateIds, candidatesOf } from '../passwords/formats/detect.js';
 import type { Options } from '../passwords/formats/format.js';
-import { formats, isUsable, readDeclared, readHash } from '../passwords/formats/formats.js';
+import { isUsable, readDeclared, readHash } from '../passwords/formats/formats.js';
+import { formats } from '../passwords/formats/table.js';
 import { isLibcryptHere, libcrypt } from '../passwords/libcrypt.js';
 import { md4 } from '../passwords/recipes/md4.js';
 import type { Recipe } from '../passwords/recipes/recipe.js';
 import { kindOf } from '../passwords/recipes/recipes.js';
 import { writeStored } from '../passwords/recipes/text.js';
+import { runWork } from '../passwords/work.js';
 
 const md5 = (text: string) => createHash('md5').update(text).digest('hex');
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');

@@ -8,12 +8,13 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import argon2Package from 'argon2';
 import t from 'tap';
-import { runWork } from '../passwords/any-work.js';
-import { formats, isUsable, readDeclared, readHash } from '../passwords/formats/formats.js';
+import { isUsable, readDeclared, readHash } from '../passwords/formats/formats.js';
+import { formats } from '../passwords/formats/table.js';
 import type { Keys, Recipe } from '../passwords/recipes/recipe.js';
 import { kindOf } from '../passwords/recipes/recipes.js';
 import { writeStored } from '../passwords/recipes/text.js';
 import { createThreads } from '../passwords/threads.js';
+import { runWork } from '../passwords/work.js';
 
 type Options = Record<string, string>;
 

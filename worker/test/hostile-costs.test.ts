@@ -5,7 +5,8 @@
  */
 import t from 'tap';
 import type { Options } from '../passwords/formats/format.js';
-import { formats, isUsable, readDeclared, readHash } from '../passwords/formats/formats.js';
+import { isUsable, readDeclared, readHash } from '../passwords/formats/formats.js';
+import { formats } from '../passwords/formats/table.js';
 import { writeStored } from '../passwords/recipes/text.js';
 
 const argon2 = (params: string): string =>

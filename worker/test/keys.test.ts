@@ -1,8 +1,8 @@
 import t from 'tap';
 import { AppError, codeOf } from '../../shared/errors.js';
-import { runWork } from '../passwords/any-work.js';
 import { needsRehash } from '../passwords/formats/needs-rehash.js';
 import { createKeyRing, parseKeys } from '../passwords/keys.js';
+import { runWork } from '../passwords/work.js';
 
 const bytes = Buffer.alloc(16, 7);
 const text = bytes.toString('base64');

@@ -246,6 +246,6 @@ t.test('neither passwords nor hashes reach the log', async (t) => {
 
 /** A hash of `right`, as an import would bring it. */
 const storedHash = async (): Promise<string> => {
-  const { runWork } = await import('../passwords/any-work.js');
+  const { runWork } = await import('../passwords/work.js');
   return String(runWork(['hash', right, 64, 1, 1]));
 };

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 
-const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+/** Built by `npm test`: loading the source costs a second of CPU for each process. */
+const main = fileURLToPath(new URL('../../dist/worker/main.js', import.meta.url));
 
 export type Running = {
   child: ChildProcess;
@@ -25,7 +26,7 @@ export const settingsFor = (id: string, redisUrl: string, runtimeDir: string) =>
 
 export const launch = (t: Test, env: Record<string, string>, args: string[] = []): Running => {
   const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, ['--import=tsx', main, ...args], {
+  const child = spawn(process.execPath, [main, ...args], {
     env: { PATH, HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });

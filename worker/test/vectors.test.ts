@@ -5,16 +5,17 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import t from 'tap';
-import { runWork } from '../passwords/any-work.js';
 import { candidatesOf } from '../passwords/formats/detect.js';
 import type { Options } from '../passwords/formats/format.js';
-import { formats, isUsable, readDeclared, readHash } from '../passwords/formats/formats.js';
+import { isUsable, readDeclared, readHash } from '../passwords/formats/formats.js';
+import { formats } from '../passwords/formats/table.js';
 import { writeWrapped } from '../passwords/formats/wrapped.js';
 import { isLibcryptHere } from '../passwords/libcrypt.js';
 import type { Recipe } from '../passwords/recipes/recipe.js';
 import { kindOf, writeSetting } from '../passwords/recipes/recipes.js';
 import { writeStored } from '../passwords/recipes/text.js';
 import type { Wrap } from '../passwords/recipes/wrap.js';
+import { runWork } from '../passwords/work.js';
 
 type Context = {
   algo?: string;

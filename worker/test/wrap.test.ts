@@ -1,13 +1,13 @@
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { hashRawSync } from '@node-rs/argon2';
 import t from 'tap';
-import { runWork } from '../passwords/any-work.js';
 import { isUsable, readHash } from '../passwords/formats/formats.js';
 import { writeWrapped } from '../passwords/formats/wrapped.js';
 import type { Keys } from '../passwords/recipes/recipe.js';
 import { writeSetting } from '../passwords/recipes/recipes.js';
 import { writeStored } from '../passwords/recipes/text.js';
 import type { Wrap } from '../passwords/recipes/wrap.js';
+import { runWork } from '../passwords/work.js';
 
 const password = 'a';
 /** The password above at the lowest cost. */

@@ -6,7 +6,7 @@
  * PATCH /users/{id} the scopes, from the next sign-in on, and DELETE removes the user with all that was issued.
  */
 import { AppError } from '../../../shared/errors.js';
-import { checkPassword, readFields } from '../../../shared/fields.js';
+import { checkPassword, invalidField, isScopes, readFields } from '../../../shared/fields.js';
 import type { Body, Ctx, Route } from '../../../shared/http.js';
 import type { RedisClient } from '../../../shared/redis.js';
 import { storeCall } from '../../../shared/redis-calls.js';
@@ -17,7 +17,6 @@ import type { UserSessions } from '../../user-sessions.js';
 import type { SetPassword } from '../set-password.js';
 
 type Account = { userId: string; u: string; gen: number; status: string; critical: boolean };
-const scopesForm = /^(?:[!#-[\]-~]+(?: [!#-[\]-~]+)*)?$/;
 
 type Action = (account: Account) => Promise<Record<string, unknown>>;
 
@@ -106,8 +105,7 @@ export const createAccountRoutes = ({
 
   const changeScopes = async (ctx: Ctx, body: Body) => {
     const { scopes } = readFields(body, { scopes: true });
-    if (!scopesForm.test(scopes))
-      throw new AppError('bad_request', { reason: 'field_invalid', field: 'scopes' });
+    if (!isScopes(scopes)) throw invalidField('scopes');
     const { userId, u, action } = await find(ctx.path);
     if (action !== '') throw new AppError('not_found');
     ctx.facts = { account: u, user_id: userId, action: 'scopes' };

@@ -4,7 +4,7 @@
  * nowhere else. A client that is disabled or removed loses its tokens everywhere at once.
  */
 import { AppError } from '../../../shared/errors.js';
-import { readFields } from '../../../shared/fields.js';
+import { invalidField, isScopes, readFields, readOneOf } from '../../../shared/fields.js';
 import type { Body, Ctx, Route } from '../../../shared/http.js';
 import {
   authMethods,
@@ -22,45 +22,37 @@ type Changes = Partial<
   Pick<ClientRecord, 'name' | 'grants' | 'scopes' | 'audience' | 'introspect' | 'status' | 'jwks'>
 >;
 
-const scopesForm = /^[!#-[\]-~]+( [!#-[\]-~]+)*$/;
-const nameForm = /^[^\p{C}\p{Zl}\p{Zp}]{1,100}$/u;
-const audienceForm = /^[!-~]{0,256}$/;
+const isName = (text: string) => /^[^\p{C}\p{Zl}\p{Zp}]{1,100}$/u.test(text);
+const isAudience = (text: string) => /^[!-~]{0,256}$/.test(text);
 const settable = {
   ...{ name: false, grants: false, scopes: false, audience: false, introspect: false },
   status: false,
 } as const;
 
-const invalid = (field: string) => new AppError('bad_request', { reason: 'field_invalid', field });
-
-const oneOf = <T extends string>(field: string, allowed: readonly T[], text: string): T => {
-  const found = allowed.find((value) => value === text);
-  if (found === undefined) throw invalid(field);
-  return found;
-};
-
-const readForm = (field: string, form: RegExp, text: string): string => {
-  if (text !== '' && !form.test(text)) throw invalid(field);
+const readText = (field: string, text: string, isGood: (text: string) => boolean): string => {
+  if (!isGood(text)) throw invalidField(field);
   return text;
 };
 
 const readGrants = (text: string) => {
   const names = text === '' ? [] : text.split(' ');
-  return [...new Set(names.map((name) => oneOf('grants', clientGrants, name)))];
+  return [...new Set(names.map((name) => readOneOf('grants', name, clientGrants)))];
 };
 
 /** Only what was said; in the form of the record. */
 const readChanges = ({ jwks, ...body }: Body): Changes => {
   const { name, grants, scopes, audience, introspect, status } = readFields(body, settable);
-  if (name === '') throw invalid('name');
   return {
-    ...(name === undefined ? {} : { name: readForm('name', nameForm, name) }),
+    ...(name === undefined ? {} : { name: readText('name', name, isName) }),
     ...(grants === undefined ? {} : { grants: readGrants(grants) }),
-    ...(scopes === undefined ? {} : { scopes: readForm('scopes', scopesForm, scopes) }),
-    ...(audience === undefined ? {} : { audience: readForm('audience', audienceForm, audience) }),
+    ...(scopes === undefined ? {} : { scopes: readText('scopes', scopes, isScopes) }),
+    ...(audience === undefined ? {} : { audience: readText('audience', audience, isAudience) }),
     ...(introspect === undefined
       ? {}
-      : { introspect: oneOf('introspect', introspectRights, introspect) }),
-    ...(status === undefined ? {} : { status: oneOf('status', ['active', 'disabled'], status) }),
+      : { introspect: readOneOf('introspect', introspect, introspectRights) }),
+    ...(status === undefined
+      ? {}
+      : { status: readOneOf('status', status, ['active', 'disabled']) }),
     ...(jwks === undefined ? {} : { jwks: storeKeys(readKeys(jwks)) }),
   };
 };
@@ -93,11 +85,11 @@ export const createClientRoutes = ({
 
   const create = async (ctx: Ctx, { auth = 'client_secret_basic', ...body }: Body) => {
     const { status, jwks = [], ...changes } = readChanges(body);
-    const method = oneOf('auth', authMethods, String(auth));
+    const method = readOneOf('auth', String(auth), authMethods);
     if (changes.name === undefined)
       throw new AppError('bad_request', { reason: 'missing_field', field: 'name' });
-    if (status !== undefined) throw invalid('status');
-    if ((method === 'private_key_jwt') !== jwks.length > 0) throw invalid('jwks');
+    if (status !== undefined) throw invalidField('status');
+    if ((method === 'private_key_jwt') !== jwks.length > 0) throw invalidField('jwks');
     const { client, secret } = await registry.create({
       ...{ grants: clientGrants, scopes: '', audience: '', introspect: 'own', jwks, auth: method },
       ...{ ...changes, name: changes.name },
@@ -108,11 +100,13 @@ export const createClientRoutes = ({
   };
 
   const change = async (ctx: Ctx, body: Body) => {
-    const { id } = readPath(ctx.path);
+    const { id, action } = readPath(ctx.path);
+    if (action !== '') throw new AppError('not_found');
     const changes = readChanges(body);
     ctx.facts = { client_id: id, action: 'change', fields: Object.keys(changes).join(' ') };
     const client = await registry.update(id, (record) => {
-      if (changes.jwks !== undefined && record.auth !== 'private_key_jwt') throw invalid('jwks');
+      if (changes.jwks !== undefined && record.auth !== 'private_key_jwt')
+        throw invalidField('jwks');
       const gen = changes.status === 'disabled' ? record.gen + 1 : record.gen;
       return { ...record, ...changes, gen };
     });
@@ -133,11 +127,13 @@ export const createClientRoutes = ({
     const { id, action } = readPath(ctx.path);
     if (action !== '') throw new AppError('not_found');
     ctx.facts = { client_id: id, action: 'remove' };
-    const client = await registry.find(id);
     // First the end of the tokens: should it fail, the client is still there to be removed again.
-    if (client === undefined) throw new AppError('not_found');
-    await registry.update(id, (record) => ({ ...record, status: 'disabled' }));
-    await endTokens(id, client.gen + 1);
+    const { gen } = await registry.update(id, (record) => ({
+      ...record,
+      status: 'disabled',
+      gen: record.gen + 1,
+    }));
+    await endTokens(id, gen);
     await registry.remove(id);
     return { status: 204 };
   };

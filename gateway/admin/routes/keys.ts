@@ -3,8 +3,7 @@
  * /keys/rotate makes the next one (`{purpose}`: `refresh` or `device`, else the signing key), or with
  * `{revoke: kid}` ends one: every token that it signed is refused everywhere when this answers.
  */
-import { AppError } from '../../../shared/errors.js';
-import { readFields } from '../../../shared/fields.js';
+import { invalidField, readFields, readOneOf } from '../../../shared/fields.js';
 import type { Route } from '../../../shared/http.js';
 import { macPurposes } from '../../tokens/mac-ring.js';
 import type { createKeyDesk } from '../../tokens/rotation.js';
@@ -15,13 +14,8 @@ const fields = { revoke: false, purpose: false } as const;
 /** A thumbprint (RFC 7638) in base64url. */
 const kidForm = /^[\w-]{43}$/;
 
-const invalid = (field: string) => new AppError('bad_request', { reason: 'field_invalid', field });
-
-const readPurpose = (text: string | undefined) => {
-  const purpose = macPurposes.find((name) => name === text);
-  if (text !== undefined && purpose === undefined) throw invalid('purpose');
-  return purpose;
-};
+const readPurpose = (text: string | undefined) =>
+  text === undefined ? undefined : readOneOf('purpose', text, macPurposes);
 
 export const createKeyRoutes = ({ desk }: { desk: Desk }): Route[] => [
   {
@@ -38,7 +32,7 @@ export const createKeyRoutes = ({ desk }: { desk: Desk }): Route[] => [
       const { revoke, purpose: wanted } = readFields(body, fields);
       const purpose = readPurpose(wanted);
       if (revoke !== undefined && (purpose !== undefined || !kidForm.test(revoke)))
-        throw invalid('revoke');
+        throw invalidField('revoke');
       ctx.facts =
         revoke === undefined ? { action: 'rotate', purpose } : { action: 'revoke', kid: revoke };
       if (revoke !== undefined) await desk.revoke(revoke);

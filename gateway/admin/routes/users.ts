@@ -1,15 +1,16 @@
 /**
  * POST /users: one user with a hash that another system made. The node reads and bounds the hash
- * before it is stored; it is verified and migrated at the user's next login. Insert only.
+ * before it is stored; it is verified and migrated at the user's next login. Insert only. The answer has
+ * the id that the account got: a table of an operator's own may give ids of its own.
  */
 import { randomBytes } from 'node:crypto';
 import { AppError, codeOf } from '../../../shared/errors.js';
-import { readFields } from '../../../shared/fields.js';
+import { invalidField, isScopes, readFields, readOneOf } from '../../../shared/fields.js';
 import type { Route } from '../../../shared/http.js';
 import type { RedisClient } from '../../../shared/redis.js';
 import { storeCall } from '../../../shared/redis-calls.js';
 import type { Job, Nodes } from '../../nodes/submit.js';
-import { newUserId } from '../../user-id.js';
+import { isForeignId, newUserId } from '../../user-id.js';
 import type { Accounts } from '../../username.js';
 
 const fields = {
@@ -19,11 +20,8 @@ const fields = {
   scopes: false,
   status: false,
 } as const;
-const idForm = /^[A-Za-z0-9._:@-]{1,128}$/;
-const scopesForm = /^[!#-[\]-~]+( [!#-[\]-~]+)*$/;
+const statuses = ['active', 'disabled'] as const;
 const deadlineMs = 2500;
-
-const invalid = (field: string) => new AppError('bad_request', { reason: 'field_invalid', field });
 
 export const createUserRoutes = ({
   redis,
@@ -32,24 +30,25 @@ export const createUserRoutes = ({
   defaultScopes,
 }: {
   redis: RedisClient;
-  nodes: Nodes;
+  nodes: Pick<Nodes, 'submit'>;
   accounts: Accounts;
   defaultScopes: string;
 }): Route[] => {
   /** An imported id leads to its account, and to one only. Ids of our own carry their account. */
   const claimId = async (userId: string, u: string) => {
-    if (!idForm.test(userId) || /^[uc]_/.test(userId)) throw invalid('user_id');
+    if (!isForeignId(userId)) throw invalidField('user_id');
     const key = `uid:${userId}`;
     const isNew = (await storeCall(redis.set(key, u, 'NX'))) === 'OK';
     if (!isNew && (await storeCall(redis.get(key))) !== u) throw new AppError('account_exists');
-    return { giveBack: () => (isNew ? storeCall(redis.del(key)) : 0) };
+    return { userId, giveBack: () => (isNew ? storeCall(redis.del(key)) : 0) };
   };
 
-  /** The verdict; an id that was claimed for an import that did not happen is free again. */
+  /** The verdict; an id that was claimed and is not the account's now is free again. */
   const importWith = async (claim: Awaited<ReturnType<typeof claimId>> | undefined, job: Job) => {
     try {
       const verdict = await nodes.submit(job);
-      if (verdict.outcome !== 'ok') await claim?.giveBack();
+      const hasIt = verdict.outcome === 'ok' && verdict.user_id === claim?.userId;
+      if (!hasIt) await claim?.giveBack();
       return verdict;
     } catch (error) {
       // Only what the node refused is known not to have been written.
@@ -64,10 +63,10 @@ export const createUserRoutes = ({
       path: '/users',
       body: 'json',
       handle: async (ctx, body) => {
-        const { username, hash, user_id, scopes, status } = readFields(body, fields);
-        if (scopes !== undefined && !scopesForm.test(scopes)) throw invalid('scopes');
-        if (status !== undefined && status !== 'active' && status !== 'disabled')
-          throw invalid('status');
+        const read = readFields(body, fields);
+        const { username, hash, user_id, scopes = defaultScopes, status = 'active' } = read;
+        if (read.scopes === '' || !isScopes(scopes)) throw invalidField('scopes');
+        readOneOf('status', status, statuses);
         const { name, u } = accounts(username);
         ctx.facts = { account: u };
         const claim = user_id === undefined ? undefined : await claimId(user_id, u);
@@ -82,15 +81,15 @@ export const createUserRoutes = ({
             name,
             user_id: userId,
             hash,
-            scopes: scopes ?? defaultScopes,
-            status: status ?? 'active',
+            scopes,
+            status,
           },
           deadlineAt: ctx.arrivedAt + deadlineMs,
           requestId: ctx.requestId,
         });
         if (verdict.outcome !== 'ok') throw new AppError('account_exists');
-        ctx.facts = { account: u, user_id: userId };
-        return { status: 201, body: { user_id: userId, username: name } };
+        ctx.facts = { account: u, user_id: verdict.user_id };
+        return { status: 201, body: { user_id: verdict.user_id, username: name } };
       },
     },
   ];

@@ -49,6 +49,26 @@ t.test('a node that fails at once attracts nobody for long', async (t) => {
   await until(() => stateOf('n1')?.state === 'closed');
 });
 
+t.test('an errand that nodes refuse because of us is trouble, not a wrong token', async (t) => {
+  const { nodes, fake } = await setUp(t, ['n1', 'n2']);
+  const said = async (status: number, body: object) => {
+    for (const id of ['n1', 'n2']) fake(id).state.handler = (res) => reply(res, status, body);
+    return nodes.errand('/credentials/show', [{ u: 'x' }]).catch((error: unknown) => error);
+  };
+  t.same(await said(200, { u: 'x' }), { u: 'x' });
+  t.match(await said(401, { error: 'not_authenticated' }), { code: 'no_node' }, 'they began anew');
+  t.match(await said(401, { error: 'token_invalid' }), { code: 'bad_node_answer' });
+  t.match(await said(500, { error: 'internal' }), { code: 'bad_node_answer' });
+  t.match(await said(404, { error: 'not_found' }), { code: 'not_found' });
+  t.match(await said(503, { error: 'store_unavailable' }), { code: 'store_unavailable' });
+  const refused = { error: 'bad_request', reason: 'field_invalid', field: 'scopes' };
+  t.match(await said(400, refused), {
+    code: 'bad_request',
+    reason: 'field_invalid',
+    field: 'scopes',
+  });
+});
+
 t.test('a node that flaps is left alone for longer each time', async (t) => {
   const { nodes, fake, stateOf, until } = await setUp(t, ['n1', 'n2', 'n3']);
   fake('n1').state.handler = (res) => reply(res, 500, { error: 'internal' });

@@ -56,12 +56,18 @@ export const decided = async (ask: () => Promise<Answer>): Promise<Answer> => {
   }
 };
 
+const workerFile = 'worker/main.js';
+const processesUrl = new URL('../../../ops/processes.mjs', import.meta.url).href;
+const { yieldToOthers }: { yieldToOthers: (pid: number) => void } = await import(processesUrl);
+
 const launch = (name: string, file: string, env: NodeJS.ProcessEnv, dir: string): Program => {
   const child = spawn(process.execPath, [join(root, 'dist', file)], {
     env,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     detached: true,
   });
+  // As the launcher does.
+  if (file === workerFile) yieldToOthers(child.pid ?? 0);
   const log = join(dir, `${name}.log`);
   const append = (data: Buffer) => writeFileSync(log, data, { flag: 'a' });
   child.stdout?.on('data', append);
@@ -195,7 +201,7 @@ export const startFleet = async (
 
   const startNode = async (at: number) => {
     const name = `node-${at + 1}`;
-    const program = run(name, 'worker/main.js', {
+    const program = run(name, workerFile, {
       ...env,
       NODE_ID: name,
       ...options.nodeEnv?.(name),

@@ -1,19 +1,15 @@
 /**
- * The table of formats and the one way to read a stored string. Adding a format is a file beside this
- * one and a row here. What is stored is either a spelling that means one thing everywhere, or our own
- * `$x-…` (recipes/text.ts), which an import writes for everything else. Nothing is tried: exactly one
- * reader may claim a string, and what nobody claims is `hash_unknown`.
+ * The one way to read a stored string. What is stored is either a spelling that means one thing
+ * everywhere, or our own `$x-…` (recipes/text.ts), which an import writes for everything else. Nothing
+ * is tried: exactly one reader may claim a string, and what nobody claims is `hash_unknown`.
+ * After a migration nearly every record is argon2: the table of the others is loaded when one is not.
  */
+import { createRequire } from 'node:module';
 import { AppError } from '../../../shared/errors.js';
 import type { Keys } from '../recipes/recipe.js';
 import { keyIdsOf, kindOf } from '../recipes/recipes.js';
 import { argon2 } from './argon2.js';
-import { aspnetIdentity } from './aspnet-identity.js';
-import { bcrypt } from './bcrypt.js';
-import { bcryptFormats } from './bcrypt-prehashed.js';
 import { candidatesOf } from './detect.js';
-import { fastFormats } from './fast.js';
-import { firebaseFormats } from './firebase-scrypt.js';
 import type {
   Format,
   HashProblem,
@@ -23,27 +19,18 @@ import type {
   StoredHash,
   Target,
 } from './format.js';
-import { keycloak } from './keycloak.js';
 import { needsRehash } from './needs-rehash.js';
-import { own } from './own.js';
-import { pbkdf2Django } from './pbkdf2-django.js';
-import { pbkdf2Formats } from './pbkdf2-others.js';
-import { pbkdf2Passlib } from './pbkdf2-passlib.js';
-import { scryptFormats } from './scrypt.js';
-import { spring } from './spring.js';
-import { wrapped } from './wrapped.js';
-import { yescryptFormats } from './yescrypt.js';
 
-/** argon2 first: after a migration nearly every record is one. */
-export const formats: readonly Format[] = [
-  ...[argon2, own, wrapped],
-  ...[bcrypt, ...bcryptFormats],
-  ...[pbkdf2Passlib, pbkdf2Django, ...pbkdf2Formats, aspnetIdentity],
-  ...[...scryptFormats, ...firebaseFormats],
-  ...[keycloak, spring],
-  ...yescryptFormats,
-  ...fastFormats,
-];
+type Table = typeof import('./table.js');
+
+// `require` loads modules too (Node 20.19 and up), and at once.
+const require = createRequire(import.meta.url);
+let loaded: Table | undefined;
+const loadTable = (): Table => {
+  const table: Table = loaded ?? require('./table.js');
+  loaded = table;
+  return table;
+};
 
 const maxLength = 1024;
 /** Keycloak's records are JSON. */
@@ -54,8 +41,12 @@ const toStoredHash = (format: string, { recipe, digest }: Parsed): StoredHash | 
   const kind = kindOf(recipe);
   if (!kind.isWithinLimits(recipe.params, digest.length)) return 'hash_limit';
   if (kind.lacks?.(recipe.params) !== undefined) return 'hash_unsupported';
+  // Written out: an import reads millions, and a spread costs as much as the rest.
   return {
-    ...{ format, recipe, digest, keyIds: keyIdsOf(recipe) },
+    format,
+    recipe,
+    digest,
+    keyIds: keyIdsOf(recipe),
     securityClass: kind.securityClass(recipe.params),
     cost: kind.cost(recipe.params, digest.length),
     verify: (password, keys = noKeys) => {
@@ -67,6 +58,14 @@ const toStoredHash = (format: string, { recipe, digest }: Parsed): StoredHash | 
   };
 };
 
+/** The one that claims a stored text. */
+const findFormat = (stored: string): Format | undefined =>
+  argon2.identify?.(stored)
+    ? argon2
+    : loadTable().formats.find(({ identify }) => identify?.(stored) === true);
+
+const findDeclared = (formatId: string): Format | undefined => loadTable().byId.get(formatId);
+
 const isPlaced = (problem: ParseProblem): problem is `hash_malformed:${string}` =>
   problem.startsWith('hash_malformed:');
 
@@ -76,13 +75,15 @@ const codeOf = (problem: ParseProblem): HashProblem =>
 /** The hash behind a stored string, bounded and ready to verify, or why it cannot be used. */
 export const readHash = (stored: string): StoredHash | HashProblem => {
   if (stored.length > maxLength) return 'hash_malformed';
-  for (const format of formats) {
-    if (format.identify?.(stored) !== true) continue;
-    const parsed = format.parse(stored, {});
-    return typeof parsed === 'string' ? codeOf(parsed) : toStoredHash(format.id, parsed);
-  }
-  return candidatesOf(stored).length > 0 ? 'hash_ambiguous' : 'hash_unknown';
+  const format = findFormat(stored);
+  if (format === undefined)
+    return candidatesOf(stored).length > 0 ? 'hash_ambiguous' : 'hash_unknown';
+  const parsed = format.parse(stored, {});
+  return typeof parsed === 'string' ? codeOf(parsed) : toStoredHash(format.id, parsed);
 };
+
+/** The ids that can be declared. */
+export const formatIds = (): string[] => loadTable().formats.map(({ id }) => id);
 
 /**
  * What another product wrote, in the format that is declared. Strictly that one: a string that does
@@ -93,7 +94,7 @@ export const readDeclared = (
   text: string,
   options: Options,
 ): (StoredHash & { secret?: Uint8Array }) | HashProblem => {
-  const format = formats.find(({ id }) => id === formatId);
+  const format = findDeclared(formatId);
   if (format === undefined) return 'hash_unknown';
   if (text.length > maxDeclaredLength) return 'hash_malformed';
   const parsed = format.parse(text, options);
@@ -105,13 +106,15 @@ export const readDeclared = (
 
 /** Of what is malformed: the number of the character or the name of the piece, where that is known. */
 export const placeOf = (formatId: string, text: string, options: Options): string | undefined => {
-  const format = formats.find(({ id, identify }) =>
-    formatId === '' ? identify?.(text) === true : id === formatId,
-  );
+  const format = formatId === '' ? findFormat(text) : findDeclared(formatId);
   const isShort = text.length <= (formatId === '' ? maxLength : maxDeclaredLength);
   const parsed = isShort ? format?.parse(text, options) : undefined;
   return typeof parsed === 'string' && isPlaced(parsed) ? parsed.slice(15) : undefined;
 };
+
+/** Whether there are strings that `readHash` reads as this format. */
+export const isRecognised = (formatId: string): boolean =>
+  findDeclared(formatId)?.identify !== undefined;
 
 export const isUsable = <T extends StoredHash>(hash: T | HashProblem): hash is T =>
   typeof hash !== 'string';

@@ -4,17 +4,16 @@
  */
 import { writeStored } from '../recipes/text.js';
 import { noPassword, type Options } from './format.js';
-import { formats, isUsable, readDeclared, readHash } from './formats.js';
+import { formatIds, isUsable, readDeclared, readHash } from './formats.js';
 
 type Declared = { format: string; options: Options };
 
 /** `format` or `format,option=value,…`. Throws an Error that says what is wrong. */
 export const readDeclaration = (text: string): Declared => {
   const [format = '', ...pairs] = text.split(',');
-  if (!formats.some(({ id }) => id === format)) {
-    const known = formats.map(({ id }) => id).join(', ');
-    throw new Error(`CREDENTIALS_FORMAT is none of ${known}.`);
-  }
+  const known = formatIds();
+  if (!known.includes(format))
+    throw new Error(`CREDENTIALS_FORMAT is none of ${known.join(', ')}.`);
   const options = pairs.map((pair): [string, string] => {
     const at = pair.indexOf('=');
     if (at < 1) throw new Error('CREDENTIALS_FORMAT must be format,option=value,option=value.');

@@ -1,7 +1,7 @@
 /** argon2 (RFC 9106), any variant and version, with or without a secret. */
 import { type Cost, defineKind } from './recipe.js';
 
-export type Argon2 = {
+type Argon2 = {
   /** id, i or d. */
   v: string;
   version: number;

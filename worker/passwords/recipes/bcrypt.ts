@@ -7,7 +7,7 @@ import { readBcrypt64, writeBcrypt64 } from '../formats/strict.js';
 import { isLibcryptHere } from '../libcrypt.js';
 import { type Cost, defineKind, type Keys, type Tools } from './recipe.js';
 
-export type Bcrypt = {
+type Bcrypt = {
   cost: number;
   salt: Uint8Array;
   /** A row of `inputs`, or `2x`: the function with the sign-extension bug, kept for old records. */

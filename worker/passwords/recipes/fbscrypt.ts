@@ -7,7 +7,7 @@ import { createCipheriv } from 'node:crypto';
 import { defineKind } from './recipe.js';
 import { computeScrypt, isScryptSize, scryptClass, scryptCost } from './scrypt.js';
 
-export type FbScrypt = {
+type FbScrypt = {
   ln: number;
   r: number;
   salt: Uint8Array;

@@ -5,7 +5,7 @@
 import { digestBytes, fastCost, fastHmac } from './fast-hash.js';
 import { defineKind } from './recipe.js';
 
-export type Hmac = { alg: string; o: string; salt: Uint8Array; key: string };
+type Hmac = { alg: string; o: string; salt: Uint8Array; key: string };
 
 export const hmac = defineKind<Hmac>({
   id: 'hmac',

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { defaultHashNs, defineKind } from './recipe.js';
 import { byBits, repeat, stir } from './stir.js';
 
-export type Md5Crypt = { magic: string; salt: Uint8Array };
+type Md5Crypt = { magic: string; salt: Uint8Array };
 
 const rounds = 1000;
 const nsPerRound = 1250;

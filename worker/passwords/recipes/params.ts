@@ -41,8 +41,11 @@ export const readFields = (kind: Kind, text: string): Params | undefined => {
 };
 
 /** The ids in the kind's own fields. */
-export const keyIdsIn = (kind: Kind, params: Params): string[] =>
-  Object.entries(kind.fields).flatMap(([name, type]) => {
+export const keyIdsIn = ({ fields }: Kind, params: Params): string[] => {
+  const ids: string[] = [];
+  for (const name in fields) {
     const id = params[name];
-    return type === 'key' && typeof id === 'string' && id !== '-' ? [id] : [];
-  });
+    if (fields[name] === 'key' && typeof id === 'string' && id !== '-') ids.push(id);
+  }
+  return ids;
+};

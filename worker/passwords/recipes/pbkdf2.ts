@@ -6,7 +6,7 @@
 import { pbkdf2Sync } from 'node:crypto';
 import { defaultHashNs, defineKind } from './recipe.js';
 
-export type Pbkdf2 = { prf: string; i: number; salt: Uint8Array };
+type Pbkdf2 = { prf: string; i: number; salt: Uint8Array };
 
 type Row = {
   blockBytes: number;

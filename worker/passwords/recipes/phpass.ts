@@ -7,7 +7,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import { defaultHashNs, defineKind } from './recipe.js';
 
-export type Phpass = { alg: string; log: number; salt: Uint8Array; pre: string };
+type Phpass = { alg: string; log: number; salt: Uint8Array; pre: string };
 
 type Row = { digestBytes: number; nsPerRound: number };
 

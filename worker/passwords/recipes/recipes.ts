@@ -1,37 +1,31 @@
-/** The table of kinds. Adding a function is a file beside this one and a row here. */
+/**
+ * The way to a kind by its id. argon2 is nearly all of it (new hashes, and every record after its
+ * migration), so it stands alone: the table of the others is loaded with the first record that needs
+ * one, because a node that starts has logins waiting for its core.
+ */
+import { createRequire } from 'node:module';
 import { argon2 } from './argon2.js';
-import { bcrypt } from './bcrypt.js';
-import { digest } from './digest.js';
-import { fbscrypt } from './fbscrypt.js';
-import { hmac } from './hmac.js';
-import { magento } from './magento.js';
-import { md5crypt } from './md5crypt.js';
 import { keyIdsIn } from './params.js';
-import { pbkdf2 } from './pbkdf2.js';
-import { phpass } from './phpass.js';
 import type { Kind, Recipe } from './recipe.js';
-import { scrypt } from './scrypt.js';
-import { shacrypt } from './shacrypt.js';
-import { template } from './template.js';
-import { createWrap } from './wrap.js';
-import { yescrypt } from './yescrypt.js';
+import type { Inner } from './wrap.js';
 
-const slow: readonly Kind[] = [argon2, bcrypt, pbkdf2, scrypt, fbscrypt, yescrypt];
-/** Digests of one pass and the loops of the PHP and crypt(3) era. */
-const fast: readonly Kind[] = [digest, hmac, template, magento, phpass, md5crypt, shacrypt];
+type Table = typeof import('./kinds.js');
 
-/** Functions of a password; each can also stand inside a wrapped record. */
-const plain: readonly Kind[] = [...slow, ...fast];
-export const { kind: wrap, readSetting, writeSetting } = createWrap(plain);
-export const kinds: readonly Kind[] = [...plain, wrap];
+// `require` loads modules too (Node 20.19 and up), and at once.
+const require = createRequire(import.meta.url);
+let loaded: Table | undefined;
+const loadTable = (): Table => {
+  const table: Table = loaded ?? require('./kinds.js');
+  loaded = table;
+  return table;
+};
 
-const byId: ReadonlyMap<string, Kind> = new Map(kinds.map((kind) => [kind.id, kind]));
-
-export const findKind = (id: string): Kind | undefined => byId.get(id);
+export const findKind = (id: string): Kind | undefined =>
+  id === argon2.id ? argon2 : loadTable().byId.get(id);
 
 /** Throws an Error for a kind that is not in the table: recipes are made by our own code. */
 export const kindOf = ({ kind: id }: Recipe): Kind => {
-  const kind = byId.get(id);
+  const kind = findKind(id);
   if (kind === undefined) throw new Error('no such kind of recipe');
   return kind;
 };
@@ -42,3 +36,8 @@ export const keyIdsOf = (recipe: Recipe): string[] => {
   const inner = kind.innerKeyIds?.(recipe.params) ?? [];
   return [...keyIdsIn(kind, recipe.params), ...inner];
 };
+
+/** The inner setting of a wrapped record (wrap.ts). */
+export const readSetting = (id: string, setting: Uint8Array) =>
+  loadTable().readSetting(id, setting);
+export const writeSetting = (inner: Inner): Uint8Array => loadTable().writeSetting(inner);

@@ -2,7 +2,7 @@
 import { scryptSync } from 'node:crypto';
 import { type Cost, defaultHashNs, defineKind, type SecurityClass } from './recipe.js';
 
-export type Scrypt = { ln: number; r: number; p: number; salt: Uint8Array };
+type Scrypt = { ln: number; r: number; p: number; salt: Uint8Array };
 type Size = { ln: number; r: number; p: number };
 
 const maxMemory = 128 * 1024 * 1024;

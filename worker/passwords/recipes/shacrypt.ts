@@ -6,7 +6,7 @@ import { hash, randomBytes } from 'node:crypto';
 import { defaultHashNs, defineKind } from './recipe.js';
 import { byBits, repeat, stir } from './stir.js';
 
-export type ShaCrypt = { alg: string; rounds: number; salt: Uint8Array };
+type ShaCrypt = { alg: string; rounds: number; salt: Uint8Array };
 
 const table: ReadonlyMap<string, { bytes: number; nsPerRound: number }> = new Map([
   ['sha256', { bytes: 32, nsPerRound: 1550 }],

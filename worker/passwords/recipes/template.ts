@@ -6,7 +6,7 @@
 import { digestBytes, fastCost, fastHash } from './fast-hash.js';
 import { defineKind } from './recipe.js';
 
-export type Template = { alg: string; pf: Uint8Array; salt: Uint8Array };
+type Template = { alg: string; pf: Uint8Array; salt: Uint8Array };
 
 const maxTemplateBytes = 256;
 const maxPlaces = 8;

@@ -10,7 +10,7 @@ import { findKind, kindOf } from './recipes.js';
 export { toBase64 };
 
 /** The parameters alone. */
-export const writeParams = (recipe: Recipe): string => writeFields(kindOf(recipe), recipe.params);
+const writeParams = (recipe: Recipe): string => writeFields(kindOf(recipe), recipe.params);
 
 /** Undefined unless it is exactly what `writeParams` writes for that kind. */
 export const readRecipe = (kindId: string, text: string): Recipe | undefined => {

@@ -6,7 +6,7 @@ import { isLibcryptHere } from '../libcrypt.js';
 import { defaultHashNs, defineKind } from './recipe.js';
 import { isScryptSize, scryptMemory } from './scrypt.js';
 
-export type Yescrypt = { f: string; ln: number; r: number; salt: Uint8Array };
+type Yescrypt = { f: string; ln: number; r: number; salt: Uint8Array };
 
 const alphabet = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 /** Up to 48 a number is one character; larger ones are beyond all limits. */

@@ -1,0 +1,107 @@
+/** Calls of the admin port over a real Redis, where what nodes and edges do can be decided by the test. */
+import t, { type Test } from 'tap';
+import { AppError } from '../../../shared/errors.js';
+import { createHttp, type Route } from '../../../shared/http.js';
+import { listen } from '../../../shared/listen.js';
+import type { Verdict } from '../../../shared/protocol.js';
+import { startRedis } from '../../../shared/test/redis-server.js';
+import { createClientRoutes } from '../../admin/routes/clients.js';
+import { createUserRoutes } from '../../admin/routes/users.js';
+import { createRegistry } from '../../clients/registry.js';
+import type { Job } from '../../nodes/submit.js';
+import type { Revocation } from '../../tokens/revocations.js';
+import { createAccounts } from '../../username.js';
+import { send } from '../request.js';
+import { openClient } from '../store.js';
+
+const log = { error: () => {}, warn: () => {} };
+const redis = await openClient(t, await startRedis(t));
+
+const serve = async (t: Test, routes: Route[]) => {
+  const { server, stop } = createHttp({ routes, log });
+  t.teardown(() => stop(0));
+  const port = await listen(server, { host: '127.0.0.1', port: 0, setting: 'PORT' });
+  return async (method: string, path: string, content?: object) => {
+    const headers = { host: 'x', 'content-type': 'application/json' };
+    const body = content === undefined ? {} : { body: JSON.stringify(content) };
+    const { status, text } = await send(port, path, { method, headers, ...body });
+    return { status, body: text === '' ? {} : JSON.parse(text) };
+  };
+};
+
+t.test(
+  'a client whose removal failed, and that is enabled again, has tokens that live',
+  async (t) => {
+    const registry = createRegistry({ redis });
+    const published: Revocation[] = [];
+    let isLost = false;
+    const publish = async (entry: Revocation) => {
+      published.push(entry);
+      if (isLost) throw new AppError('store_unavailable');
+    };
+    const call = await serve(t, createClientRoutes({ registry, publish }));
+    const { body: made } = await call('POST', '/clients', { name: 'a service' });
+    const path = `/clients/${made.client_id}`;
+    t.equal((await call('PATCH', `${path}/rotate`, { name: 'b' })).status, 404, 'no such action');
+    isLost = true;
+    t.equal((await call('DELETE', path)).status, 503);
+    t.match(
+      await registry.find(made.client_id),
+      { status: 'disabled' },
+      'still there, and shut out',
+    );
+    isLost = false;
+    t.equal((await call('PATCH', path, { status: 'active' })).status, 200);
+    const { gen } = (await registry.find(made.client_id)) ?? { gen: 0 };
+    t.match(
+      published,
+      [{ kind: 'user', id: made.client_id, gen }],
+      'what is issued now is not dead',
+    );
+    t.equal((await call('DELETE', path)).status, 204);
+    t.match(published[1], { gen: gen + 1 });
+    t.equal((await call('DELETE', path)).status, 404);
+  },
+);
+
+t.test(
+  'one user with a hash: the id is theirs alone, and the answer has the one they got',
+  async (t) => {
+    const accounts = createAccounts(Buffer.alloc(32));
+    let answer: (job: Job) => Partial<Verdict> = ({ body }) => ({
+      user_id: String(Reflect.get(body, 'user_id')),
+    });
+    const submit = async (job: Job): Promise<Verdict> => {
+      const verdict = { attempt_id: job.attemptId, gen: 1, scopes: '', user_id: '' };
+      return { ...verdict, outcome: 'ok', ...answer(job) };
+    };
+    const nodes = { submit };
+    const call = await serve(
+      t,
+      createUserRoutes({ redis, nodes, accounts, defaultScopes: 'account' }),
+    );
+    const add = (username: string, more: object = {}) =>
+      call('POST', '/users', { username, hash: 'x', ...more });
+    const holder = (id: string) => redis.get(`uid:${id}`);
+    const { u } = accounts('ann');
+
+    t.match(await add('ann', { user_id: 'auth0|7' }), {
+      status: 201,
+      body: { user_id: 'auth0|7' },
+    });
+    t.equal(await holder('auth0|7'), u);
+    t.equal((await add('ben', { user_id: 'auth0|7' })).status, 409, 'it is taken');
+    t.equal((await add('ann', { user_id: 'auth0|7' })).status, 201, 'a repeat');
+
+    answer = () => ({ outcome: 'exists' });
+    t.equal((await add('ben', { user_id: '8' })).status, 409);
+    t.equal(await holder('8'), null, 'free again');
+
+    answer = () => ({ user_id: '17' });
+    t.match(await add('ben', { user_id: '8' }), { status: 201, body: { user_id: '17' } });
+    t.equal(await holder('8'), null, 'a table that counts gave another');
+
+    for (const [field, value] of Object.entries({ scopes: '', status: 'gone', user_id: 'u_1' }))
+      t.equal((await add('cleo', { [field]: value })).status, 400, field);
+  },
+);

@@ -1,0 +1,61 @@
+/**
+ * What connections may take of a server: how many there are, of everybody and of one client, and how
+ * many requests may wait on one. Whoever wants more is cut off; requests are not looked at here.
+ */
+import type { Socket } from 'node:net';
+
+export type ConnectionLimits = {
+  maxConnections?: number;
+  /** Connections of one client; no key = an address that stands for many of them. */
+  perClient?: { max: number; keyOf: (address: string) => string | undefined };
+};
+
+/** Unanswered requests that one connection may have; who pipelines more is cut off. */
+const maxPipelined = 16;
+
+/**
+ * Closes connections past the limits. Not with `server.maxConnections`: in a cluster a full child
+ * hands the connection back to the primary, which offers it round for ever.
+ */
+export const limitConnections = ({
+  maxConnections = Number.POSITIVE_INFINITY,
+  perClient,
+}: ConnectionLimits) => {
+  const open = new Map<string, number>();
+  let all = 0;
+
+  const leave = (key: string | undefined) => {
+    all--;
+    if (key === undefined) return;
+    const left = (open.get(key) ?? 1) - 1;
+    if (left === 0) open.delete(key);
+    else open.set(key, left);
+  };
+
+  return (socket: Socket) => {
+    const key = perClient?.keyOf(socket.remoteAddress ?? '');
+    const count = key === undefined ? 0 : (open.get(key) ?? 0) + 1;
+    if (all >= maxConnections || count > (perClient?.max ?? Number.POSITIVE_INFINITY))
+      return void socket.destroy();
+    all++;
+    if (key !== undefined) open.set(key, count);
+    socket.once('close', () => leave(key));
+  };
+};
+
+/** Counts unanswered requests by connection. Only those that wait for something are counted. */
+export const createPipeline = () => {
+  const waiting = new WeakMap<Socket, number>();
+  return {
+    /** False when this one is too many; its connection is closed. */
+    enter: (socket: Socket): boolean => {
+      const count = (waiting.get(socket) ?? 0) + 1;
+      if (count > maxPipelined) socket.destroy();
+      else waiting.set(socket, count);
+      return count <= maxPipelined;
+    },
+    leave: (socket: Socket): void => {
+      waiting.set(socket, (waiting.get(socket) ?? 1) - 1);
+    },
+  };
+};
