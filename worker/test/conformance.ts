@@ -177,13 +177,19 @@ export const testStore = (t: Test, subject: Subject): void => {
   t.test('many are imported in order, and a repeat finds its own writes', async (t) => {
     const taken = await create();
     const [u, v] = [newId(), newId()];
+    // A store may take them in parts.
+    const others = Array.from({ length: 49 }, () => newId()).map((u) => ({
+      u,
+      record: recordOf(u),
+    }));
     const rows = [
       { u, record: recordOf(u) },
+      ...others,
       { u: taken.u, record: recordOf(taken.u, { hash: 'stale' }) },
       { u: v, record: recordOf(v, { status: 'disabled' }) },
       { u, record: recordOf(u, { hash: 'twice' }) },
     ];
-    const outcomes = ['ok', 'exists', 'ok', 'exists'];
+    const outcomes = ['ok', ...others.map(() => 'ok'), 'exists', 'ok', 'exists'];
     const made = await credentials.createMany(rows, 'insert');
     t.same(
       made.map(({ outcome }) => outcome),
