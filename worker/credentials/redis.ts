@@ -161,6 +161,9 @@ export const createRedisCredentials = ({ redis }: { redis: RedisClient }): Crede
 
     find: async (u) => readCredential(await findRow(keysOf(u), [])),
 
+    findMany: async (rows) =>
+      (await findRows(rows.map(({ u }) => ({ keys: keysOf(u), args: [] })))).map(readCredential),
+
     create: async (u, record) => readCreated(await createRow(keysOf(u), argsOf(record, 'own'))),
 
     createMany: async (rows, rule) => {

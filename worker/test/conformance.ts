@@ -196,6 +196,13 @@ export const testStore = (t: Test, subject: Subject): void => {
       outcomes,
     );
     t.same(await credentials.createMany(rows, 'insert'), made);
+    const keys = [newId(), ...rows.map((row) => row.u)].map((u) => ({ u, name: nameOf(u) }));
+    const found = await credentials.findMany(keys);
+    t.same(
+      found,
+      await Promise.all(keys.map(({ u }) => find(u))),
+      'many are found, each in its place',
+    );
     t.match(await find(u), { hash: 'first', gen: 1 });
     t.match(await find(v), { isActive: false, gen: 1 });
     t.match(await find(taken.u), { hash: 'first' });
