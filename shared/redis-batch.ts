@@ -10,7 +10,7 @@ import { asStoreError, confirmWrites, defineScript, storeCall } from './redis-ca
 
 type Call = { keys: readonly string[]; args: readonly (string | number)[] };
 
-/** A server does nothing else meanwhile: these take it about half a millisecond. */
+/** A server does nothing else meanwhile: these take it less than a millisecond. */
 const recordsPerCall = 50;
 
 /** Not executed, and the client knows what to do about it. */
