@@ -44,6 +44,7 @@ const mediaTypes = {
   form: /^application\/x-www-form-urlencoded\s*(;\s*charset="?utf-8"?\s*)?$/i,
 };
 
+/** Throws unsupported_media_type, also for a body that is compressed. */
 export const checkMediaType = (req: IncomingMessage, kind: keyof typeof mediaTypes) => {
   const isRight = mediaTypes[kind].test(req.headers['content-type'] ?? '');
   if (!isRight || req.headers['content-encoding'] !== undefined)

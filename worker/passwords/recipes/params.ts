@@ -6,6 +6,7 @@
 import { readBase64, readDecimal } from '../formats/strict.js';
 import type { FieldType, Kind, Params } from './recipe.js';
 
+/** Standard, without padding: the one spelling of bytes in stored texts. */
 export const toBase64 = (bytes: Uint8Array): string =>
   Buffer.from(bytes).toString('base64').replace(/=+$/, '');
 
@@ -19,6 +20,7 @@ const readValue = (text: string, type: FieldType): number | string | Uint8Array 
   return /^[a-z0-9-]{1,32}$/.test(text) ? text : undefined;
 };
 
+/** `k=v,k=v`, in the order of the kind's fields. */
 export const writeFields = (kind: Kind, params: Params): string =>
   Object.keys(kind.fields)
     .map((name) => `${name}=${writeValue(params[name])}`)

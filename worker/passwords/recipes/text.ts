@@ -7,8 +7,6 @@ import { readFields, toBase64, writeFields } from './params.js';
 import type { Recipe } from './recipe.js';
 import { findKind, kindOf } from './recipes.js';
 
-export { toBase64 };
-
 /** The parameters alone. */
 const writeParams = (recipe: Recipe): string => writeFields(kindOf(recipe), recipe.params);
 
@@ -19,5 +17,6 @@ export const readRecipe = (kindId: string, text: string): Recipe | undefined => 
   return params && { kind: kindId, params };
 };
 
+/** `$x-<kind>$<parameters>$<digest>`. */
 export const writeStored = (recipe: Recipe, digest: Uint8Array): string =>
   `$x-${recipe.kind}$${writeParams(recipe)}$${toBase64(digest)}`;

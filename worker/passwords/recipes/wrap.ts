@@ -39,6 +39,7 @@ export type Inner = { recipe: Recipe; bytes: number };
 const publicKey = Buffer.from('floodgate wrap1 k=0');
 const zero = Buffer.alloc(1);
 
+/** Of a recipe whose kind is `wrap`; the limits are the kind's business. */
 export const isWrap = (params: Params): params is Wrap =>
   ['in', 'k'].every((name) => typeof params[name] === 'string') &&
   ['m', 't', 'p'].every((name) => typeof params[name] === 'number') &&
