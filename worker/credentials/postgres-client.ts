@@ -60,7 +60,8 @@ const readTls = ({ mode, ...paths }: PostgresTarget['ssl']): TlsFor => {
   });
 };
 
-const codeOf = (error: unknown): string =>
+/** SQLSTATE, or the system's; '' when there is none. */
+const sqlCodeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : '';
 
 /** The server said why; anything else is the connection's end or our own limit. */
@@ -149,7 +150,7 @@ export const openPostgres = async (options: {
       if (rows[0]?.transaction_read_only !== 'off') throw new Error('read-only');
       return host;
     } catch (error) {
-      lastProblem = codeOf(error) || (error instanceof Error ? error.message : 'unknown');
+      lastProblem = sqlCodeOf(error) || (error instanceof Error ? error.message : 'unknown');
       throw error;
     } finally {
       void client.end().catch(() => {});
@@ -193,7 +194,7 @@ export const openPostgres = async (options: {
       const { rows, rowCount } = await orLate(pool.query(text, [...(values ?? [])]), limitMs);
       return { rows, count: rowCount ?? 0 };
     } catch (error) {
-      const code = codeOf(error);
+      const code = sqlCodeOf(error);
       if (isRefusal(code)) return { rows: [], count: 0, refused: code };
       const isStale = isWrongServer(code);
       if (!isSqlState(code) || isEnd(code) || isStale) suspect(isStale);

@@ -21,13 +21,13 @@ const readValue = (text: string, type: FieldType): number | string | Uint8Array 
 };
 
 /** `k=v,k=v`, in the order of the kind's fields. */
-export const writeFields = (kind: Kind, params: Params): string =>
+export const writeParams = (kind: Kind, params: Params): string =>
   Object.keys(kind.fields)
     .map((name) => `${name}=${writeValue(params[name])}`)
     .join(',');
 
-/** Undefined unless it is exactly what `writeFields` writes for that kind. */
-export const readFields = (kind: Kind, text: string): Params | undefined => {
+/** Undefined unless it is exactly what `writeParams` writes for that kind. */
+export const readParams = (kind: Kind, text: string): Params | undefined => {
   const names = Object.entries(kind.fields);
   const parts = text.split(',');
   if (parts.length !== names.length) return undefined;
