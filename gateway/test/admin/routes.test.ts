@@ -6,6 +6,7 @@ import { listen } from '../../../shared/listen.js';
 import type { Verdict } from '../../../shared/protocol.js';
 import { startRedis } from '../../../shared/test/redis-server.js';
 import { createAccountRoutes } from '../../admin/routes/accounts.js';
+import { createCampaignRoutes } from '../../admin/routes/campaigns.js';
 import { createClientRoutes } from '../../admin/routes/clients.js';
 import { createUserRoutes } from '../../admin/routes/users.js';
 import { createRegistry } from '../../clients/registry.js';
@@ -133,4 +134,16 @@ t.test('a user who is deleted stays deleted, whatever else is done at that momen
     await call('POST', `/users/${id}/${way}`);
     t.strictSame(await redis.hmget(key, 'status', 'critical'), ['deleted', null], way);
   }
+});
+
+t.test('a campaign is asked for with the id of a key; the key itself goes nowhere', async (t) => {
+  const call = await serve(
+    t,
+    createCampaignRoutes({ nodes: { snapshot: () => [], call: async () => ({}) } }),
+  );
+  const start = async (body: object) => (await call('POST', '/campaigns', body)).body;
+  t.match(await start({ key: 'Zm9vYmFyYmF6cXV4' }), { error_description: /key is not valid/ });
+  t.match(await start({ share: '101' }), { error_description: /share is not valid/ });
+  t.match(await start({ key: 'k1', share: '100' }), { error: 'no_node' });
+  t.match(await start({ key: '-' }), { error: 'no_node' });
 });
