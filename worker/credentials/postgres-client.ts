@@ -182,14 +182,17 @@ export const openPostgres = async (options: {
     });
   };
 
+  const poolOf = (which: 'quick' | 'bulk'): Pool => {
+    if (site !== undefined) return site[which];
+    throw new AppError('store_unavailable', { detail: 'no PostgreSQL takes writes' });
+  };
+
   const ask = async (
     which: 'quick' | 'bulk',
     limitMs: number,
     ...[text, values]: Parameters<Ask>
   ) => {
-    const pool = site?.[which];
-    if (pool === undefined)
-      throw new AppError('store_unavailable', { detail: 'no PostgreSQL takes writes' });
+    const pool = poolOf(which);
     try {
       const { rows, rowCount } = await orLate(pool.query(text, [...(values ?? [])]), limitMs);
       return { rows, count: rowCount ?? 0 };
@@ -223,7 +226,7 @@ export const openPostgres = async (options: {
     write: (text, values) => ask('quick', writeMs, text, values),
     bulk: (text, values) => ask('bulk', bulkMs, text, values),
     run: async (text) => {
-      await site?.bulk.query(text);
+      await poolOf('bulk').query(text);
     },
     close,
   };
