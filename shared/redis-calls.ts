@@ -45,7 +45,10 @@ export const patiently = async <T>(call: () => Promise<T>, patienceMs = 10_000):
   }
 };
 
-/** EVALSHA with a fall back to EVAL. All keys of a script share one hash tag. */
+/**
+ * EVALSHA with a fall back to EVAL. All keys of a script share one hash tag. `keys` tells the reader how
+ * many they are; each call says it too.
+ */
 export const defineScript = (
   client: RedisClient,
   { name, lua }: { name: string; keys?: number; lua: string },

@@ -55,6 +55,8 @@ export type Credentials = {
   norm: Norm;
   /** `name` helps where the account key alone leads nowhere. */
   find: (u: string, name?: string) => Promise<Credential | undefined>;
+  /** In order, a few at a time: all of thousands at once would keep logins from the store. */
+  findMany: (rows: readonly { u: string; name: string }[]) => Promise<(Credential | undefined)[]>;
   /** Inserts. The same attempt finds its own write again. */
   create: (u: string, record: NewCredential) => Promise<Created>;
   /**

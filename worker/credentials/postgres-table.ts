@@ -9,6 +9,7 @@ import { AppError } from '../../shared/errors.js';
 import type { RedisClient } from '../../shared/redis.js';
 import { createAccountState, type State } from './account-state.js';
 import type { Created, Credential, Credentials, NewCredential, Row, Seen } from './credentials.js';
+import { createFindMany } from './find-many.js';
 import type { Fields, Postgres } from './postgres-client.js';
 import type { TableMap } from './table-map.js';
 
@@ -144,18 +145,21 @@ export const createTableCredentials = (parts: {
     return { outcome: 'ok', userId, scopes, gen };
   };
 
+  const find: Credentials['find'] = async (u, name) => {
+    const row = rowKey.exec(u)?.[1];
+    if (row !== undefined) {
+      const stored = await readById(row);
+      return stored && toCredential(stored, noState);
+    }
+    const found = await state.readWith(u, readRow(name));
+    return found && toCredential(found.record, found.state);
+  };
+
   return {
     norm: 'raw',
 
-    find: async (u, name) => {
-      const row = rowKey.exec(u)?.[1];
-      if (row !== undefined) {
-        const stored = await readById(row);
-        return stored && toCredential(stored, noState);
-      }
-      const found = await state.readWith(u, readRow(name));
-      return found && toCredential(found.record, found.state);
-    },
+    find,
+    findMany: createFindMany(find),
 
     create: (u, record) => create(postgres.write, { u, record }),
 

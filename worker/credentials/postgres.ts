@@ -6,6 +6,7 @@ import { AppError } from '../../shared/errors.js';
 import type { RedisClient } from '../../shared/redis.js';
 import { createAccountState, type State } from './account-state.js';
 import type { Created, Credential, Credentials, NewCredential, Norm, Row } from './credentials.js';
+import { createFindMany } from './find-many.js';
 import type { Answer, Fields, Postgres } from './postgres-client.js';
 
 const table = 'floodgate.credentials';
@@ -159,13 +160,15 @@ export const openPostgresCredentials = async (parts: {
     return count === 1;
   };
 
+  const find: Credentials['find'] = async (u) => {
+    const found = await state.readWith(u, () => readRow(u));
+    return found && toCredential(found.record, found.state);
+  };
+
   return {
     norm: 'nfc',
-
-    find: async (u) => {
-      const found = await state.readWith(u, () => readRow(u));
-      return found && toCredential(found.record, found.state);
-    },
+    find,
+    findMany: createFindMany(find),
 
     create: async (u, record) => {
       const created = await insertRows(postgres.write, [{ u, record }], 'own');

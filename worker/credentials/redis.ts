@@ -29,7 +29,8 @@ return {u[1], u[2], c[1], c[2], c[3], c[4], c[5], c[6], c[7]}`,
  * by an earlier account of this name goes on, so that old tokens stay dead. Rule replace-imported also
  * replaces what an import wrote and nobody changed since; another hash ends what was issued before.
  * KEYS user, cred. ARGV hash, norm, user_id, scopes, attempt, status, name, rule (own = no import).
- * Returns {'ok', user_id, scopes, gen} or {'exists'}.
+ * Returns the gen of a record that is as given, which nearly all are; {user_id, scopes, gen} of one that
+ * was there before; nil where another one stays.
  */
 const createScript = {
   name: 'fgCreateCredential',
@@ -38,8 +39,8 @@ const createScript = {
 local c = redis.call('HMGET', KEYS[2], 'version', 'attempt', 'user_id', 'scopes', 'imported', 'hash')
 local version, id, isNew = 1, ARGV[3], true
 if c[1] then
-  if c[2] == ARGV[5] then return {'ok', c[3], c[4], redis.call('HGET', KEYS[1], 'gen')} end
-  if ARGV[8] ~= 'replace-imported' or c[5] ~= c[1] then return {'exists'} end
+  if c[2] == ARGV[5] then return {c[3], c[4], redis.call('HGET', KEYS[1], 'gen')} end
+  if ARGV[8] ~= 'replace-imported' or c[5] ~= c[1] then return false end
   version, id, isNew = tonumber(c[1]) + 1, c[3], c[6] ~= ARGV[1]
 end
 version = string.format('%d', version)
@@ -49,7 +50,7 @@ redis.call('HSET', KEYS[2], 'hash', ARGV[1], 'version', version, 'norm', ARGV[2]
 local gen = tonumber(redis.call('HGET', KEYS[1], 'gen') or 0) + (isNew and 1 or 0)
 gen = string.format('%d', gen)
 redis.call('HSET', KEYS[1], 'gen', gen, 'status', ARGV[6], 'user_id', id)
-return {'ok', id, ARGV[4], gen}`,
+return id == ARGV[3] and gen or {id, ARGV[4], gen}`,
 };
 
 /**
@@ -133,10 +134,12 @@ const readCredential = (value: unknown): Credential | undefined => {
   };
 };
 
-const readCreated = (value: unknown): Created => {
-  const [outcome, userId, scopes, gen] = rowOf(value);
-  if (outcome !== 'ok') return { outcome: 'exists' };
-  return { outcome, userId: userId ?? '', scopes: scopes ?? '', gen: Number(gen ?? 0) };
+const readCreated = (value: unknown, given: NewCredential): Created => {
+  if (value === null) return { outcome: 'exists' };
+  if (typeof value === 'string')
+    return { outcome: 'ok', userId: given.userId, scopes: given.scopes, gen: Number(value) };
+  const [userId, scopes, gen] = rowOf(value);
+  return { outcome: 'ok', userId: userId ?? '', scopes: scopes ?? '', gen: Number(gen ?? 0) };
 };
 
 const keysOf = (u: string): string[] => [`user:{${u}}`, `cred:{${u}}`];
@@ -161,11 +164,16 @@ export const createRedisCredentials = ({ redis }: { redis: RedisClient }): Crede
 
     find: async (u) => readCredential(await findRow(keysOf(u), [])),
 
-    create: async (u, record) => readCreated(await createRow(keysOf(u), argsOf(record, 'own'))),
+    findMany: async (rows) =>
+      (await findRows(rows.map(({ u }) => ({ keys: keysOf(u), args: [] })))).map(readCredential),
+
+    create: async (u, record) =>
+      readCreated(await createRow(keysOf(u), argsOf(record, 'own')), record),
 
     createMany: async (rows, rule) => {
       const calls = rows.map(({ u, record }) => ({ keys: keysOf(u), args: argsOf(record, rule) }));
-      return (await createRows(calls)).map(readCreated);
+      const made = await createRows(calls);
+      return rows.map(({ record }, at) => readCreated(made[at], record));
     },
 
     replaceHash: async (u, { hash, version }, newHash, norm = 'nfc') =>

@@ -10,7 +10,12 @@ import type { BatchHead, BatchResult, BatchRow, RowResult } from '../../shared/i
 import { isWarning } from '../../shared/import-batch.js';
 import { linesOf, parseLine } from '../../shared/lines.js';
 import { checkAccountKey, checkName, checkScopes, checkUserId } from '../attempt.js';
-import type { Created, Credentials, NewCredential } from '../credentials/credentials.js';
+import type {
+  Created,
+  Credential,
+  Credentials,
+  NewCredential,
+} from '../credentials/credentials.js';
 import { type ReadRowHash, readKeyNames, readRowHash } from '../import/read-hash.js';
 import type { Admission } from '../passwords/admission.js';
 import type { KeyRing } from '../passwords/keys.js';
@@ -18,7 +23,6 @@ import { toOpaque } from '../passwords/policy.js';
 
 const maxBytes = 8 * 1024 * 1024;
 const probeMs = 5000;
-const lookRows = 50;
 
 type Fields = Record<string, unknown>;
 type Item = { row: BatchRow; read: ReadRowHash };
@@ -99,6 +103,17 @@ const withCreated = (
   return created.userId === row.user_id ? result : { ...result, id: created.userId };
 };
 
+const wouldCreate = (
+  row: BatchRow,
+  found: Credential | undefined,
+  rule: BatchHead['rule'],
+): Created => {
+  const isSame = found === undefined || found.attempt === row.attempt;
+  // Whether an import wrote the hash that is there is for the write to say.
+  if (!isSame && rule === 'insert') return { outcome: 'exists' };
+  return { outcome: 'ok', userId: found?.userId ?? row.user_id, scopes: '', gen: 0 };
+};
+
 export const createBatchRoute = (parts: {
   credentials: Credentials;
   admission: Admission;
@@ -120,22 +135,11 @@ export const createBatchRoute = (parts: {
     }
   };
 
-  const lookAt = async ({ row }: Item, rule: BatchHead['rule']): Promise<Created> => {
-    const found = await credentials.find(row.u, row.name);
-    const isSame = found === undefined || found.attempt === row.attempt;
-    // Whether an import wrote the hash that is there is for the write to say.
-    if (!isSame && rule === 'insert') return { outcome: 'exists' };
-    return { outcome: 'ok', userId: found?.userId ?? row.user_id, scopes: '', gen: 0 };
-  };
-
-  /** Whether rows would be written. A few at a time: all at once would keep logins from the store. */
+  /** Whether rows would be written. */
   const look = async (items: readonly Item[], rule: BatchHead['rule']): Promise<Created[]> => {
-    const created: Created[] = [];
-    for (let at = 0; at < items.length; at += lookRows) {
-      const some = items.slice(at, at + lookRows);
-      created.push(...(await Promise.all(some.map((item) => lookAt(item, rule)))));
-    }
-    return created;
+    const rows = items.map(({ row }) => row);
+    const found = await credentials.findMany(rows);
+    return rows.map((row, at) => wouldCreate(row, found[at], rule));
   };
 
   const write = (items: readonly Item[], rule: BatchHead['rule']): Promise<Created[]> =>

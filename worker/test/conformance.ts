@@ -177,19 +177,32 @@ export const testStore = (t: Test, subject: Subject): void => {
   t.test('many are imported in order, and a repeat finds its own writes', async (t) => {
     const taken = await create();
     const [u, v] = [newId(), newId()];
+    // A store may take them in parts.
+    const others = Array.from({ length: 49 }, () => newId()).map((u) => ({
+      u,
+      record: recordOf(u),
+    }));
     const rows = [
       { u, record: recordOf(u) },
+      ...others,
       { u: taken.u, record: recordOf(taken.u, { hash: 'stale' }) },
       { u: v, record: recordOf(v, { status: 'disabled' }) },
       { u, record: recordOf(u, { hash: 'twice' }) },
     ];
-    const outcomes = ['ok', 'exists', 'ok', 'exists'];
+    const outcomes = ['ok', ...others.map(() => 'ok'), 'exists', 'ok', 'exists'];
     const made = await credentials.createMany(rows, 'insert');
     t.same(
       made.map(({ outcome }) => outcome),
       outcomes,
     );
     t.same(await credentials.createMany(rows, 'insert'), made);
+    const keys = [newId(), ...rows.map((row) => row.u)].map((u) => ({ u, name: nameOf(u) }));
+    const found = await credentials.findMany(keys);
+    t.same(
+      found,
+      await Promise.all(keys.map(({ u }) => find(u))),
+      'many are found, each in its place',
+    );
     t.match(await find(u), { hash: 'first', gen: 1 });
     t.match(await find(v), { isActive: false, gen: 1 });
     t.match(await find(taken.u), { hash: 'first' });
