@@ -19,6 +19,7 @@ export type Comparison<A, B> = {
   isNoisy: boolean;
 };
 
+/** What is compared: a rate, or the p99 of latencies where a slice says so. */
 type Rated = { rate: number };
 type Pair<A, B> = { at: number; a: A; b: B; neighbours: number };
 /** Started before a slice, called after it: the share of all cores that others took meanwhile. */

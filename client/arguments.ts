@@ -19,6 +19,7 @@ const isUsable = (url: string): boolean => {
   }
 };
 
+/** http or https without credentials or fragment. Throws bad_argument, which quotes nothing. */
 export const checkUrl = (url: string): string => {
   if (!isUsable(url)) throw new FloodgateError('bad_argument');
   return url;

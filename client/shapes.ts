@@ -60,11 +60,13 @@ const createReader = (fields: Fields, status: number) => ({
   },
 });
 
+/** What registering answers. All readers here throw bad_answer for another shape. */
 export const readUser = ({ fields, status }: Answer): User => {
   const { text } = createReader(fields, status);
   return { userId: text('user_id'), username: text('username') };
 };
 
+/** A session's pair of tokens; `expiresIn` in seconds. */
 export const readTokens = ({ fields, status }: Answer): Tokens => {
   const { text, seconds } = createReader(fields, status);
   return {
@@ -77,6 +79,7 @@ export const readTokens = ({ fields, status }: Answer): Tokens => {
   };
 };
 
+/** The same, and the mark of this device. */
 export const readLogin = (answer: Answer): Login => {
   const { optional } = createReader(answer.fields, answer.status);
   return { ...readTokens(answer), deviceToken: optional('device_token') };
@@ -117,6 +120,7 @@ const readSession = (fields: Fields, status: number): Session => {
   };
 };
 
+/** The sessions of a user, the last used first. */
 export const readSessions = ({ fields, status }: Answer): Session[] => {
   const { sessions } = fields;
   if (!Array.isArray(sessions) || !sessions.every(isFields)) throw badAnswer(status);

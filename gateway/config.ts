@@ -155,6 +155,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv) => {
   return Object.freeze(config);
 };
 
+/** For --check-config: everything but the secrets. */
 export const maskConfig = (config: Config): object => ({
   ...mask(config, secretNames),
   externalIssuers: config.externalIssuers.map((issuer) => mask(issuer, ['clientSecret'])),

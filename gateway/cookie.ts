@@ -30,6 +30,7 @@ export const parseCookie = (value: string): { u: string; id: string; secret: str
   return { u, id, secret };
 };
 
+/** 256 random bits: the part of a cookie that the store has only as a hash. */
 export const newSecret = (): string => randomBytes(32).toString('base64url');
 
 /** What the session record has of the secret; nothing in it can be replayed. */

@@ -54,7 +54,7 @@ export const createOrigins = ({
         req.headers['transfer-encoding'] !== undefined ||
         Number(req.headers['content-length'] ?? 0) > 0;
       if (type === undefined ? hasBody : !json.test(type))
-        throw new AppError('unsupported_media_type');
+        throw new AppError('unsupported_media_type', { reason: 'json_required' });
     },
 
     /** Headers of every answer; nothing at all while no origin is listed. */

@@ -46,6 +46,7 @@ import { createAccounts } from './username.js';
 
 type Given = { config: Config; lifecycle: Lifecycle; log: Log };
 
+/** Resolves when this edge serves. Rejects with an Error that says what to do. */
 export const startEdge = async (given: Given): Promise<void> => {
   const { config, lifecycle, log } = given;
   lifecycle.onStop('log', () => flushLog(log), 500);

@@ -11,6 +11,7 @@ const marked = 'BRhx';
 
 const ownForm = /^[\w-]{22}\.[\w-]{22}$/;
 
+/** The random part of a new session's id; `isMarked`: of a critical one. */
 export const newId = (isMarked = false): string => {
   const text = randomBytes(16).toString('base64url');
   if (!isMarked) return text;
@@ -21,6 +22,7 @@ export const newId = (isMarked = false): string => {
 export const isCritical = (sessionId: string): boolean =>
   sessionId.length === 45 && marked.includes(sessionId.slice(-1));
 
+/** Account key and random part, of an id that is one. */
 export const splitId = (sessionId: string): { u: string; id: string } => {
   const [u = '', id = ''] = sessionId.split('.');
   return { u, id };

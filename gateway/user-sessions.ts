@@ -53,9 +53,10 @@ return redis.call('SISMEMBER', KEYS[3], ARGV[4]) == 1 and { ARGV[4] } or {}`;
 /**
  * Ends everything that was issued so far. What is left of the records goes too, which are no more than
  * one user may have.
- * KEYS: user, index. ARGV: prefix of session keys, gen of the caller or '', status to set or '', id of
- * the caller's session or '': it must not have ended by itself. Returns the gen in force, nil for no such account. A caller's gen that has been left behind changes
- * nothing: it is a repeat when everything has ended since (`swept` = the gen that this began), else nil.
+ * KEYS: user, index. ARGV: prefix of session keys, gen of the caller or '', status to set or '' (who is
+ * deleted stays so), id of the caller's session or '': it must not have ended by itself. Returns the gen
+ * in force, nil for no such account. A caller's gen that has been left behind changes nothing: it is a
+ * repeat when everything has ended since (`swept` = the gen that this began), else nil.
  */
 const raiseLua = `
 local gen = redis.call('HGET', KEYS[1], 'gen')
@@ -66,7 +67,9 @@ if ARGV[2] ~= '' and ARGV[2] ~= gen then
   return nil
 end
 if ARGV[4] ~= '' and redis.call('EXISTS', ARGV[1] .. ARGV[4]) == 0 then return nil end
-if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'status', ARGV[3]) end
+if ARGV[3] ~= '' and redis.call('HGET', KEYS[1], 'status') ~= 'deleted' then
+  redis.call('HSET', KEYS[1], 'status', ARGV[3])
+end
 for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do redis.call('UNLINK', ARGV[1] .. id) end
 redis.call('UNLINK', KEYS[2])
 redis.call('HSET', KEYS[1], 'swept', gen + 1)

@@ -44,8 +44,11 @@ export const errors = {
     status: 409,
     text: 'A campaign is under way, or none is: see its status.',
   },
-  payload_too_large: { status: 413, text: 'The body is larger than 16 KiB.' },
-  unsupported_media_type: { status: 415, text: 'The body must be application/json in UTF-8.' },
+  payload_too_large: {
+    status: 413,
+    text: 'The body is larger than this call takes: 16 KiB, a batch 8 MiB.',
+  },
+  unsupported_media_type: { status: 415, text: 'The body is not of the media type of this call.' },
   too_many_attempts: {
     status: 429,
     text: 'Too many attempts. Wait before trying again.',
@@ -91,6 +94,8 @@ export const reasons = {
   expectation: 'Only Expect: 100-continue is supported.',
   not_json: 'The body is not valid JSON.',
   not_form: 'The body is not a valid form.',
+  json_required: 'The body must be application/json in UTF-8.',
+  lines_required: 'The body must be application/x-ndjson.',
   form_required: 'The body must be application/x-www-form-urlencoded in UTF-8.',
   client_methods: 'A client must authenticate in exactly one way.',
   client_header: 'The Authorization header is malformed.',

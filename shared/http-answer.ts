@@ -16,6 +16,7 @@ const challengeOf = (error: AppError, kind: Challenge): string => {
   return `${realm}, error="${bearerErrors[kind]}", error_description="${text}"${scope}`;
 };
 
+/** The one shape of errors; `inner`: with what an edge needs to pass on. */
 export const errorBody = (error: AppError, requestId: string, inner: boolean) => ({
   error: error.code,
   error_description: describe(error),
@@ -26,6 +27,7 @@ export const errorBody = (error: AppError, requestId: string, inner: boolean) =>
     : {}),
 });
 
+/** WWW-Authenticate and Retry-After (whole seconds, at least 1), where the error has them. */
 export const errorHeaders = (error: AppError): Record<string, string> => {
   const row = rowOf(error.code);
   const headers: Record<string, string> = {};

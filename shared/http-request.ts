@@ -44,10 +44,11 @@ const mediaTypes = {
   form: /^application\/x-www-form-urlencoded\s*(;\s*charset="?utf-8"?\s*)?$/i,
 };
 
+/** Throws unsupported_media_type, also for a body that is compressed. */
 export const checkMediaType = (req: IncomingMessage, kind: keyof typeof mediaTypes) => {
-  if (!mediaTypes[kind].test(req.headers['content-type'] ?? ''))
-    throw new AppError('unsupported_media_type');
-  if (req.headers['content-encoding'] !== undefined) throw new AppError('unsupported_media_type');
+  const isRight = mediaTypes[kind].test(req.headers['content-type'] ?? '');
+  if (!isRight || req.headers['content-encoding'] !== undefined)
+    throw new AppError('unsupported_media_type', { reason: `${kind}_required` });
 };
 
 /** The whole body, or undefined when the client left while sending it. */

@@ -16,6 +16,7 @@ const tagOf = (key: string): string => {
   return close > open + 1 ? key.slice(open + 1, close) : key;
 };
 
+/** From 0 to 16,383. */
 export const slotOf = (key: string): number => {
   let crc = 0;
   for (const byte of Buffer.from(tagOf(key)))

@@ -243,6 +243,7 @@ export const dropConnections = (client: RedisClient): void => {
   for (const { stream } of nodes) stream?.destroy();
 };
 
+/** Lets what is under way end, within the client's own limits. Never throws. */
 export const quitRedis = async (client: RedisClient): Promise<void> => {
   if (client.status === 'ready') await client.quit().catch(() => {});
   client.disconnect();

@@ -16,6 +16,7 @@ type Lane = { queue: Job[]; isBusy: boolean };
 
 /** Together with a round trip below the command timeout of the connection. */
 const waitMs = 200;
+/** Of the connections that these writes need for themselves. */
 export const strongTimeoutMs = 290;
 const maxBatch = 100;
 const maxTries = 3;

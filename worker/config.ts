@@ -134,6 +134,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv, pid: number) => {
   return Object.freeze(config);
 };
 
+/** For --check-config: everything but the secrets. */
 export const maskConfig = (config: Config): object => ({
   ...mask(config, secretNames),
   credentials: mask(config.credentials, ['url']),

@@ -15,6 +15,7 @@ import { type Records, readRecords } from './records.js';
 import { signInSome } from './sign-in.js';
 
 export type Slice = {
+  /** p99, ms. */
   rate: number;
   p50: number;
   sent: number;

@@ -41,6 +41,7 @@ import { createExportRoutes } from './routes/users-export.js';
 import { createImportRoute } from './routes/users-import.js';
 import { createSetPassword } from './set-password.js';
 
+/** Resolves when the admin port is open. Rejects with an Error that says what to do. */
 export const startAdmin = async ({
   config,
   lifecycle,

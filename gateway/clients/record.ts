@@ -1,7 +1,7 @@
 /**
  * What is known of an OAuth client, and what an administrator may say about one. Secrets are 256
  * random bits, so a plain SHA-256 of them is stored: there is nothing to guess that a slow hash would
- * slow down. `client-registry` keeps the records, `client-lookup` reads them for the edges.
+ * slow down. `registry` keeps the records, `lookup` reads them for the edges.
  */
 import { createHash, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { AppError } from '../../shared/errors.js';
@@ -42,8 +42,10 @@ export type ClientRecord = {
 const idForm = /^c_[\w-]{22}$/;
 const maxKeys = 5;
 
+/** `c_` and 128 bits: what ids of ours look like. */
 export const isClientId = (text: string): boolean => idForm.test(text);
 
+/** What is stored of a secret, and compared in constant time. */
 export const digestSecret = (secret: string): Buffer =>
   createHash('sha256').update(secret).digest();
 
@@ -90,6 +92,7 @@ export const readKeys = (value: unknown): PublicKey[] => {
   return good;
 };
 
+/** What a record has of its keys: public parts and ids only. */
 export const storeKeys = (keys: readonly PublicKey[]): StoredKey[] =>
   keys.map(({ kid, key }) => ({
     ...key.export({ format: 'jwk' }),

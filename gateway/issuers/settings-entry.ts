@@ -21,6 +21,7 @@ const isFetchable = (text: string): boolean => {
   );
 };
 
+/** One entry; undefined when it is none. Every problem is left with `env`, and quotes no value. */
 export const readEntry = (value: unknown, at: number, env: IssuerEnv) => {
   const place = `EXTERNAL_ISSUERS[${at}]`;
   const complain = (field: string, text: string) =>

@@ -29,6 +29,7 @@ const spillAt = 2;
 /** A slow start goes from a tenth to the whole in ten seconds. */
 const keepWeightsMs = 50;
 
+/** Nothing came back for too long, with work in flight: no new first choices. */
 export const isSuspect = (node: Candidate, now: number): boolean => {
   const silentMs = node.load.silentMs(now);
   return silentMs > 0 && node.breaker.isSuspect(silentMs, node.load.serviceMs());

@@ -56,6 +56,7 @@ const readTimes = (
   return { iat, exp };
 };
 
+/** The claims of a token of ours whose signature is good. Throws token_invalid, token_expired. */
 export const readClaims = (
   payload: Readonly<Record<string, unknown>>,
   expected: Expected,

@@ -30,11 +30,13 @@ const newId = (entries: Entries): string => {
   return entries.some((entry) => entry.id === id) ? newId(entries) : id;
 };
 
+/** A new key of 256 bits under an id that none of `entries` has. It signs at once. */
 export const makeMac = (entries: Entries = []): MacEntry => ({
   id: newId(entries),
   key: randomBytes(32).toString('base64url'),
 });
 
+/** From when on it signs, ms since 1970; 0 = since ever. */
 export const macStartOf = ({ signs_from = 0 }: MacEntry): number => signs_from;
 
 /** The newest whose turn has come. */

@@ -33,6 +33,7 @@ export type Ring = {
   signing: SigningEntry[];
 } & Record<MacPurpose, MacEntry[]>;
 
+/** Only the shape: who could open the ring had the key to it. */
 export const isRing = (value: unknown): value is Ring =>
   typeof value === 'object' &&
   value !== null &&
@@ -57,20 +58,24 @@ export const makeRing = async (alg: SigningAlg, now: () => number): Promise<Ring
   device: [makeMac()],
 });
 
+/** 0 for rings of earlier versions. */
 export const serialOf = ({ serial = 0 }: Ring): number => serial;
 
+/** The next ring, with these signing keys. */
 export const withSigning = (ring: Ring, signing: SigningEntry[]): Ring => ({
   ...ring,
   serial: serialOf(ring) + 1,
   signing,
 });
 
+/** The next ring, with these MAC keys and the others as they are. */
 export const withMacs = (ring: Ring, macs: Partial<Record<MacPurpose, MacEntry[]>>): Ring => ({
   ...ring,
   ...macs,
   serial: serialOf(ring) + 1,
 });
 
+/** From when on a key signs, ms since 1970. */
 export const startOf = ({ signs_from, created_at }: SigningEntry): number =>
   signs_from ?? created_at;
 

@@ -11,7 +11,7 @@ import { isUsable, readHash } from '../passwords/formats/formats.js';
 import { writeWrapped } from '../passwords/formats/wrapped.js';
 import type { KeyRing } from '../passwords/keys.js';
 import { argon2Cost } from '../passwords/recipes/argon2.js';
-import { toBase64, writeFields } from '../passwords/recipes/params.js';
+import { toBase64, writeParams } from '../passwords/recipes/params.js';
 import type { Cost, Recipe } from '../passwords/recipes/recipe.js';
 import { kindOf, readSetting, writeSetting } from '../passwords/recipes/recipes.js';
 import { isWrap, type Wrap } from '../passwords/recipes/wrap.js';
@@ -35,7 +35,7 @@ const saltOf = ({ campaign, page }: Page, u: string): Buffer =>
   createHmac('sha256', campaign.id).update(`${page} ${u}`).digest().subarray(0, saltBytes);
 
 const isSameRecipe = (a: Recipe, b: Recipe): boolean =>
-  a.kind === b.kind && writeFields(kindOf(a), a.params) === writeFields(kindOf(b), b.params);
+  a.kind === b.kind && writeParams(kindOf(a), a.params) === writeParams(kindOf(b), b.params);
 
 export const createWrapRecord = (options: {
   credentials: Pick<Credentials, 'find' | 'replaceHash'>;

@@ -28,7 +28,7 @@ const lookScript = {
 
 /**
  * A record was written: the state follows. Generations go on, so that what an earlier account of this
- * name left stays dead. KEYS user. ARGV user_id, status, attempt, 1 = ends what was issued before.
+ * name left stays dead; whom an operator disabled, no import enables. KEYS user. ARGV user_id, status, attempt, 1 = ends what was issued before.
  * Returns the gen.
  */
 const enterScript = {
@@ -39,7 +39,8 @@ local s = redis.call('HMGET', KEYS[1], 'user_id', 'status', 'attempt')
 local isOwn = s[1] == ARGV[1] and s[2] ~= 'deleted' and ARGV[3] ~= '' and s[3] == ARGV[3]
 if isOwn then return redis.call('HGET', KEYS[1], 'gen') end
 local gen = redis.call('HINCRBY', KEYS[1], 'gen', s[1] and tonumber(ARGV[4]) or 1)
-redis.call('HSET', KEYS[1], 'user_id', ARGV[1], 'status', ARGV[2], 'attempt', ARGV[3])
+local status = s[1] == ARGV[1] and s[2] == 'disabled' and s[2] or ARGV[2]
+redis.call('HSET', KEYS[1], 'user_id', ARGV[1], 'status', status, 'attempt', ARGV[3])
 if s[1] ~= ARGV[1] then redis.call('HDEL', KEYS[1], 'scopes', 'critical') end
 return tostring(gen)`,
 };

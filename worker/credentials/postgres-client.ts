@@ -60,7 +60,8 @@ const readTls = ({ mode, ...paths }: PostgresTarget['ssl']): TlsFor => {
   });
 };
 
-const codeOf = (error: unknown): string =>
+/** SQLSTATE, or the system's; '' when there is none. */
+const sqlCodeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : '';
 
 /** The server said why; anything else is the connection's end or our own limit. */
@@ -149,7 +150,7 @@ export const openPostgres = async (options: {
       if (rows[0]?.transaction_read_only !== 'off') throw new Error('read-only');
       return host;
     } catch (error) {
-      lastProblem = codeOf(error) || (error instanceof Error ? error.message : 'unknown');
+      lastProblem = sqlCodeOf(error) || (error instanceof Error ? error.message : 'unknown');
       throw error;
     } finally {
       void client.end().catch(() => {});
@@ -181,19 +182,22 @@ export const openPostgres = async (options: {
     });
   };
 
+  const poolOf = (which: 'quick' | 'bulk'): Pool => {
+    if (site !== undefined) return site[which];
+    throw new AppError('store_unavailable', { detail: 'no PostgreSQL takes writes' });
+  };
+
   const ask = async (
     which: 'quick' | 'bulk',
     limitMs: number,
     ...[text, values]: Parameters<Ask>
   ) => {
-    const pool = site?.[which];
-    if (pool === undefined)
-      throw new AppError('store_unavailable', { detail: 'no PostgreSQL takes writes' });
+    const pool = poolOf(which);
     try {
       const { rows, rowCount } = await orLate(pool.query(text, [...(values ?? [])]), limitMs);
       return { rows, count: rowCount ?? 0 };
     } catch (error) {
-      const code = codeOf(error);
+      const code = sqlCodeOf(error);
       if (isRefusal(code)) return { rows: [], count: 0, refused: code };
       const isStale = isWrongServer(code);
       if (!isSqlState(code) || isEnd(code) || isStale) suspect(isStale);
@@ -222,7 +226,7 @@ export const openPostgres = async (options: {
     write: (text, values) => ask('quick', writeMs, text, values),
     bulk: (text, values) => ask('bulk', bulkMs, text, values),
     run: async (text) => {
-      await site?.bulk.query(text);
+      await poolOf('bulk').query(text);
     },
     close,
   };

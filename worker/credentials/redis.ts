@@ -27,7 +27,8 @@ return {u[1], u[2], c[1], c[2], c[3], c[4], c[5], c[6], c[7]}`,
 /**
  * Inserts a record if there is none; the same attempt finds its own write again. A generation left
  * by an earlier account of this name goes on, so that old tokens stay dead. Rule replace-imported also
- * replaces what an import wrote and nobody changed since; another hash ends what was issued before.
+ * replaces what an import wrote and nobody changed since; another hash ends what was issued before. Whom
+ * an operator disabled, no import enables.
  * KEYS user, cred. ARGV hash, norm, user_id, scopes, attempt, status, name, rule (own = no import).
  * Returns the gen of a record that is as given, which nearly all are; {user_id, scopes, gen} of one that
  * was there before; nil where another one stays.
@@ -37,11 +38,12 @@ const createScript = {
   keys: 2,
   lua: `
 local c = redis.call('HMGET', KEYS[2], 'version', 'attempt', 'user_id', 'scopes', 'imported', 'hash')
-local version, id, isNew = 1, ARGV[3], true
+local version, id, isNew, status = 1, ARGV[3], true, ARGV[6]
 if c[1] then
   if c[2] == ARGV[5] then return {c[3], c[4], redis.call('HGET', KEYS[1], 'gen')} end
   if ARGV[8] ~= 'replace-imported' or c[5] ~= c[1] then return false end
   version, id, isNew = tonumber(c[1]) + 1, c[3], c[6] ~= ARGV[1]
+  if redis.call('HGET', KEYS[1], 'status') == 'disabled' then status = 'disabled' end
 end
 version = string.format('%d', version)
 local imported = ARGV[8] ~= 'own' and {'imported', version} or {}
@@ -49,7 +51,7 @@ redis.call('HSET', KEYS[2], 'hash', ARGV[1], 'version', version, 'norm', ARGV[2]
   'scopes', ARGV[4], 'attempt', ARGV[5], 'name', ARGV[7], unpack(imported))
 local gen = tonumber(redis.call('HGET', KEYS[1], 'gen') or 0) + (isNew and 1 or 0)
 gen = string.format('%d', gen)
-redis.call('HSET', KEYS[1], 'gen', gen, 'status', ARGV[6], 'user_id', id)
+redis.call('HSET', KEYS[1], 'gen', gen, 'status', status, 'user_id', id)
 return id == ARGV[3] and gen or {id, ARGV[4], gen}`,
 };
 

@@ -18,6 +18,7 @@ const minOwnBytes = 16;
 
 const noKeys: Keys = {};
 
+/** What may name a key in records and in PASSWORD_KEYS. */
 export const isKeyId = (id: string): boolean => idForm.test(id) && id !== '0';
 
 /** `id:base64`, several separated by commas or line ends; or what is wrong, without the secret. */

@@ -49,6 +49,7 @@ const loaded = (): Call | undefined => {
   return found;
 };
 
+/** Loads it with the first question. */
 export const isLibcryptHere = (): boolean => loaded() !== undefined;
 
 /**

@@ -45,6 +45,10 @@ const verify = (
   return timingSafeEqual(kindOf(recipe).derive(recipe.params, bytes, given), digest);
 };
 
+/**
+ * The answer to any work; passwords are compared in constant time. Throws for what should have been
+ * refused before.
+ */
 export const runWork = (work: Work): Result => {
   switch (work[0]) {
     case 'verify':

@@ -210,18 +210,20 @@ export const testStore = (t: Test, subject: Subject): void => {
   });
 
   t.test('an import replaces what an import wrote, and nothing that changed since', async (t) => {
-    const [u, v, w, x] = [newId(), newId(), newId(), newId()];
+    const [u, v, w, x, off] = [newId(), newId(), newId(), newId(), newId()];
     const wrote = [u, v, x].map((key) => ({ u: key, record: recordOf(key) }));
-    await credentials.createMany(wrote, 'insert');
+    const disabled = { u: off, record: recordOf(off, { status: 'disabled' }) };
+    await credentials.createMany([...wrote, disabled], 'insert');
     await credentials.create(w, recordOf(w));
     await credentials.replaceHash(v, await get(v), 'migrated');
-    const again = [u, v, w, x].map((key) => {
+    const again = [u, v, w, x, off].map((key) => {
       const change = { hash: key === x ? 'first' : 'other', userId: 'y-1' };
       return { u: key, record: recordOf(key, change) };
     });
     const made = await credentials.createMany(again, 'replace-imported');
     t.match(await find(v), { hash: 'migrated', gen: 1 });
     t.match(await find(w), { hash: 'first', gen: 1 });
+    t.match(await find(off), { isActive: false }, 'an import enables nobody');
     if (isForeign) {
       t.match(await find(u), { hash: 'first' }, "the owner's rows stay");
       return;

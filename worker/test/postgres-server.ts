@@ -111,11 +111,20 @@ export const startPostgres = async (t: Test, { standbyOf }: { standbyOf?: string
   const [program, args] = standbyOf === undefined ? ['initdb', initdb] : ['pg_basebackup', copy];
   await promisify(execFile)(join(bin, program), args, { ...user, cwd: dir });
   await start();
+  /** A child that served a connection may end at any moment. */
+  const signalIfThere = (pid: number, signal: NodeJS.Signals) => {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      const isGone = error instanceof Error && 'code' in error && error.code === 'ESRCH';
+      if (!isGone) throw error;
+    }
+  };
   /** All processes of the server, as a machine that hangs. */
   const signalAll = (signal: NodeJS.Signals) => {
     const main = String(child?.pid);
     const children = readFileSync(`/proc/${main}/task/${main}/children`, 'utf8').trim().split(' ');
-    for (const pid of [main, ...children]) process.kill(Number(pid), signal);
+    for (const pid of [main, ...children]) signalIfThere(Number(pid), signal);
   };
   /** With a certificate for 127.0.0.1 from now on, also trusted as its own CA; its file. */
   const useTls = async (): Promise<string> => {

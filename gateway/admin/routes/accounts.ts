@@ -9,7 +9,7 @@ import { AppError } from '../../../shared/errors.js';
 import { checkPassword, invalidField, isScopes, readFields } from '../../../shared/fields.js';
 import type { Body, Ctx, Route } from '../../../shared/http.js';
 import type { RedisClient } from '../../../shared/redis.js';
-import { storeCall } from '../../../shared/redis-calls.js';
+import { defineStrongScript, storeCall } from '../../../shared/redis-calls.js';
 import type { Errand } from '../../nodes/errand.js';
 import { type Resets, resetMs } from '../../resets.js';
 import { accountIn } from '../../user-id.js';
@@ -17,6 +17,16 @@ import type { UserSessions } from '../../user-sessions.js';
 import type { SetPassword } from '../set-password.js';
 
 type Account = { userId: string; u: string; gen: number; status: string; critical: boolean };
+
+/**
+ * Sets a field of the account that was found, unless it was deleted meanwhile or is another one by now.
+ * KEYS user. ARGV user_id, field, value. Returns 1 or 0.
+ */
+const setLua = `
+local s = redis.call('HMGET', KEYS[1], 'gen', 'status', 'user_id')
+if not s[1] or s[2] == 'deleted' or (s[3] and s[3] ~= ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
+return 1`;
 
 type Action = (account: Account) => Promise<Record<string, unknown>>;
 
@@ -65,8 +75,11 @@ export const createAccountRoutes = ({
     return { ...account, status: status ?? '' };
   };
 
-  const set = ({ u }: Account, field: string, value: string) =>
-    storeCall(redis.hset(`user:{${u}}`, field, value));
+  const setField = defineStrongScript(redis, { name: 'accountSet', keys: 1, lua: setLua });
+  const set = async ({ u, userId }: Account, field: string, value: string): Promise<void> => {
+    const isSet = await setField([`user:{${u}}`], [userId, field, value]);
+    if (isSet !== 1) throw new AppError('not_found');
+  };
 
   /** What each does, repeatable; what it answers besides the id. */
   const actions: Record<string, Action> = {

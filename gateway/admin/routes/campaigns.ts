@@ -5,11 +5,14 @@
  */
 import { randomBytes } from 'node:crypto';
 import { AppError, codeOf } from '../../../shared/errors.js';
-import { readFields, readFlag } from '../../../shared/fields.js';
+import { invalidField, readFields, readFlag } from '../../../shared/fields.js';
 import type { Body, Route } from '../../../shared/http.js';
 import type { Nodes } from '../../nodes/submit.js';
 
 const fields = { key: false, share: false } as const;
+/** Of an id in PASSWORD_KEYS; somebody may give the key itself, which must not get into a log. */
+const keyForm = /^(?:-|[a-z0-9][a-z0-9_-]{0,7})$/;
+const shareForm = /^(?:[1-9]\d?|100)$/;
 const verbs = ['pause', 'resume', 'cancel'];
 /** Not the node's fault: another one would say the same. */
 const final = ['bad_request', 'campaign_conflict'];
@@ -17,6 +20,8 @@ const final = ['bad_request', 'campaign_conflict'];
 const readOptions = (body: Body) => {
   const { dry_run: _, force: __, ...rest } = body;
   const { key, share } = readFields(rest, fields);
+  if (key !== undefined && !keyForm.test(key)) throw invalidField('key');
+  if (share !== undefined && !shareForm.test(share)) throw invalidField('share');
   return {
     dry_run: readFlag(body, 'dry_run'),
     force: readFlag(body, 'force'),

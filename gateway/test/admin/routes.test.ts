@@ -5,11 +5,16 @@ import { createHttp, type Route } from '../../../shared/http.js';
 import { listen } from '../../../shared/listen.js';
 import type { Verdict } from '../../../shared/protocol.js';
 import { startRedis } from '../../../shared/test/redis-server.js';
+import { createAccountRoutes } from '../../admin/routes/accounts.js';
+import { createCampaignRoutes } from '../../admin/routes/campaigns.js';
 import { createClientRoutes } from '../../admin/routes/clients.js';
 import { createUserRoutes } from '../../admin/routes/users.js';
 import { createRegistry } from '../../clients/registry.js';
 import type { Job } from '../../nodes/submit.js';
+import { createResets } from '../../resets.js';
 import type { Revocation } from '../../tokens/revocations.js';
+import { newUserId } from '../../user-id.js';
+import { createUserSessions } from '../../user-sessions.js';
 import { createAccounts } from '../../username.js';
 import { send } from '../request.js';
 import { openClient } from '../store.js';
@@ -105,3 +110,40 @@ t.test(
       t.equal((await add('cleo', { [field]: value })).status, 400, field);
   },
 );
+
+t.test('a user who is deleted stays deleted, whatever else is done at that moment', async (t) => {
+  const { u } = createAccounts(Buffer.alloc(32))('dora');
+  const [key, id] = [`user:{${u}}`, newUserId(u)];
+  /** As if somebody deleted the account right after it was found. */
+  const hmget = async (...args: unknown[]) => {
+    const found = await Reflect.apply(redis.hmget, redis, args);
+    await redis.hset(key, 'status', 'deleted');
+    return found;
+  };
+  const late = new Proxy(redis, {
+    get: (client, name) => (name === 'hmget' ? hmget : Reflect.get(client, name)),
+  });
+  const routes = createAccountRoutes({
+    ...{ redis: late, errand: async () => ({}), resets: createResets({ redis }) },
+    userSessions: createUserSessions({ redis, publish: async () => {}, idleMs: 60_000 }),
+    setPassword: async () => {},
+  });
+  const call = await serve(t, routes);
+  for (const way of ['enable', 'disable', 'allow-critical']) {
+    await redis.hset(key, { gen: 1, status: 'active', user_id: id });
+    await call('POST', `/users/${id}/${way}`);
+    t.strictSame(await redis.hmget(key, 'status', 'critical'), ['deleted', null], way);
+  }
+});
+
+t.test('a campaign is asked for with the id of a key; the key itself goes nowhere', async (t) => {
+  const call = await serve(
+    t,
+    createCampaignRoutes({ nodes: { snapshot: () => [], call: async () => ({}) } }),
+  );
+  const start = async (body: object) => (await call('POST', '/campaigns', body)).body;
+  t.match(await start({ key: 'Zm9vYmFyYmF6cXV4' }), { error_description: /key is not valid/ });
+  t.match(await start({ share: '101' }), { error_description: /share is not valid/ });
+  t.match(await start({ key: 'k1', share: '100' }), { error: 'no_node' });
+  t.match(await start({ key: '-' }), { error: 'no_node' });
+});

@@ -288,8 +288,10 @@ export const startFleet = async (
     },
     /** Imports a user with a hash made elsewhere; returns the name. */
     importUser: async (username: string, hash: string, more: object = {}) => {
-      const answer = await admin('POST', '/users', { username, hash, ...more });
-      if (answer.status !== 201) throw new Error(`import: ${JSON.stringify(answer.body)}`);
+      const answer = await decided(() => admin('POST', '/users', { username, hash, ...more }));
+      // 409: the first try was written, its answer was lost.
+      if (![201, 409].includes(answer.status))
+        throw new Error(`import: ${JSON.stringify(answer.body)}`);
       return username;
     },
     login,

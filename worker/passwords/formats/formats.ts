@@ -116,5 +116,6 @@ export const placeOf = (formatId: string, text: string, options: Options): strin
 export const isRecognised = (formatId: string): boolean =>
   findDeclared(formatId)?.identify !== undefined;
 
+/** A hash, and not the reason why there is none. */
 export const isUsable = <T extends StoredHash>(hash: T | HashProblem): hash is T =>
   typeof hash !== 'string';

@@ -23,6 +23,7 @@ const isHardEnough = (m: unknown, t: unknown, { memoryKiB, passes }: Target): bo
   isAtLeast(t, Math.min(passes, weakestTarget.passes)) &&
   isAtLeast(Number(m) * Number(t), memoryKiB * passes);
 
+/** False for argon2id at least as strong as the target, under its key. */
 export const needsRehash = (
   { kind, params }: Recipe,
   digest: Uint8Array,

@@ -21,6 +21,7 @@ const logOf = (text: string): number | undefined => {
   return ln >= 1 && 2 ** ln === n ? ln : undefined;
 };
 
+/** The parts of any spelling as one; `bytes` is the length that the digest must have. */
 export const joinScrypt = (
   size: { ln: number | undefined; r: number | undefined; p: number | undefined },
   salt: Uint8Array | undefined,

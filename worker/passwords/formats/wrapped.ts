@@ -13,6 +13,7 @@ import { readBase64, readDecimal } from './strict.js';
 const grammar =
   /^\$wrap1\$in=([a-z0-9-]{1,32}),k=([a-z0-9][a-z0-9_-]{0,7})\$([A-Za-z0-9+/]{1,900})\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;
 
+/** The stored form that `wrapped` reads. */
 export const writeWrapped = (params: Wrap, tag: Uint8Array): string => {
   const { in: kind, setting, k, m, t, p, salt } = params;
   const head = `$wrap1$in=${kind},k=${k === '-' ? '0' : k}$${toBase64(setting)}`;

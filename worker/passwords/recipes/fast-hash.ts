@@ -28,6 +28,7 @@ const table: ReadonlyMap<string, Row> = new Map([
 /** 0 for a name that is not in the table, so that no digest has its length. */
 export const digestBytes = (alg: string): number => table.get(alg)?.bytes ?? 0;
 
+/** Of all parts, one behind the other. Throws for a name that is not in the table. */
 export const fastHash = (alg: string, ...parts: readonly Uint8Array[]): Buffer => {
   const row = table.get(alg);
   if (row === undefined) throw new Error('no such hash function');

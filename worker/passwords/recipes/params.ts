@@ -6,6 +6,7 @@
 import { readBase64, readDecimal } from '../formats/strict.js';
 import type { FieldType, Kind, Params } from './recipe.js';
 
+/** Standard, without padding: the one spelling of bytes in stored texts. */
 export const toBase64 = (bytes: Uint8Array): string =>
   Buffer.from(bytes).toString('base64').replace(/=+$/, '');
 
@@ -19,13 +20,14 @@ const readValue = (text: string, type: FieldType): number | string | Uint8Array 
   return /^[a-z0-9-]{1,32}$/.test(text) ? text : undefined;
 };
 
-export const writeFields = (kind: Kind, params: Params): string =>
+/** `k=v,k=v`, in the order of the kind's fields. */
+export const writeParams = (kind: Kind, params: Params): string =>
   Object.keys(kind.fields)
     .map((name) => `${name}=${writeValue(params[name])}`)
     .join(',');
 
-/** Undefined unless it is exactly what `writeFields` writes for that kind. */
-export const readFields = (kind: Kind, text: string): Params | undefined => {
+/** Undefined unless it is exactly what `writeParams` writes for that kind. */
+export const readParams = (kind: Kind, text: string): Params | undefined => {
   const names = Object.entries(kind.fields);
   const parts = text.split(',');
   if (parts.length !== names.length) return undefined;

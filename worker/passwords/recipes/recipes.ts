@@ -20,6 +20,7 @@ const loadTable = (): Table => {
   return table;
 };
 
+/** Undefined for a name that is not in the table: it came from a stored text. */
 export const findKind = (id: string): Kind | undefined =>
   id === argon2.id ? argon2 : loadTable().byId.get(id);
 

@@ -9,6 +9,7 @@ const maxMemory = 128 * 1024 * 1024;
 const maxBlocks = 2 ** 21;
 const nsPerBlock = 250;
 
+/** Bytes of one lane (RFC 7914 § 2). */
 export const scryptMemory = ({ ln, r }: { ln: number; r: number }): number => 128 * 2 ** ln * r;
 
 /** 128 MiB and 2^21 blocks; N must stay below 2^(16 r), as the RFC demands. */
@@ -22,6 +23,7 @@ export const isScryptSize = ({ ln, r, p }: Size): boolean =>
   scryptMemory({ ln, r }) <= maxMemory &&
   2 ** ln * r * p <= maxBlocks;
 
+/** Time goes with N · r · p; the lanes run one after the other in one memory. */
 export const scryptCost = ({ ln, r, p }: Size): Cost => ({
   key: `scrypt/${ln}/${r}/${p}`,
   relative: (2 ** ln * r * p * nsPerBlock) / defaultHashNs,
@@ -31,6 +33,7 @@ export const scryptCost = ({ ln, r, p }: Size): Cost => ({
 /** OWASP's list: N = 2^17 and p = 1, or less memory and more lanes. */
 const owaspLanes: Readonly<Record<number, number>> = { 16: 2, 15: 3, 14: 5, 13: 10 };
 
+/** A at OWASP's levels, B from 16 MiB, C below. */
 export const scryptClass = ({ ln, r, p }: Size): SecurityClass => {
   if (r >= 8 && (ln >= 17 || p >= (owaspLanes[ln] ?? Number.POSITIVE_INFINITY))) return 'A';
   return scryptMemory({ ln, r }) >= 16 * 1024 * 1024 ? 'B' : 'C';

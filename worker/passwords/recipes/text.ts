@@ -3,21 +3,17 @@
  * has no unambiguous spelling of its own: `$x-<kind>$<parameters>$<digest>`. No other product reads
  * `x-`.
  */
-import { readFields, toBase64, writeFields } from './params.js';
+import { readParams, toBase64, writeParams } from './params.js';
 import type { Recipe } from './recipe.js';
 import { findKind, kindOf } from './recipes.js';
-
-export { toBase64 };
-
-/** The parameters alone. */
-const writeParams = (recipe: Recipe): string => writeFields(kindOf(recipe), recipe.params);
 
 /** Undefined unless it is exactly what `writeParams` writes for that kind. */
 export const readRecipe = (kindId: string, text: string): Recipe | undefined => {
   const kind = findKind(kindId);
-  const params = kind && readFields(kind, text);
+  const params = kind && readParams(kind, text);
   return params && { kind: kindId, params };
 };
 
+/** `$x-<kind>$<parameters>$<digest>`. */
 export const writeStored = (recipe: Recipe, digest: Uint8Array): string =>
-  `$x-${recipe.kind}$${writeParams(recipe)}$${toBase64(digest)}`;
+  `$x-${recipe.kind}$${writeParams(kindOf(recipe), recipe.params)}$${toBase64(digest)}`;

@@ -11,7 +11,7 @@
  */
 import { createHmac } from 'node:crypto';
 import { argon2, argon2Cost } from './argon2.js';
-import { keyIdsIn, readFields, writeFields } from './params.js';
+import { keyIdsIn, readParams, writeParams } from './params.js';
 import {
   defineKind,
   type Keys,
@@ -39,6 +39,7 @@ export type Inner = { recipe: Recipe; bytes: number };
 const publicKey = Buffer.from('floodgate wrap1 k=0');
 const zero = Buffer.alloc(1);
 
+/** Of a recipe whose kind is `wrap`; the limits are the kind's business. */
 export const isWrap = (params: Params): params is Wrap =>
   ['in', 'k'].every((name) => typeof params[name] === 'string') &&
   ['m', 't', 'p'].every((name) => typeof params[name] === 'number') &&
@@ -71,7 +72,7 @@ export const createWrap = (kinds: readonly Kind[]) => {
     const [, text = '', length = ''] =
       /^(.*),bytes=([1-9]\d?)$/.exec(Buffer.from(setting).toString('latin1')) ?? [];
     const kind = byId.get(id);
-    const params = kind && readFields(kind, text);
+    const params = kind && readParams(kind, text);
     return kind && params && { kind, recipe: { kind: id, params }, bytes: Number(length) };
   };
 
@@ -129,7 +130,7 @@ export const createWrap = (kinds: readonly Kind[]) => {
   const writeSetting = ({ recipe, bytes }: Inner): Uint8Array => {
     const inside = byId.get(recipe.kind);
     if (inside === undefined) throw new Error('this kind cannot be wrapped');
-    return Buffer.from(`${writeFields(inside, recipe.params)},bytes=${bytes}`);
+    return Buffer.from(`${writeParams(inside, recipe.params)},bytes=${bytes}`);
   };
 
   return { kind, readSetting, writeSetting };
