@@ -54,11 +54,12 @@ export const createClaims = ({ redis }: { redis: RedisClient }) => {
       if (claims.length === 0) return [];
       const calls = claims.map(({ id, u }) => ({ keys: [keyOf(id)], args: write ? [u, ''] : [] }));
       const holders = await (write ? claimAll : lookAll)(calls);
-      // Of two accounts in one call the first has the id: its record is not there yet to be asked.
+      // Of two accounts in one call the first has the id: its record is not there yet to be asked. (Who
+      // only looks sees the whole file and finds them itself.)
       const first = new Map([...claims].reverse().map(({ id, u }) => [id, u]));
       return Promise.all(
         claims.map((claim, at) =>
-          first.get(claim.id) === claim.u ? settle(claim, holders[at], write) : 'taken',
+          write && first.get(claim.id) !== claim.u ? 'taken' : settle(claim, holders[at], write),
         ),
       );
     },
