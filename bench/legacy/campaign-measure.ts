@@ -11,8 +11,9 @@ import { type Comparison, compare } from '../slices.js';
 import { percentile } from '../stats.js';
 import { type Campaign, createCampaignCalls } from './campaign-calls.js';
 import { type CampaignRig, keyId, openCampaignRig } from './campaign-rig.js';
-import { type Records, readRecords } from './records.js';
-import { signInSome } from './sign-in.js';
+import { loginOf } from './import-file.js';
+import { listWrapped, type Records, readRecords } from './records.js';
+import { signInEach } from './sign-in.js';
 
 export type Slice = {
   /** p99, ms. */
@@ -45,7 +46,6 @@ export const sizes = {
   warmUpMs: 10_000,
   rampMs,
   capacityMs: 4000,
-  samples: 200,
   slice: { settleMs: 1000, windowMs: 3000 },
 };
 type Sizes = typeof sizes;
@@ -107,16 +107,19 @@ const killInTheMiddle = async (rig: CampaignRig, calls: Calls): Promise<number> 
   return wrapped;
 };
 
-/** Some users sign in, again if need be, until each of their records is plain argon2id. */
-const signInAll = async (rig: CampaignRig, rows: number, count: number) => {
-  const some = { first: 0, end: rows, count, step: 1 };
+/** Every user signs in, again if need be, until all of their records are plain argon2id. */
+const signInAll = async (rig: CampaignRig, rows: number) => {
+  const { progress } = rig.options;
+  let left = Array.from({ length: rows }, (_, i) => i);
+  const signIns = { tried: rows, ok: await signInEach(rig.fleet, left, progress) };
   for (let times = 1; ; times++) {
-    const signIns = await signInSome(rig.fleet, some);
     await sleep(migratedMs);
-    const atEnd = await readRecords(rig.fleet.redis);
-    const isAll = (atEnd.byKind[unwrappedOnce] ?? 0) >= signIns.tried;
-    if (isAll || times === maxSignIns) return { signIns, atEnd };
+    const wrapped = await listWrapped(rig.fleet.redis);
+    left = left.filter((i) => wrapped.has(loginOf(i)));
+    if (left.length === 0 || times === maxSignIns) break;
+    await signInEach(rig.fleet, left, progress);
   }
+  return { signIns, atEnd: await readRecords(rig.fleet.redis) };
 };
 
 export const measureCampaign = async (options: Options, its = sizes): Promise<Wrapped> => {
@@ -139,7 +142,7 @@ export const measureCampaign = async (options: Options, its = sizes): Promise<Wr
     await sleep(settleMs);
     const after = await readRecords(rig.fleet.redis);
     options.progress('signing in');
-    const signedIn = await signInAll(rig, rows, its.samples);
+    const signedIn = await signInAll(rig, rows);
     const found = { comparison, wrappedAtKill, tookMs, campaign, before, after };
     return { rows, capacity, ...found, ...signedIn };
   } finally {

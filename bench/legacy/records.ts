@@ -18,17 +18,36 @@ for _, key in ipairs(page[2]) do
 end
 return page[1] .. ' ' .. (next(out) and cjson.encode(out) or '{}')`;
 
+/** One page. KEYS none. ARGV cursor. Returns the next cursor, a space, and the names of wrapped records as JSON. */
+const wrappedScript = `
+local page = redis.call('SCAN', ARGV[1], 'COUNT', 5000)
+local out = {}
+for _, key in ipairs(page[2]) do
+  if string.sub(key, 1, 5) == 'cred:' then
+    local c = redis.call('HMGET', key, 'name', 'hash')
+    if string.sub(c[2] or '', 1, 7) == '$wrap1$' then out[#out + 1] = c[1] end
+  end
+end
+return page[1] .. ' ' .. (next(out) and cjson.encode(out) or '[]')`;
+
 const isCounts = (value: unknown): value is Record<string, number> =>
   typeof value === 'object' && value !== null;
+
+const readPages = async (redis: Redis, page: string): Promise<unknown[]> => {
+  const pages: unknown[] = [];
+  for (let cursor = ''; cursor !== '0'; ) {
+    const text = await redis.ask(['EVAL', page, '0', cursor === '' ? '0' : cursor]);
+    const space = text.indexOf(' ');
+    cursor = text.slice(0, space);
+    pages.push(JSON.parse(text.slice(space + 1)));
+  }
+  return pages;
+};
 
 /** Exact while nobody writes. */
 export const readRecords = async (redis: Redis): Promise<Records> => {
   const byKind: Record<string, number> = {};
-  for (let cursor = ''; cursor !== '0'; ) {
-    const text = await redis.ask(['EVAL', script, '0', cursor === '' ? '0' : cursor]);
-    const space = text.indexOf(' ');
-    cursor = text.slice(0, space);
-    const counts: unknown = JSON.parse(text.slice(space + 1));
+  for (const counts of await readPages(redis, script)) {
     if (!isCounts(counts)) throw new Error('the store answered something else');
     for (const [name, count] of Object.entries(counts)) byKind[name] = (byKind[name] ?? 0) + count;
   }
@@ -36,3 +55,7 @@ export const readRecords = async (redis: Redis): Promise<Records> => {
   const total = Object.values(records).reduce((sum, count) => sum + count, 0);
   return { byKind: records, total, ids: uid };
 };
+
+/** The names of those whose record is wrapped. */
+export const listWrapped = async (redis: Redis): Promise<Set<string>> =>
+  new Set((await readPages(redis, wrappedScript)).flat().map(String));

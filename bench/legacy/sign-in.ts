@@ -1,4 +1,4 @@
-/** Single logins one after the other, to see that imported users can sign in. */
+/** Single logins, to see that imported users can sign in. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet } from '../fleet.js';
 import { loginOf, passwordOf } from './import-file.js';
@@ -30,4 +30,22 @@ export const signInSome = async (
     if ((await signIn(fleet, i, passwordOf(i))) === 200) ok++;
   }
   return { tried, ok };
+};
+
+/** Each of these users, two at a time, so that migrations find a free thread: how many could sign in. */
+export const signInEach = async (
+  fleet: Fleet,
+  users: readonly number[],
+  progress: (text: string) => void,
+): Promise<number> => {
+  const left = users.values();
+  let [done, ok] = [0, 0];
+  const lane = async () => {
+    for (const i of left) {
+      if ((await signIn(fleet, i, passwordOf(i))) === 200) ok++;
+      if (++done % 1000 === 0) progress(`${done} of ${users.length} have signed in`);
+    }
+  };
+  await Promise.all([lane(), lane()]);
+  return ok;
 };
