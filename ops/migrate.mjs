@@ -22,7 +22,7 @@ const migrateHelp = `Usage: floodgate migrate <command>
   --dry-run         only count
   --key ID          a key of PASSWORD_KEYS, for the wrapped records: demanded for class E (unsalted)
   --force           wrap class E without a key all the same
-  --share N         percent of each node's hash threads at most (default 25)
+  --share N         percent of each node's hash threads at most (default 20)
   --watch           show the progress until it ends
   --json            status as JSON
 

@@ -11,7 +11,7 @@ import type { KeyRing } from '../passwords/keys.js';
 
 const fields = { id: true, key: false, share: false } as const;
 /** Percent of each node's slots. */
-const defaultShare = '25';
+const defaultShare = '20';
 
 const readOptions = (body: Body, keys: Pick<KeyRing, 'isStrong'>): Options & { id: string } => {
   const { dry_run: _, force: __, ...rest } = body;
