@@ -111,15 +111,16 @@ const killInTheMiddle = async (rig: CampaignRig, calls: Calls): Promise<number> 
 const signInAll = async (rig: CampaignRig, rows: number) => {
   const { progress } = rig.options;
   let left = Array.from({ length: rows }, (_, i) => i);
-  const signIns = { tried: rows, ok: await signInEach(rig.fleet, left, progress) };
+  const ok = await signInEach(rig.fleet, { users: left, lanes: 2, progress });
   for (let times = 1; ; times++) {
     await sleep(migratedMs);
     const wrapped = await listWrapped(rig.fleet.redis);
     left = left.filter((i) => wrapped.has(loginOf(i)));
     if (left.length === 0 || times === maxSignIns) break;
-    await signInEach(rig.fleet, left, progress);
+    // One at a time, so that each migration finds a free thread.
+    await signInEach(rig.fleet, { users: left, lanes: 1, progress });
   }
-  return { signIns, atEnd: await readRecords(rig.fleet.redis) };
+  return { signIns: { tried: rows, ok }, atEnd: await readRecords(rig.fleet.redis) };
 };
 
 export const measureCampaign = async (options: Options, its = sizes): Promise<Wrapped> => {

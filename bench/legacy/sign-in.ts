@@ -3,6 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet } from '../fleet.js';
 import { loginOf, passwordOf } from './import-file.js';
 
+type Wanted = { users: readonly number[]; lanes: number; progress: (text: string) => void };
+
 const maxTries = 20;
 
 const signIn = async (fleet: Fleet, i: number, password: string, tries = 1): Promise<number> => {
@@ -32,11 +34,10 @@ export const signInSome = async (
   return { tried, ok };
 };
 
-/** Each of these users, two at a time, so that migrations find a free thread: how many could sign in. */
+/** Each of these users, `lanes` at a time: how many could sign in. */
 export const signInEach = async (
   fleet: Fleet,
-  users: readonly number[],
-  progress: (text: string) => void,
+  { users, lanes, progress }: Wanted,
 ): Promise<number> => {
   const left = users.values();
   let [done, ok] = [0, 0];
@@ -46,6 +47,6 @@ export const signInEach = async (
       if (++done % 1000 === 0) progress(`${done} of ${users.length} have signed in`);
     }
   };
-  await Promise.all([lane(), lane()]);
+  await Promise.all(Array.from({ length: lanes }, lane));
   return ok;
 };
