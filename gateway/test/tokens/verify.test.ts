@@ -188,6 +188,18 @@ t.test('addresses in a header are never called', async (t) => {
   t.equal(calls, 0);
 });
 
+t.test('a token with the signature of a known one is another token', async (t) => {
+  const { sign, verify, stats } = setup();
+  const { token } = sign(grant);
+  const claims = await verify(token);
+  const [head = '', , signature = ''] = token.split('.');
+  const [, payload = ''] = sign({ ...grant, scope: 'account admin' }).token.split('.');
+  const forged = `${head}.${payload}.${signature}`;
+  for (let i = 0; i < 2; i++) t.equal(await outcomeOf(() => verify(forged)), 'token_invalid');
+  t.equal(verify(token), claims, 'which is still known');
+  t.match(stats(), { hits: 1, size: 1 });
+});
+
 t.test('a known token ends with its exp, not before', async (t) => {
   const { state, sign, verify, stats } = setup();
   const { token } = sign(grant);
