@@ -5,6 +5,7 @@
  * thread of its own. Owns koffi.
  */
 import { createRequire } from 'node:module';
+import { lazily } from './lazily.js';
 
 type Call = (phrase: Buffer, setting: string, data: Buffer, size: number) => unknown;
 type Koffi = { load: (path: string) => { func: (prototype: string) => Call } };
@@ -31,26 +32,17 @@ const open = (koffi: Koffi, file: string): Call | undefined => {
   }
 };
 
-const load = (): Call | undefined => {
+const load = lazily((): Call | undefined => {
   try {
     const koffi: Koffi = createRequire(import.meta.url)('koffi');
     return open(koffi, 'libcrypt.so.1') ?? open(koffi, 'libcrypt.so.2');
   } catch {
     return undefined;
   }
-};
-
-let found: Call | undefined;
-let isLoaded = false;
-
-const loaded = (): Call | undefined => {
-  if (!isLoaded) found = load();
-  isLoaded = true;
-  return found;
-};
+});
 
 /** Loads it with the first question. */
-export const isLibcryptHere = (): boolean => loaded() !== undefined;
+export const isLibcryptHere = (): boolean => load() !== undefined;
 
 /**
  * The crypt string of a password, or undefined for one that crypt(3) cannot take: with a NUL inside
@@ -58,7 +50,7 @@ export const isLibcryptHere = (): boolean => loaded() !== undefined;
  * know the function.
  */
 export const libcrypt = (password: Uint8Array, setting: string): string | undefined => {
-  const call = loaded();
+  const call = load();
   if (call === undefined) throw new Error('koffi or libcrypt is missing');
   if (password.includes(0) || password.length > maxPhraseBytes) return undefined;
   const text = run(call, password, setting);

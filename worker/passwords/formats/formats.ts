@@ -6,6 +6,7 @@
  */
 import { createRequire } from 'node:module';
 import { AppError } from '../../../shared/errors.js';
+import { lazily } from '../lazily.js';
 import type { Keys } from '../recipes/recipe.js';
 import { keyIdsOf, kindOf } from '../recipes/recipes.js';
 import { argon2 } from './argon2.js';
@@ -21,16 +22,8 @@ import type {
 } from './format.js';
 import { needsRehash } from './needs-rehash.js';
 
-type Table = typeof import('./table.js');
-
-// `require` loads modules too (Node 20.19 and up), and at once.
 const require = createRequire(import.meta.url);
-let loaded: Table | undefined;
-const loadTable = (): Table => {
-  const table: Table = loaded ?? require('./table.js');
-  loaded = table;
-  return table;
-};
+const loadTable = lazily((): typeof import('./table.js') => require('./table.js'));
 
 const maxLength = 1024;
 /** Keycloak's records are JSON. */

@@ -4,21 +4,14 @@
  * one, because a node that starts has logins waiting for its core.
  */
 import { createRequire } from 'node:module';
+import { lazily } from '../lazily.js';
 import { argon2 } from './argon2.js';
 import { keyIdsIn } from './params.js';
 import type { Kind, Recipe } from './recipe.js';
 import type { Inner } from './wrap.js';
 
-type Table = typeof import('./kinds.js');
-
-// `require` loads modules too (Node 20.19 and up), and at once.
 const require = createRequire(import.meta.url);
-let loaded: Table | undefined;
-const loadTable = (): Table => {
-  const table: Table = loaded ?? require('./kinds.js');
-  loaded = table;
-  return table;
-};
+const loadTable = lazily((): typeof import('./kinds.js') => require('./kinds.js'));
 
 /** Undefined for a name that is not in the table: it came from a stored text. */
 export const findKind = (id: string): Kind | undefined =>
