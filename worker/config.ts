@@ -10,9 +10,8 @@ import { countCpus, memoryBytes } from '../shared/machine.js';
 import { splitRedisUrls } from '../shared/redis-url.js';
 import { createRedisUrls, readShared } from '../shared/settings.js';
 import { readCredentials } from './credentials/settings.js';
-import { weakestTarget } from './passwords/formats/format.js';
 import { isStrongKey, parseKeys } from './passwords/keys.js';
-import { targetProblem } from './passwords/policy.js';
+import { targetProblem, weakestTarget } from './passwords/policy.js';
 import type { TcpSettings } from './tcp.js';
 
 export type Config = ReturnType<typeof loadConfig>;

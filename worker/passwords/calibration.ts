@@ -5,8 +5,7 @@
  * of parameters is measured is an argument.
  */
 import type { Target } from './formats/format.js';
-import { weakestTarget } from './formats/format.js';
-import { targetProblem } from './policy.js';
+import { targetProblem, weakestTarget } from './policy.js';
 
 export type Measured = {
   target: Target;

@@ -6,7 +6,7 @@
 import { AppError } from '../../shared/errors.js';
 import type { Norm } from '../credentials/credentials.js';
 import type { Blocklist } from './blocklist.js';
-import { type Target, weakestTarget } from './formats/format.js';
+import type { Target } from './formats/format.js';
 import type { Pepper } from './keys.js';
 import { argon2Cost } from './recipes/argon2.js';
 import type { Cost } from './recipes/recipe.js';
@@ -16,6 +16,9 @@ export type Policy = ReturnType<typeof createPolicy>;
 
 const minCodePoints = 8;
 const maxBytes = 4096;
+
+/** Below this, settings are refused (OWASP's minimum for argon2id). */
+export const weakestTarget: Target = { memoryKiB: 19_456, passes: 2, lanes: 1 };
 
 /** What is wrong with the settings, or undefined. The upper bounds are those for reading a record. */
 export const targetProblem = ({ memoryKiB, passes, lanes }: Target): string | undefined => {

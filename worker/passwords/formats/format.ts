@@ -13,9 +13,6 @@ export const noPassword = '!';
 /** The parameters that new hashes are made with; `pepper` is the id of their key. */
 export type Target = { memoryKiB: number; passes: number; lanes: number; pepper?: string };
 
-/** Below this, settings are refused (OWASP's minimum for argon2id). */
-export const weakestTarget: Target = { memoryKiB: 19_456, passes: 2, lanes: 1 };
-
 /**
  * Why a stored string cannot be used; the names are those of the public reasons.
  * ambiguous: several products mean different things by it, so the format must be declared ·
