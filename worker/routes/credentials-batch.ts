@@ -4,7 +4,7 @@
  * every row carries its attempt id. A user whose password is known is verified first, and when that
  * fails nothing of the batch is written.
  */
-import { AppError } from '../../shared/errors.js';
+import { invalidField } from '../../shared/fields.js';
 import type { Route } from '../../shared/http.js';
 import type { BatchHead, BatchResult, BatchRow, RowResult } from '../../shared/import-batch.js';
 import { isWarning } from '../../shared/import-batch.js';
@@ -27,8 +27,6 @@ const probeMs = 5000;
 type Fields = Record<string, unknown>;
 type Item = { row: BatchRow; read: ReadRowHash };
 
-const invalid = (field: string) => new AppError('bad_request', { reason: 'field_invalid', field });
-
 const isTexts = (value: unknown): value is Record<string, string> =>
   typeof value === 'object' &&
   value !== null &&
@@ -36,7 +34,7 @@ const isTexts = (value: unknown): value is Record<string, string> =>
 
 const textOf = (fields: Fields, name: string): string => {
   const value = fields[name];
-  if (typeof value !== 'string') throw invalid(name);
+  if (typeof value !== 'string') throw invalidField(name);
   return value;
 };
 
@@ -44,15 +42,15 @@ const readProbe = (value: unknown): BatchHead['probe'] => {
   if (typeof value !== 'object' || value === null) return undefined;
   const at: unknown = Reflect.get(value, 'at');
   const password: unknown = Reflect.get(value, 'password');
-  if (typeof at !== 'number' || typeof password !== 'string') throw invalid('probe');
+  if (typeof at !== 'number' || typeof password !== 'string') throw invalidField('probe');
   return { at, password };
 };
 
 const readHead = (line: string): BatchHead => {
   const { write, rule, keys, probe: given } = parseLine(line) ?? {};
-  if (typeof write !== 'boolean') throw invalid('write');
-  if (rule !== 'insert' && rule !== 'replace-imported') throw invalid('rule');
-  if (!isTexts(keys)) throw invalid('keys');
+  if (typeof write !== 'boolean') throw invalidField('write');
+  if (rule !== 'insert' && rule !== 'replace-imported') throw invalidField('rule');
+  if (!isTexts(keys)) throw invalidField('keys');
   const probe = readProbe(given);
   return { write, rule, keys, ...(probe === undefined ? {} : { probe }) };
 };
@@ -61,10 +59,10 @@ const readRow = (line: string): BatchRow => {
   const fields = parseLine(line) ?? {};
   const { hash, options } = fields;
   const [norm, status] = [textOf(fields, 'norm'), textOf(fields, 'status')];
-  if (hash !== null && typeof hash !== 'string') throw invalid('hash');
-  if (!isTexts(options)) throw invalid('options');
-  if (norm !== 'raw' && norm !== 'nfc') throw invalid('norm');
-  if (status !== 'active' && status !== 'disabled') throw invalid('status');
+  if (hash !== null && typeof hash !== 'string') throw invalidField('hash');
+  if (!isTexts(options)) throw invalidField('options');
+  if (norm !== 'raw' && norm !== 'nfc') throw invalidField('norm');
+  if (status !== 'active' && status !== 'disabled') throw invalidField('status');
   return {
     u: checkAccountKey(textOf(fields, 'u')),
     name: checkName(textOf(fields, 'name')),

@@ -4,6 +4,7 @@
  * Without `write` it is read as far as a node would, and nothing is written.
  */
 import { AppError } from '../../../shared/errors.js';
+import { invalidField } from '../../../shared/fields.js';
 import type { Route } from '../../../shared/http.js';
 import { linesOf, parseLine } from '../../../shared/lines.js';
 import type { BatchAsk, createBatch } from '../../import/batch.js';
@@ -13,8 +14,6 @@ type Fields = Record<string, unknown>;
 const maxBytes = 8 * 1024 * 1024;
 const maxLines = 2000;
 
-const invalid = (field: string) => new AppError('bad_request', { reason: 'field_invalid', field });
-
 const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -23,9 +22,9 @@ const isTexts = (value: unknown): value is Record<string, string> =>
 
 const readProbe = (value: unknown): BatchAsk['probe'] => {
   if (value === undefined) return undefined;
-  if (!isTexts(value) || value.password === undefined) throw invalid('probe');
+  if (!isTexts(value) || value.password === undefined) throw invalidField('probe');
   const { id, login, password } = value;
-  if ((id === undefined) === (login === undefined)) throw invalid('probe');
+  if ((id === undefined) === (login === undefined)) throw invalidField('probe');
   return {
     password,
     ...(id === undefined ? {} : { id }),
@@ -42,11 +41,11 @@ const readHead = (text: string, defaultScopes: string): BatchAsk => {
     ids = false,
     probe: given,
   } = parseLine(text) ?? {};
-  if (typeof write !== 'boolean') throw invalid('write');
-  if (rule !== 'insert' && rule !== 'replace-imported') throw invalid('rule');
-  if (typeof ids !== 'boolean') throw invalid('ids');
-  if (!isTexts(keys)) throw invalid('keys');
-  if (!isObject(defaults)) throw invalid('defaults');
+  if (typeof write !== 'boolean') throw invalidField('write');
+  if (rule !== 'insert' && rule !== 'replace-imported') throw invalidField('rule');
+  if (typeof ids !== 'boolean') throw invalidField('ids');
+  if (!isTexts(keys)) throw invalidField('keys');
+  if (!isObject(defaults)) throw invalidField('defaults');
   const probe = readProbe(given);
   const ask: BatchAsk = {
     write,
