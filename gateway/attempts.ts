@@ -5,6 +5,7 @@
  * session of its own. The key is an HMAC under a key of this process, kept only while in flight.
  */
 import { createHmac, randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../shared/errors.js';
 import type { Ctx } from '../shared/http.js';
 import type { Verdict, WorkClass } from '../shared/protocol.js';
@@ -171,8 +172,11 @@ export const createFloor =
   (floorMs: number) =>
   async (ctx: Ctx): Promise<never> => {
     if (floorMs === 0) throw new AppError('bad_credentials');
-    const elapsed = performance.now() - ctx.arrivedAt;
-    const wait = Math.ceil(elapsed / floorMs) * floorMs - elapsed;
-    await new Promise((resolve) => setTimeout(resolve, wait));
+    const floors = Math.ceil((performance.now() - ctx.arrivedAt) / floorMs);
+    const dueAt = ctx.arrivedAt + floors * floorMs;
+    // A timer counts from the loop's last tick in whole milliseconds: it can ring too early.
+    for (let left = dueAt - performance.now(); left > 0; left = dueAt - performance.now()) {
+      await sleep(Math.ceil(left));
+    }
     throw new AppError('bad_credentials');
   };
