@@ -13,6 +13,8 @@ export const headers = {
   attempt: 'x-floodgate-attempt',
   remainingMs: 'x-floodgate-remaining-ms',
   class: 'x-floodgate-class',
+  /** There when this edge has just turned somebody away for lack of room. */
+  crowded: 'x-floodgate-crowded',
   load: 'x-floodgate-load',
   requestId: 'x-request-id',
 } as const;

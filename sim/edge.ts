@@ -165,11 +165,11 @@ export const createEdge = (options: {
   const dispatch = createDispatch({
     nodes: () => nodes,
     choose,
-    attempt: (node, job, body) => {
+    attempt: (node, job, body, isCrowded) => {
       counts.sent++;
       if (rank.first(job.u, nodes) === node) counts.atHome++;
       if (node.breaker.isOpen() && !isPanic()) counts.toOpen++;
-      return attempt(node, job, body);
+      return attempt(node, job, body, isCrowded);
     },
     budget: createRetryBudget(),
     meters: {

@@ -113,7 +113,9 @@ export const createNode = (options: {
     try {
       fence.check();
       const deadlineAt = driver.now() + Number(request.headers[headers.remainingMs]);
-      const ticket = admission.enter('login', deadlineAt, request.isGone);
+      const { isGone } = request;
+      const isCrowded = request.headers[headers.crowded] !== undefined;
+      const ticket = admission.enter({ class: 'login', deadlineAt, isGone, isCrowded });
       try {
         await new Promise<void>((resolve) => later(lookupMs, resolve));
         await admission.run(ticket, work, cost);

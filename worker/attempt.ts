@@ -13,7 +13,13 @@ import {
   type WorkClass,
 } from '../shared/protocol.js';
 
-export type Attempt = { id: string; class: WorkClass; deadlineAt: number; isGone: () => boolean };
+export type Attempt = {
+  id: string;
+  class: WorkClass;
+  deadlineAt: number;
+  isGone: () => boolean;
+  isCrowded: boolean;
+};
 /** Answers a verdict, and logs it at level debug. */
 export type SendVerdict = (ctx: Ctx, verdict: Verdict) => Reply;
 type Logs = { debug(fields: object, text: string): void };
@@ -32,7 +38,8 @@ export const readAttempt = ({ req, res, arrivedAt }: Ctx): Attempt => {
   if (typeof remaining !== 'string' || !/^\d{1,7}$/.test(remaining))
     throw invalidField(headers.remainingMs);
   const deadlineAt = arrivedAt + Math.min(Number(remaining), maxRemainingMs);
-  return { id, class: cls, deadlineAt, isGone: () => res.destroyed };
+  const isCrowded = req.headers[headers.crowded] !== undefined;
+  return { id, class: cls, deadlineAt, isGone: () => res.destroyed, isCrowded };
 };
 
 /** The account key of a body, or AppError bad_request. */

@@ -5,10 +5,12 @@
  * writes nothing at the node, and register and password carry the attempt id into the record, so
  * that a repeat finds its own write. Nothing is ever hedged.
  */
+import { budgetShares, burstMemoryMs } from '../../shared/budgets.js';
 import { AppError } from '../../shared/errors.js';
 import type { Verdict, WorkClass } from '../../shared/protocol.js';
 import { type Attempt, type Job, needOf } from './attempt.js';
 import type { Choose } from './choose.js';
+import type { Need } from './load.js';
 import type { Meters } from './meters.js';
 import { type Failure, rows } from './outcome.js';
 import type { Node } from './pool.js';
@@ -34,14 +36,21 @@ export const createDispatch = (options: {
   const { nodes, attempt, budget, meters, refresh, now, random = Math.random } = options;
   const { choose, canChoose } = options.choose;
   const perAccount = new Map<string, number>();
+  let turnedAwayAt = Number.NEGATIVE_INFINITY;
 
   /** One to three seconds, or everyone refused would come back at once. */
   const overloaded = () => new AppError('overloaded', { retryAfterMs: 1000 + random() * 2000 });
 
-  const refuse = (reason: 'full' | 'none'): AppError => {
+  /** Classes that are refused sooner say nothing about how full it is for the others. */
+  const refuse = (reason: 'full' | 'none', need: Need): AppError => {
     meters.shed(reason);
-    return reason === 'full' ? overloaded() : new AppError('no_node');
+    if (reason === 'none') return new AppError('no_node');
+    if (need !== 'none' && budgetShares[need] >= budgetShares.login) turnedAwayAt = now();
+    return overloaded();
   };
+
+  const send = (node: Node, job: Job, body: string) =>
+    attempt(node, job, body, now() - turnedAwayAt <= burstMemoryMs);
 
   const checkAccount = (u: string) => {
     if ((perAccount.get(u) ?? 0) < maxPerAccount) return;
@@ -63,7 +72,7 @@ export const createDispatch = (options: {
     if (failure.label === 'stale_boot') await refresh();
     const choice = choose(nodes(), { key: job.u, need: needOf(job), now: now(), except: first });
     // Nothing was started, and only full nodes are left.
-    if (choice.kind === 'full' && retry === 'free') throw refuse('full');
+    if (choice.kind === 'full' && retry === 'free') throw refuse('full', needOf(job));
     if (choice.kind !== 'node') return undefined;
     if (retry !== 'free' && !budget.spend()) return undefined;
     meters.retried(failure.label);
@@ -76,13 +85,13 @@ export const createDispatch = (options: {
   const run = async (job: Job): Promise<Verdict> => {
     budget.earn();
     const choice = choose(nodes(), { key: job.u, need: needOf(job), now: now() });
-    if (choice.kind !== 'node') throw refuse(choice.kind);
+    if (choice.kind !== 'node') throw refuse(choice.kind, needOf(job));
     const body = JSON.stringify(job.body);
-    const first = await attempt(choice.node, job, body);
+    const first = await send(choice.node, job, body);
     if (first.kind === 'verdict') return first.verdict;
     const node = await findSecond(job, choice.node, first);
     if (node === undefined) throw errorOf(first);
-    const second = await attempt(node, job, body);
+    const second = await send(node, job, body);
     if (second.kind === 'verdict') return second.verdict;
     throw errorOf(second);
   };
@@ -91,7 +100,7 @@ export const createDispatch = (options: {
   const shed = (u: string, cls: WorkClass): void => {
     checkAccount(u);
     const found = canChoose(nodes(), now(), cls);
-    if (found !== 'node') throw refuse(found);
+    if (found !== 'node') throw refuse(found, cls);
   };
 
   /**

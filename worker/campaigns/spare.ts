@@ -54,7 +54,11 @@ export const createSpare = (options: {
       for (;;) {
         await room(isOver);
         try {
-          const ticket = admission.enter('campaign', Number.POSITIVE_INFINITY, () => false);
+          const ticket = admission.enter({
+            class: 'campaign',
+            deadlineAt: Number.POSITIVE_INFINITY,
+            isGone: () => false,
+          });
           return await admission.run(ticket, work, cost);
         } catch (error) {
           // Somebody was quicker, or the thread died: nothing was done.

@@ -21,12 +21,26 @@ import type { Load, WorkClass } from '../../shared/protocol.js';
 import { createEstimates } from './estimates.js';
 import type { Cost } from './recipes/recipe.js';
 import { createSchedule } from './schedule.js';
+import { createSlots, type Slot } from './slots.js';
 import type { Done } from './threads.js';
 import type { Work } from './work.js';
 
 export type Admission = ReturnType<typeof createAdmission>;
 export type AdmissionClass = WorkClass | 'migration' | 'campaign';
 export type Decision = 'admitted' | 'full' | 'late' | 'late_queued' | 'client_left';
+
+/** What a request asks for. */
+export type Wanted = {
+  class: AdmissionClass;
+  /** On the clock of `performance.now()`. */
+  deadlineAt: number;
+  isGone: () => boolean;
+  /**
+   * Others were turned away before they came here: an edge that foresees refusals leaves the node few
+   * to make, and its queue is no emptier for it.
+   */
+  isCrowded?: boolean;
+};
 
 /** Place in the node of one request, from `enter` until its hash is done or it leaves. */
 export type Ticket = {
@@ -45,7 +59,6 @@ type Job = {
   resolve: (result: boolean | string) => void;
   reject: (error: AppError) => void;
 };
-type Slot = { index: number; running: Job | undefined; ahead: Job | undefined; startedAt: number };
 
 /** What the rest of the node wants to hear; bound to metrics by the composition root. */
 export type Watch = {
@@ -66,8 +79,6 @@ const shares: Readonly<Record<AdmissionClass, number>> = {
 const maxDoubtMs = 1000;
 /** So long after a refusal nothing is spare. */
 const refusalMemoryMs = 2000;
-/** One step in the queue must not wait behind a hash dearer than this many default ones. */
-const maxRelativeAhead = 4;
 
 export const createAdmission = (options: {
   slots: number;
@@ -80,15 +91,10 @@ export const createAdmission = (options: {
   now?: () => number;
   watch?: Watch;
 }) => {
-  const { defaultCost, memoryBytes, send, watch } = options;
+  const { slots: count, defaultCost, memoryBytes, send, watch } = options;
   const now = options.now ?? performance.now.bind(performance);
   const { serviceMs, estimate, learn } = createEstimates(defaultCost, options.initialMs);
-  const slots: Slot[] = Array.from({ length: options.slots }, (_, index) => ({
-    index,
-    running: undefined,
-    ahead: undefined,
-    startedAt: 0,
-  }));
+  const slots = createSlots<Job>({ count: options.slots, memoryBytes, defaultCost });
   const queue: Job[] = [];
   const idleWaiters: (() => void)[] = [];
   let reserved = 0;
@@ -96,17 +102,12 @@ export const createAdmission = (options: {
   let lastEmptyAt = Number.NEGATIVE_INFINITY;
   let lastFullAt = Number.NEGATIVE_INFINITY;
 
-  const leftMs = (slot: Slot, at: number): number =>
-    slot.running === undefined
-      ? 0
-      : Math.max(0, slot.startedAt + slot.running.estimateMs - at) + (slot.ahead?.estimateMs ?? 0);
-
   const inflight = (): number => reserved + queue.length + inSlots;
 
   /** How long a hash that arrives now would wait for a thread. */
   const waitMs = (at: number): number => {
-    if (inflight() < slots.length) return 0;
-    const schedule = createSchedule(slots.map((slot) => leftMs(slot, at)));
+    if (inflight() < count) return 0;
+    const schedule = createSchedule(slots.allLeftMs(at));
     for (const job of queue) schedule.add(job.estimateMs);
     for (let i = 0; i < reserved; i++) schedule.add(serviceMs());
     return schedule.startsIn();
@@ -117,11 +118,11 @@ export const createAdmission = (options: {
    * two seconds: that is the idle time of the threads and no more, so it shrinks to nothing as load
    * grows, also where a free thread is no free core.
    */
-  const hasRoom = (): boolean => inflight() < slots.length && now() - lastFullAt > refusalMemoryMs;
+  const hasRoom = (): boolean => inflight() < count && now() - lastFullAt > refusalMemoryMs;
 
   /** A queue that is short because we refuse is no empty one: a node of few slots would never tell. */
   const noteEmpty = (at: number) => {
-    if (inflight() <= slots.length && at - lastFullAt > burstMemoryMs) lastEmptyAt = at;
+    if (inflight() <= count && at - lastFullAt > burstMemoryMs) lastEmptyAt = at;
     if (idleWaiters.length > 0 && inflight() === 0) for (const fn of idleWaiters.splice(0)) fn();
   };
 
@@ -134,8 +135,9 @@ export const createAdmission = (options: {
    * A ticket, or AppError overloaded with the predicted wait: nothing has been started.
    * The holder must end with `run` or `leave`.
    */
-  const enter = (cls: AdmissionClass, deadlineAt: number, isGone: () => boolean): Ticket => {
+  const enter = ({ class: cls, deadlineAt, isGone, isCrowded }: Wanted): Ticket => {
     const at = now();
+    if (isCrowded) lastFullAt = at;
     noteEmpty(at);
     const wait = waitMs(at);
     const service = serviceMs();
@@ -163,36 +165,17 @@ export const createAdmission = (options: {
     noteEmpty(now());
   };
 
-  /** A free thread, else one without a job ahead that ends soonest; undefined when all are full. */
-  const pickSlot = (at: number): Slot | undefined => {
-    let best: Slot | undefined;
-    for (const slot of slots) {
-      if (slot.running === undefined) return slot;
-      if (slot.ahead !== undefined) continue;
-      if (slot.running.cost.relative > maxRelativeAhead * defaultCost.relative) continue;
-      if (best === undefined || leftMs(slot, at) < leftMs(best, at)) best = slot;
-    }
-    return best;
-  };
-
-  const bytesOf = (slot: Slot): number =>
-    Math.max(slot.running?.cost.bytes ?? 0, slot.ahead?.cost.bytes ?? 0);
-
-  const hasMemory = (chosen: Slot, job: Job): boolean => {
-    let others = 0;
-    for (const slot of slots) if (slot !== chosen) others += bytesOf(slot);
-    return others === 0 || others + Math.max(bytesOf(chosen), job.cost.bytes) <= memoryBytes;
-  };
-
   /** Why a job at the head of the queue must not start any more. */
-  const reasonToDrop = (job: Job, slot: Slot, at: number): Decision | undefined => {
+  const reasonToDrop = (job: Job, slot: Slot<Job>, at: number): Decision | undefined => {
     if (job.ticket.isGone()) return 'client_left';
     // At most the default cost: a deadline that only dear hashes miss would tell who has one.
     const takesMs = Math.min(job.estimateMs, serviceMs(), maxDoubtMs);
-    return at + leftMs(slot, at) + takesMs > job.ticket.deadlineAt ? 'late_queued' : undefined;
+    return at + slots.leftMs(slot, at) + takesMs > job.ticket.deadlineAt
+      ? 'late_queued'
+      : undefined;
   };
 
-  const handOver = (slot: Slot, job: Job, at: number) => {
+  const handOver = (slot: Slot<Job>, job: Job, at: number) => {
     inSlots++;
     if (slot.running === undefined) {
       slot.running = job;
@@ -203,18 +186,18 @@ export const createAdmission = (options: {
 
   const pump = (at: number) => {
     for (let job = queue[0]; job !== undefined; job = queue[0]) {
-      const slot = pickSlot(at);
+      const slot = slots.pick(at);
       if (slot === undefined) return;
       const reason = reasonToDrop(job, slot, at);
-      if (reason === undefined && !hasMemory(slot, job)) return;
+      if (reason === undefined && !slots.hasMemory(slot, job)) return;
       queue.shift();
       if (reason === undefined) handOver(slot, job, at);
-      else job.reject(refuse(job.ticket.class, reason, leftMs(slot, at)));
+      else job.reject(refuse(job.ticket.class, reason, slots.leftMs(slot, at)));
     }
   };
 
   /** A thread answers in order, so what it answers is what runs in its slot. */
-  const finish = (slot: Slot, job: Job, error?: AppError, result?: boolean | string) => {
+  const finish = (slot: Slot<Job>, job: Job, error?: AppError, result?: boolean | string) => {
     const at = now();
     const { startedAt } = slot;
     inSlots--;
@@ -249,7 +232,7 @@ export const createAdmission = (options: {
     inflight: inflight(),
     queueMs: waitMs(now()),
     serviceMs: serviceMs(),
-    slots: slots.length,
+    slots: count,
   });
 
   /** Resolves when nothing is admitted any more. */

@@ -54,7 +54,7 @@ export const createMigrate = (options: {
   const hashOf = async (password: string, deadlineAt: number): Promise<string | undefined> => {
     let ticket: Ticket | undefined;
     try {
-      ticket = admission.enter('migration', deadlineAt, () => false);
+      ticket = admission.enter({ class: 'migration', deadlineAt, isGone: () => false });
       const hash = await admission.run(ticket, policy.hashWork(password), policy.cost);
       return typeof hash === 'string' ? hash : undefined;
     } finally {

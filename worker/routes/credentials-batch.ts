@@ -123,7 +123,7 @@ export const createBatchRoute = (parts: {
     if (hash === undefined) return false;
     const text = row.norm === 'raw' ? password : toOpaque(password);
     const deadlineAt = performance.now() + probeMs;
-    const ticket = admission.enter('register', deadlineAt, () => false);
+    const ticket = admission.enter({ class: 'register', deadlineAt, isGone: () => false });
     try {
       return (
         (await admission.run(ticket, hash.verify(text, keys.need(hash.keyIds)), hash.cost)) === true

@@ -34,7 +34,7 @@ export const createLogin = (parts: {
       checkAccountKey(u);
       checkName(name);
       checkPassword('password', password);
-      const ticket = admission.enter(attempt.class, attempt.deadlineAt, attempt.isGone);
+      const ticket = admission.enter(attempt);
       try {
         const credential = await credentials.find(u, name);
         const checked = await check(ticket, credential, password);

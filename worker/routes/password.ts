@@ -80,7 +80,7 @@ export const createPassword = (parts: {
       checkPassword('current_password', wish.current_password);
       checkPassword('new_password', wish.new_password);
       policy.checkNew('new_password', wish.new_password);
-      const ticket = admission.enter(attempt.class, attempt.deadlineAt, attempt.isGone);
+      const ticket = admission.enter(attempt);
       try {
         const changed = await change(wish, attempt, ticket);
         if (changed === undefined) return sendVerdict(ctx, bareVerdict(attempt.id, 'denied'));

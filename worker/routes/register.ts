@@ -43,7 +43,7 @@ export const createRegister = (parts: {
       checkScopes(scopes);
       checkPassword('password', password);
       policy.checkNew('password', password);
-      const ticket = admission.enter(attempt.class, attempt.deadlineAt, attempt.isGone);
+      const ticket = admission.enter(attempt);
       try {
         const found = await credentials.find(u, name);
         const isOthers = found !== undefined && !['', attempt.id].includes(found.attempt);

@@ -78,7 +78,7 @@ export const createReset = (parts: {
       if (!isResetProof(secrets, { attemptId: attempt.id, u, gen, password }, proof))
         throw new AppError('not_authenticated');
       policy.checkNew('new_password', password);
-      const ticket = admission.enter(attempt.class, attempt.deadlineAt, attempt.isGone);
+      const ticket = admission.enter(attempt);
       try {
         const changed = await reset({ u, gen, password }, attempt, ticket);
         if (changed === undefined) return sendVerdict(ctx, bareVerdict(attempt.id, 'denied'));

@@ -69,12 +69,12 @@ const createWorld = (options: { slots: number; memoryBytes?: number; hashMs?: nu
     deadline = forever,
     takesMs = cost === dear ? 200 : hashMs,
   ) => {
-    const ticket = admission.enter(cls, deadline, stays);
+    const ticket = admission.enter({ class: cls, deadlineAt: deadline, isGone: stays });
     return admission.run(ticket, ['hash', String(takesMs), 0, 0, 0], cost);
   };
   const refusal = (cls: AdmissionClass = 'login', deadline = forever): number | undefined => {
     try {
-      admission.leave(admission.enter(cls, deadline, stays));
+      admission.leave(admission.enter({ class: cls, deadlineAt: deadline, isGone: stays }));
       return undefined;
     } catch (error) {
       if (!isAppError(error) || error.code !== 'overloaded') throw error;
@@ -121,9 +121,9 @@ t.test('the predicted wait is the work left and queued, shared by the slots', as
 
 t.test('a place in the node counts from entering, before the record is known', async (t) => {
   const { admission } = createWorld({ slots: 1 });
-  const first = admission.enter('login', forever, stays);
+  const first = admission.enter({ class: 'login', deadlineAt: forever, isGone: stays });
   t.equal(admission.load().queueMs, 10);
-  const second = admission.enter('login', forever, stays);
+  const second = admission.enter({ class: 'login', deadlineAt: forever, isGone: stays });
   t.equal(admission.load().queueMs, 20);
   admission.leave(first);
   admission.leave(first);
@@ -159,6 +159,22 @@ t.test('a queue that refusals keep short earns no burst', async (t) => {
   await world.pass(1000);
   t.equal(world.refusal('login'), undefined);
   t.ok(fill(world) > 5, 'half a second without a refusal earns it again');
+});
+
+t.test('nor does one that edges keep short by turning others away', async (t) => {
+  const world = createWorld({ slots: 1 });
+  const enter = (isCrowded: boolean) =>
+    world.admission.enter({ class: 'device', deadlineAt: forever, isGone: stays, isCrowded });
+  for (let ms = 0; ms < 1000; ms += 50) {
+    world.admission.leave(enter(true));
+    await world.pass(50);
+  }
+  t.equal(fill(world, 'device'), 11, 'work up to 100 ms, and one more');
+  await world.pass(500);
+  t.notOk(world.admission.hasRoom(), 'nothing is spare');
+  await world.pass(2000);
+  t.ok(world.admission.hasRoom());
+  t.equal(fill(world, 'device'), 31);
 });
 
 t.test('a suspect who is refused takes nobody’s burst', async (t) => {
@@ -273,7 +289,11 @@ t.test('a job is not hashed for a client that has left', async (t) => {
   const world = createWorld({ slots: 1 });
   for (let i = 0; i < 2; i++) world.submit();
   let isGone = false;
-  const ticket: Ticket = world.admission.enter('login', forever, () => isGone);
+  const ticket: Ticket = world.admission.enter({
+    class: 'login',
+    deadlineAt: forever,
+    isGone: () => isGone,
+  });
   const result = world.admission.run(ticket, ['hash', '10', 0, 0, 0], cheap).catch(codeOf);
   isGone = true;
   await world.pass(30);
@@ -365,7 +385,12 @@ t.test('a thread that dies fails what it held, and its slot goes on', async (t) 
     defaultCost: cheap,
     send: (_slot, _work, done) => void held.push(done),
   });
-  const submit = () => admission.run(admission.enter('login', forever, stays), ['ping'], cheap);
+  const submit = () =>
+    admission.run(
+      admission.enter({ class: 'login', deadlineAt: forever, isGone: stays }),
+      ['ping'],
+      cheap,
+    );
   const answers = [submit(), submit(), submit()].map((answer) => answer.catch(codeOf));
   t.equal(held.length, 2);
   const died = new AppError('overloaded');

@@ -50,7 +50,8 @@ const createSetup = (keys: Keys = {}) => {
   });
   const log = { error: (fields: object) => void problems.push(fields) };
   const check = createCheck({ admission, decoy, keys: createKeyRing({ keys }), log });
-  const enter = (): Ticket => admission.enter('login', Number.POSITIVE_INFINITY, () => false);
+  const enter = (): Ticket =>
+    admission.enter({ class: 'login', deadlineAt: Number.POSITIVE_INFINITY, isGone: () => false });
   const outcome = async (found: Credential | undefined, password: string) =>
     (await check(enter(), found, password)).outcome;
   return { outcome, works, problems };

@@ -121,7 +121,11 @@ t.test('one that somebody else is migrating is left to them', async (t) => {
 t.test('a single login in the only slot puts it off', async (t) => {
   const { u, seen } = await importUser();
   const { run, admission } = createSetup({ slots: 1 });
-  const ticket = admission.enter('login', Number.POSITIVE_INFINITY, () => false);
+  const ticket = admission.enter({
+    class: 'login',
+    deadlineAt: Number.POSITIVE_INFINITY,
+    isGone: () => false,
+  });
   t.equal(await run(u, seen), 'skipped_room');
   admission.leave(ticket);
   t.equal(await run(u, seen), 'migrated');
@@ -205,7 +209,7 @@ t.test('a lock server that dies fails no process, whenever it dies', async (t) =
 t.test('a changed password always wins against a migration, 200 times', async (t) => {
   const { admission, migrate, schedule } = createSetup({ slots: 2 });
   const newHash = await admission.run(
-    admission.enter('login', Number.POSITIVE_INFINITY, () => false),
+    admission.enter({ class: 'login', deadlineAt: Number.POSITIVE_INFINITY, isGone: () => false }),
     policy.hashWork('the new one'),
     policy.cost,
   );

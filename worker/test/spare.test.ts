@@ -58,9 +58,18 @@ t.test('nothing runs while no slot is free, and waiting counts as work', async (
     if (++turns === 4) setup.admission.leave(ticket);
   };
   const setup = createSetup({ slots: 1, turn });
-  const ticket = setup.admission.enter('login', Number.POSITIVE_INFINITY, () => false);
+  const ticket = setup.admission.enter({
+    class: 'login',
+    deadlineAt: Number.POSITIVE_INFINITY,
+    isGone: () => false,
+  });
   t.throws(
-    () => setup.admission.enter('campaign', Number.POSITIVE_INFINITY, () => false),
+    () =>
+      setup.admission.enter({
+        class: 'campaign',
+        deadlineAt: Number.POSITIVE_INFINITY,
+        isGone: () => false,
+      }),
     { code: 'overloaded' },
     'its class has no budget to wait',
   );
@@ -74,7 +83,11 @@ t.test('nothing runs while no slot is free, and waiting counts as work', async (
 t.test('it ends when there is to be no more work', async (t) => {
   let turns = 0;
   const setup = createSetup({ slots: 1, turn: () => void turns++ });
-  const ticket = setup.admission.enter('login', Number.POSITIVE_INFINITY, () => false);
+  const ticket = setup.admission.enter({
+    class: 'login',
+    deadlineAt: Number.POSITIVE_INFINITY,
+    isGone: () => false,
+  });
   const [lane] = setup.spare.lanes(100, () => turns > 3);
   await t.rejects(Promise.resolve(lane?.(ping, cost)), Over);
   setup.admission.leave(ticket);
