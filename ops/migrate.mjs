@@ -17,12 +17,13 @@ const migrateHelp = `Usage: floodgate migrate <command>
   start [options]   wrap every hash of class C, D and E in argon2id, on the nodes' spare capacity
   status            what is being done, or was done last; by format
   pause, resume     nodes stop within a second, and go on where they were
+  share N           from now on, percent of each node's hash threads at most
   cancel            for good; what is wrapped stays wrapped
 
   --dry-run         only count
   --key ID          a key of PASSWORD_KEYS, for the wrapped records: demanded for class E (unsalted)
   --force           wrap class E without a key all the same
-  --share N         percent of each node's hash threads at most (default 20)
+  --share N         percent of each node's hash threads at most (default 10)
   --watch           show the progress until it ends
   --json            status as JSON
 
@@ -110,7 +111,7 @@ const watch = async (env) => {
   }
 };
 
-/** @type {Record<string, (env: Env, values: Options) => Promise<Campaign | null>>} */
+/** @type {Record<string, (env: Env, values: Options, argument?: string) => Promise<Campaign | null>>} */
 const commands = {
   status: read,
   start: async (env, { 'dry-run': dryRun = false, force = false, key, share }) => {
@@ -120,16 +121,19 @@ const commands = {
   pause: async (env) => (await callAdmin(env, 'POST', '/campaigns/pause')).campaign,
   resume: async (env) => (await callAdmin(env, 'POST', '/campaigns/resume')).campaign,
   cancel: async (env) => (await callAdmin(env, 'POST', '/campaigns/cancel')).campaign,
+  share: async (env, _, share) =>
+    (await callAdmin(env, 'POST', '/campaigns/share', { share })).campaign,
 };
 
 /** What to print. Throws Refusal. @param {string[]} args @param {Env} env */
 export const runMigrate = async (args, env) => {
   const config = { args, allowPositionals: true, options };
   const { values, positionals } = parseCommand(config, migrateHelp);
-  const [command = '', ...rest] = positionals;
+  const [command = '', argument, ...rest] = positionals;
   if (values.help) return migrateHelp;
   const run = Object.hasOwn(commands, command) ? commands[command] : undefined;
-  if (run === undefined || rest.length > 0) throw new Refusal(migrateHelp);
-  const campaign = await run(env, values);
+  const isComplete = (command === 'share') === (argument !== undefined) && rest.length === 0;
+  if (run === undefined || !isComplete) throw new Refusal(migrateHelp);
+  const campaign = await run(env, values, argument);
   return show(values.watch && !isOver(campaign) ? await watch(env) : campaign, values);
 };

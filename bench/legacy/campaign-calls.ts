@@ -63,6 +63,8 @@ export const createCampaignCalls = (fleet: Fleet) => {
     show,
     start: (key: string) => call(fleet, 'POST', '/campaigns', { key }),
     steer,
+    /** Percent of each node's threads, from now on. */
+    setShare: (share: number) => call(fleet, 'POST', '/campaigns/share', { share: String(share) }),
     /** Resolves when `isTrue`; rejects when it ended otherwise. */
     until: async (isTrue: (now: Campaign) => boolean, onLook: (now: Campaign) => void) => {
       for (;;) {

@@ -93,6 +93,10 @@ export const createDesk = (options: {
   const steer = async (verb: 'pause' | 'resume' | 'cancel'): Promise<boolean> =>
     (await sendSteer(keys, [verb])) === 1;
 
+  /** In force within a second. False: there is none under way. */
+  const setShare = async (share: number): Promise<boolean> =>
+    (await sendSteer(keys, ['share', share])) === 1;
+
   const take = async (keyIds: readonly string[]): Promise<Taken> => {
     const boot = `${nodeId} ${bootId} `;
     const owner = `${boot}${++taken}`;
@@ -127,7 +131,8 @@ export const createDesk = (options: {
     { counts, isLeaving }: { counts: Counts; isLeaving: boolean },
   ): Promise<boolean> => {
     const lease = isLeaving ? 0 : leaseMs;
-    const args = [owner, campaign.id, page, writeRows(left), lease, ...argsOf(counts)];
+    const rows = writeRows(left);
+    const args = [owner, campaign.id, page, rows, lease, campaign.share, ...argsOf(counts)];
     return (await sendReport(keys, args)) === 1;
   };
 
@@ -143,5 +148,5 @@ export const createDesk = (options: {
     };
   };
 
-  return { start, steer, take, advance, report, show };
+  return { start, steer, setShare, take, advance, report, show };
 };

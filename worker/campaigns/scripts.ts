@@ -72,7 +72,7 @@ mark(true)
 return 1`,
 };
 
-/** ARGV pause | resume | cancel, each repeatable. Returns 1, or 0 when there is nothing to steer. */
+/** ARGV pause | resume | cancel | share N, each repeatable. Returns 1, or 0 when there is nothing to steer. */
 export const steerScript = {
   name: 'fgCampaignSteer',
   ...shared,
@@ -84,6 +84,8 @@ if ARGV[1] == 'cancel' then
   redis.call('DEL', L, P, O)
 elseif ARGV[1] == 'pause' then
   redis.call('HSET', S, 'paused', '1')
+elseif ARGV[1] == 'share' then
+  redis.call('HSET', S, 'share', ARGV[2])
 else
   redis.call('HSET', S, 'paused', '0')
   mark(true)
@@ -150,15 +152,15 @@ return page`,
 
 /**
  * What was done of a page, and that its owner goes on. ARGV owner, campaign, page, rows that are left ('' ends
- * the page), lease ms (0 gives it back), then counts to add (name, n).
- * Returns 1 to go on, 0 when the page is somebody else's or nobody is to work now.
+ * the page), lease ms (0 gives it back), share in force, then counts to add (name, n).
+ * Returns 1 to go on, 0 when the page is somebody else's, nobody is to work now, or the share is another.
  */
 export const reportScript = {
   name: 'fgCampaignReport',
   ...shared,
   lua: `${prelude}
 if get('id') ~= ARGV[2] or redis.call('HGET', O, ARGV[3]) ~= ARGV[1] then return 0 end
-add(6)
+add(7)
 if ARGV[4] == '' then
   redis.call('ZREM', L, ARGV[3])
   redis.call('HDEL', P, ARGV[3])
@@ -169,7 +171,7 @@ else
 end
 mark(false)
 settle()
-return get('paused') == '1' and 0 or 1`,
+return (get('paused') == '1' or get('share') ~= ARGV[6]) and 0 or 1`,
 };
 
 /** Everything that is to be shown. Returns {now, state, counts, owners of leases that hold}. */

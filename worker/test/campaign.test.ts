@@ -181,9 +181,14 @@ t.test('pause, resume, cancel; what is not there cannot be steered', async (t) =
   t.match(await until(() => true), { wrapped: paused.wrapped, nodes: [] }, 'drained nodes rest');
   await decided(a, 'POST', '/undrain');
   await until(({ wrapped }) => Number(wrapped) > Number(paused.wrapped));
+  const share = (value: string) => decided(a, 'POST', '/campaign/share', { share: value });
+  t.equal((await share('0')).status, 400);
+  t.equal((await share('60')).status, 200);
+  t.match(await until(() => true), { share: 60, status: 'wrapping' });
   t.equal((await steer('cancel')).status, 200);
   t.match(await until(isOver), { status: 'cancelled', nodes: [] });
   t.equal((await steer('resume')).status, 409);
+  t.equal((await share('60')).status, 409);
   for (const bad of [{ key: 'nope' }, { share: '0' }, { share: '101' }, { id: 'x' }, { more: '1' }])
     t.equal((await begin(a, bad)).status, 400, JSON.stringify(bad));
 });

@@ -1,6 +1,6 @@
 /**
  * The campaign that wraps weak hashes: GET /campaigns shows it, POST /campaigns begins one, POST
- * /campaigns/pause|resume|cancel steers it. The gateway may not read password records, so whichever
+ * /campaigns/pause|resume|cancel|share steers it. The gateway may not read password records, so whichever
  * node answers first speaks for all of them: what it is asked may be asked again.
  */
 import { randomBytes } from 'node:crypto';
@@ -17,11 +17,16 @@ const verbs = ['pause', 'resume', 'cancel'];
 /** Not the node's fault: another one would say the same. */
 const final = ['bad_request', 'campaign_conflict'];
 
+const checkShare = (share: string): string => {
+  if (!shareForm.test(share)) throw invalidField('share');
+  return share;
+};
+
 const readOptions = (body: Body) => {
   const { dry_run: _, force: __, ...rest } = body;
   const { key, share } = readFields(rest, fields);
   if (key !== undefined && !keyForm.test(key)) throw invalidField('key');
-  if (share !== undefined && !shareForm.test(share)) throw invalidField('share');
+  if (share !== undefined) checkShare(share);
   return {
     dry_run: readFlag(body, 'dry_run'),
     force: readFlag(body, 'force'),
@@ -66,6 +71,16 @@ export const createCampaignRoutes = ({
         ctx.facts = { action: 'campaign', ...options };
         // A second node that is asked finds what the first has begun.
         return ask('POST', '/campaign', { id: randomBytes(16).toString('base64url'), ...options });
+      },
+    },
+    {
+      method: 'POST',
+      path: '/campaigns/share',
+      body: 'json',
+      handle: (ctx, body) => {
+        const share = checkShare(readFields(body, { share: true }).share);
+        ctx.facts = { action: 'campaign share', share };
+        return ask('POST', '/campaign/share', { share });
       },
     },
     {

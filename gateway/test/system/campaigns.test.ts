@@ -97,9 +97,12 @@ t.test('floodgate migrate', async (t) => {
   t.match(await migrate('start', '--key', 'other'), /^1 [\s\S]*key is not valid/);
   t.match(await migrate('start', '--key', 'wk1', '--watch'), /^0 [\s\S]*Done: 4 wrapped, 0 had/);
   t.match(JSON.parse((await migrate('status', '--json')).slice(2)), {
-    campaign: { status: 'done', wrapped: 4, key: 'wk1', share: 20 },
+    campaign: { status: 'done', wrapped: 4, key: 'wk1', share: 10 },
   });
   t.match(await migrate('cancel'), /^1 /);
+  t.match(await migrate('share', '50'), /^1 .*409/);
+  t.match(await migrate('share', '0'), /^1 .*share is not valid/);
+  t.match(await migrate('share'), /^1 Usage/);
   for (const username of awake) {
     t.equal((await decided(() => fleet.login(username, password))).status, 200, username);
     t.equal((await decided(() => fleet.login(username, digest))).status, 401, 'pass-the-hash');
