@@ -165,11 +165,11 @@ export const createEdge = (options: {
   const dispatch = createDispatch({
     nodes: () => nodes,
     choose,
-    attempt: (node, job, body, isCrowded) => {
+    attempt: (node, job, body) => {
       counts.sent++;
       if (rank.first(job.u, nodes) === node) counts.atHome++;
       if (node.breaker.isOpen() && !isPanic()) counts.toOpen++;
-      return attempt(node, job, body, isCrowded);
+      return attempt(node, job, body);
     },
     budget: createRetryBudget(),
     meters: {

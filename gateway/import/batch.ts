@@ -14,7 +14,7 @@ import {
 } from '../../shared/import-batch.js';
 import type { Errand } from '../nodes/errand.js';
 import type { Accounts } from '../username.js';
-import type { createClaims } from './claims.js';
+import type { Claim, createClaims } from './claims.js';
 import { type Problem, problem, problemOf } from './problems.js';
 import { type Defaults, type ReadRow, readImportRow } from './row.js';
 
@@ -46,6 +46,8 @@ export type BatchAnswer = {
 };
 type Read = ReadRow & { line: number; found: RowResult | null };
 type Good = Read & { row: BatchRow };
+
+const claimOf = ({ row }: Good): Claim => ({ id: row.user_id, u: row.u });
 
 const isGood = (read: Read): read is Good => read.row !== undefined && read.problems.length === 0;
 
@@ -103,10 +105,8 @@ export const createBatch = ({
   };
 
   /** Ids of other systems become these accounts' own; the claims that are new. */
-  const claimIds = async (reads: readonly Good[], write: boolean): Promise<Map<Good, string>> => {
-    const foreign = reads.filter(({ row }) => !row.user_id.startsWith('u_'));
-    const ids = foreign.map(({ row }) => ({ id: row.user_id, u: row.u }));
-    const claimed = await claims.claim(ids, write);
+  const claimIds = async (foreign: readonly Good[], write: boolean): Promise<Map<Good, string>> => {
+    const claimed = await claims.claim(foreign.map(claimOf), write);
     const fresh = new Map<Good, string>();
     for (const [at, each] of foreign.entries()) {
       if (claimed[at] === 'taken') each.problems.push(problem('E_DUPLICATE_ID', 'id'));
@@ -134,15 +134,17 @@ export const createBatch = ({
     return answer;
   };
 
-  /** Throws what nodes and store throw, and bad_request for a body that is no batch. */
-  return async (lines: readonly string[], ask: BatchAsk): Promise<BatchAnswer> => {
-    const reads = lines.map((text) => read(text, ask.defaults));
-    const fresh = await claimIds(reads.filter(isGood), ask.write);
+  const run = async (
+    reads: readonly Read[],
+    foreign: readonly Good[],
+    ask: BatchAsk,
+  ): Promise<BatchAnswer> => {
+    const fresh = await claimIds(foreign, ask.write);
     const sent = reads.filter(isGood);
     const answer = sent.length === 0 ? { results: [] } : await askNode(sent, ask);
     for (const [at, each] of sent.entries()) each.found = answer.results[at] ?? null;
     const unused = [...fresh].filter(([each]) => hasFailed(each) || each.found?.id !== undefined);
-    await claims.giveBack(unused.map(([each, id]) => ({ id, u: each.row.u })));
+    await claims.giveBack(unused.map(([each]) => claimOf(each)));
     return {
       ok: reads.filter((each) => !hasFailed(each)).length,
       results: reads.flatMap(resultOf),
@@ -150,5 +152,16 @@ export const createBatch = ({
       prints: ask.write ? '' : printsOf(reads),
       ...(answer.probe === undefined ? {} : { probe: answer.probe }),
     };
+  };
+
+  /** Throws what nodes and store throw, and bad_request for a body that is no batch. */
+  return async (lines: readonly string[], ask: BatchAsk): Promise<BatchAnswer> => {
+    const reads = lines.map((text) => read(text, ask.defaults));
+    const foreign = reads.filter(isGood).filter(({ row }) => !row.user_id.startsWith('u_'));
+    try {
+      return await run(reads, foreign, ask);
+    } finally {
+      claims.end(foreign.map(claimOf));
+    }
   };
 };

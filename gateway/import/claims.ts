@@ -34,6 +34,14 @@ export const createClaims = ({ redis }: { redis: RedisClient }) => {
   const claimAll = script('importClaim', claimLua);
   const giveBackAll = script('importGiveBack', giveBackLua);
   const lookAll = script('importLook', lookLua);
+  /** Claimed by batches that have not ended: their records are not there yet to be asked. */
+  const underWay = new Map<string, string>();
+
+  /** False: another account is being imported with this id. */
+  const begin = ({ id, u }: Claim): boolean => {
+    if (!underWay.has(id)) underWay.set(id, u);
+    return underWay.get(id) === u;
+  };
 
   /** Whether the account that holds this id is there and known by it. */
   const isHeld = async (id: string, u: string): Promise<boolean> =>
@@ -49,19 +57,26 @@ export const createClaims = ({ redis }: { redis: RedisClient }) => {
   };
 
   return {
-    /** In order. Without `write` only looked up. */
+    /**
+     * In order. Without `write` only looked up (who does that sees the whole file, and finds ids that are
+     * named twice itself); with it, `end` must follow, also after an error.
+     */
     claim: async (claims: readonly Claim[], write: boolean): Promise<Claimed[]> => {
       if (claims.length === 0) return [];
-      const calls = claims.map(({ id, u }) => ({ keys: [keyOf(id)], args: write ? [u, ''] : [] }));
+      const asked = write ? claims.filter(begin) : claims;
+      const calls = asked.map(({ id, u }) => ({ keys: [keyOf(id)], args: write ? [u, ''] : [] }));
       const holders = await (write ? claimAll : lookAll)(calls);
-      // Of two accounts in one call the first has the id: its record is not there yet to be asked. (Who
-      // only looks sees the whole file and finds them itself.)
-      const first = new Map([...claims].reverse().map(({ id, u }) => [id, u]));
+      const holderOf = new Map(asked.map((claim, at) => [claim, holders[at]]));
       return Promise.all(
-        claims.map((claim, at) =>
-          write && first.get(claim.id) !== claim.u ? 'taken' : settle(claim, holders[at], write),
+        claims.map((claim) =>
+          holderOf.has(claim) ? settle(claim, holderOf.get(claim), write) : 'taken',
         ),
       );
+    },
+
+    /** Their records are there, or will not be. */
+    end: (claims: readonly Claim[]): void => {
+      for (const { id, u } of claims) if (underWay.get(id) === u) underWay.delete(id);
     },
 
     giveBack: async (claims: readonly Claim[]): Promise<void> => {

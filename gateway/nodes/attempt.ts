@@ -65,11 +65,8 @@ export const createAttempt = (options: {
     return outcome;
   };
 
-  /**
-   * `body` is the job's body as JSON, made once for all attempts; `isCrowded`: this edge turns others
-   * away, which the node cannot see. Never rejects.
-   */
-  return (node: Node, job: Job, body: string, isCrowded: boolean): Promise<Outcome> =>
+  /** `body` is the job's body as JSON, made once for all attempts. Never rejects. */
+  return (node: Node, job: Job, body: string): Promise<Outcome> =>
     new Promise((resolve) => {
       const sentAt = now();
       const remainingMs = job.deadlineAt - sentAt;
@@ -86,7 +83,7 @@ export const createAttempt = (options: {
             [names.remainingMs]: String(Math.floor(remainingMs)),
             [names.class]: job.class,
             [names.requestId]: job.requestId,
-            ...(isCrowded ? { [names.crowded]: '1' } : {}),
+            ...(node.load.isCrowded(sentAt) ? { [names.crowded]: '1' } : {}),
           },
           body,
           timeoutMs: Math.min(node.load.attemptMs(), remainingMs),

@@ -5,7 +5,6 @@
  * writes nothing at the node, and register and password carry the attempt id into the record, so
  * that a repeat finds its own write. Nothing is ever hedged.
  */
-import { budgetShares, burstMemoryMs } from '../../shared/budgets.js';
 import { AppError } from '../../shared/errors.js';
 import type { Verdict, WorkClass } from '../../shared/protocol.js';
 import { type Attempt, type Job, needOf } from './attempt.js';
@@ -36,21 +35,16 @@ export const createDispatch = (options: {
   const { nodes, attempt, budget, meters, refresh, now, random = Math.random } = options;
   const { choose, canChoose } = options.choose;
   const perAccount = new Map<string, number>();
-  let turnedAwayAt = Number.NEGATIVE_INFINITY;
 
   /** One to three seconds, or everyone refused would come back at once. */
   const overloaded = () => new AppError('overloaded', { retryAfterMs: 1000 + random() * 2000 });
 
-  /** Classes that are refused sooner say nothing about how full it is for the others. */
   const refuse = (reason: 'full' | 'none', need: Need): AppError => {
     meters.shed(reason);
     if (reason === 'none') return new AppError('no_node');
-    if (need !== 'none' && budgetShares[need] >= budgetShares.login) turnedAwayAt = now();
+    for (const { load } of nodes()) load.turnedAway(now(), need);
     return overloaded();
   };
-
-  const send = (node: Node, job: Job, body: string) =>
-    attempt(node, job, body, now() - turnedAwayAt <= burstMemoryMs);
 
   const checkAccount = (u: string) => {
     if ((perAccount.get(u) ?? 0) < maxPerAccount) return;
@@ -87,11 +81,11 @@ export const createDispatch = (options: {
     const choice = choose(nodes(), { key: job.u, need: needOf(job), now: now() });
     if (choice.kind !== 'node') throw refuse(choice.kind, needOf(job));
     const body = JSON.stringify(job.body);
-    const first = await send(choice.node, job, body);
+    const first = await attempt(choice.node, job, body);
     if (first.kind === 'verdict') return first.verdict;
     const node = await findSecond(job, choice.node, first);
     if (node === undefined) throw errorOf(first);
-    const second = await send(node, job, body);
+    const second = await attempt(node, job, body);
     if (second.kind === 'verdict') return second.verdict;
     throw errorOf(second);
   };

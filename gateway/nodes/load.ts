@@ -53,6 +53,7 @@ export const createLoad = (slotsAtStart: number) => {
   let reportedWaitMs = 0;
   const fullUntil = newFullUntil();
   let sustainedUntil = never;
+  let turnedAwayAt = never;
   /** Hashes that this edge had there when it was refused one more, and when that was. */
   let share = Number.POSITIVE_INFINITY;
   let sharedAt = never;
@@ -82,6 +83,15 @@ export const createLoad = (slotsAtStart: number) => {
     const left = Math.max(0, reportedWaitMs - (now - reportedAt));
     const queued = left > 0 ? left + (sentSince * serviceMs) / slots : 0;
     return Math.max(queued, ((hashes - slots) * serviceMs) / slots, 0);
+  };
+
+  const isFull = (now: number, need: Need): boolean => {
+    if (inflight >= 64 * (slots + 1)) return true;
+    if (need === 'none') return false;
+    if (hashes >= share + Math.floor((now - sharedAt) / shareGrowsMs)) return true;
+    const isBurst = now >= sustainedUntil;
+    const budget = isBurst ? burstBudgetMs(serviceMs) : sustainedBudgetMs(serviceMs);
+    return now < fullUntil[need] || waitMs(now) > budget * budgetShares[need];
   };
 
   return {
@@ -144,14 +154,18 @@ export const createLoad = (slotsAtStart: number) => {
         if (budgetShares[name] <= part) fullUntil[name] = Math.max(fullUntil[name], until);
     },
     /** It would refuse this class now: it said so, or the wait exceeds the budget it keeps to. */
-    isFull: (now: number, need: Need): boolean => {
-      if (inflight >= 64 * (slots + 1)) return true;
-      if (need === 'none') return false;
-      if (hashes >= share + Math.floor((now - sharedAt) / shareGrowsMs)) return true;
-      const isBurst = now >= sustainedUntil;
-      const budget = isBurst ? burstBudgetMs(serviceMs) : sustainedBudgetMs(serviceMs);
-      return now < fullUntil[need] || waitMs(now) > budget * budgetShares[need];
+    isFull,
+    /**
+     * Somebody was refused here without being sent there. While it is full for those who may wait
+     * longest, its queue is only short because of that, and it keeps to the budget that it keeps to.
+     */
+    turnedAway: (now: number, need: Need): void => {
+      if (need === 'none' || budgetShares[need] < budgetShares.login || !isFull(now, need)) return;
+      turnedAwayAt = now;
+      if (now < sustainedUntil) sustainedUntil = now + burstMemoryMs;
     },
+    /** Somebody was, not long ago: the node is to know. */
+    isCrowded: (now: number): boolean => now - turnedAwayAt <= burstMemoryMs,
     /** How long ago the node should have said something; 0 when nothing is due. */
     silentMs: (now: number): number => (silentSince === undefined ? 0 : now - silentSince),
     /** How long one attempt may take before the node is given up. */

@@ -4,9 +4,9 @@ import { createClaims } from '../import/claims.js';
 import { newU } from './session-parts.js';
 import { openClient } from './store.js';
 
-t.test('one account per id: also of two in one call, and after an import that ended', async (t) => {
+t.test('one account per id: also of two at once, and after an import that ended', async (t) => {
   const redis = await openClient(t, await startRedis(t));
-  const { claim, giveBack } = createClaims({ redis });
+  const { claim, giveBack, end } = createClaims({ redis });
   const [a, b] = [newU(), newU()];
   const both = [
     { id: 'ext-1', u: a },
@@ -17,6 +17,8 @@ t.test('one account per id: also of two in one call, and after an import that en
   t.strictSame(await claim(both, true), ['new', 'taken', 'new']);
   t.equal(await redis.get('uid:ext-1'), a);
   t.strictSame(await claim(both, true), ['own', 'taken', 'own'], 'again');
+  t.strictSame(await claim([{ id: 'ext-1', u: b }], true), ['taken'], 'of a batch under way');
+  end(both);
 
   await redis.hset(`user:{${a}}`, 'user_id', 'ext-1');
   t.strictSame(await claim([{ id: 'ext-1', u: b }], true), ['taken'], 'its account is there');

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { AppError, codeOf, isAppError } from '../../../shared/errors.js';
 import { createMetrics } from '../../../shared/metrics.js';
-import type { Verdict, WorkClass } from '../../../shared/protocol.js';
+import type { Verdict } from '../../../shared/protocol.js';
 import type { Job } from '../../nodes/attempt.js';
 import { createChoose } from '../../nodes/choose.js';
 import { createDispatch } from '../../nodes/dispatch.js';
@@ -41,14 +41,12 @@ const setUp = (n: number, script: (node: Node, times: number) => Outcome | Promi
   pool.sync(ids.map((id) => ({ entry: { ...entry, id }, place })));
   const budget = createRetryBudget();
   const sent: string[] = [];
-  const crowded: boolean[] = [];
   let refreshes = 0;
   const dispatch = createDispatch({
     nodes: pool.nodes,
     choose: createChoose(rank, 'z'),
-    attempt: async (node, _job, _body, isCrowded) => {
+    attempt: async (node) => {
       sent.push(node.id);
-      crowded.push(isCrowded);
       return script(node, sent.length);
     },
     budget,
@@ -64,7 +62,6 @@ const setUp = (n: number, script: (node: Node, times: number) => Outcome | Promi
     pool,
     budget,
     sent,
-    crowded,
     refreshes: () => refreshes,
     pass: (ms: number) => {
       clock += ms;
@@ -206,20 +203,14 @@ t.test('all full: refused before anything is sent, until it is over', async (t) 
   shed('alice', 'login');
 });
 
-t.test('nodes are told, for half a second, that others are turned away', async (t) => {
-  const { submit, shed, crowded, pool, pass } = setUp(2, () => good);
-  const fill = (cls: WorkClass, at: number) => {
-    for (const node of pool.nodes()) node.load.refused(at, 500, cls);
-    t.throws(() => shed('alice', cls), { code: 'overloaded' });
-  };
-  fill('suspect', 0);
-  await submit(job());
-  fill('login', 0);
-  pass(500);
-  await submit(job());
-  pass(1);
-  await submit(job());
-  t.same(crowded, [false, true, false], 'and not for those who are refused sooner');
+t.test('who is turned away is remembered with the nodes that were full', async (t) => {
+  const { shed, pool } = setUp(2, () => good);
+  for (const node of pool.nodes()) node.load.refused(0, 500, 'login');
+  t.throws(() => shed('alice', 'login'), { code: 'overloaded' });
+  t.same(
+    pool.nodes().map(({ load }) => load.isCrowded(500)),
+    [true, true],
+  );
 });
 
 t.test('without nodes: no_node', async (t) => {

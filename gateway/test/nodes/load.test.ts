@@ -188,3 +188,37 @@ t.test('a refused class that has a smaller budget says nothing about the share',
   load.refused(0, 60, 'register');
   t.equal(load.isFull(100, 'login'), false);
 });
+
+t.test('who is turned away at a full node makes it crowded for half a second', (t) => {
+  const load = createLoad(2);
+  load.turnedAway(0, 'login');
+  t.equal(load.isCrowded(0), false, 'it was not full');
+  load.refused(0, 500, 'suspect');
+  load.turnedAway(0, 'suspect');
+  t.equal(load.isCrowded(0), false, 'others get in');
+  load.refused(0, 500, 'login');
+  load.turnedAway(100, 'login');
+  t.equal(load.isCrowded(600), true);
+  t.equal(load.isCrowded(601), false);
+  t.end();
+});
+
+t.test('a node that kept to the short budget does so as long as others are turned away', (t) => {
+  const wait = (load: ReturnType<typeof createLoad>, now: number) =>
+    load.heard(now, { ...report(0), queueMs: 150 });
+  const isBurst = (load: ReturnType<typeof createLoad>, now: number) => {
+    wait(load, now);
+    return !load.isFull(now, 'login');
+  };
+  const [left, crowded, early] = [createLoad(2), createLoad(2), createLoad(2)];
+  for (const load of [left, crowded]) load.refused(0, 110, 'login');
+  wait(crowded, 450);
+  crowded.turnedAway(450, 'login');
+  t.equal(isBurst(left, 600), true, 'nobody was');
+  t.equal(isBurst(crowded, 600), false);
+  t.equal(isBurst(crowded, 1000), true);
+  early.refused(0, 500, 'login');
+  early.turnedAway(0, 'login');
+  t.equal(isBurst(early, 501), true, 'a burst is not ended by it');
+  t.end();
+});
