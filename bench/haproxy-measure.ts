@@ -28,8 +28,8 @@ export const hotShare = 0.2;
 export const killLoad = 0.6;
 export const rounds = 2;
 const span = { settleMs: 100, windowMs: 1000 };
-/** Before this the queues are still filling. */
-const settleMs = 500;
+/** Before this the queues are still filling, and Floodgate serves the onset from its budget for bursts. */
+const settleMs = 2000;
 const pauseMs = 600;
 /** How far into its run the node is killed. */
 const killAt = 0.4;
@@ -122,7 +122,7 @@ const append = (all: Sample[], more: readonly Sample[], round: number, windowMs:
 };
 
 const measureOverload = async (rig: Rig, options: Options, peak: number) => {
-  const windowMs = options.durationSeconds * 300;
+  const windowMs = options.durationSeconds * 600;
   const results: HaproxyResult['overload'] = [];
   for (const multiple of multiples) {
     const perSecond = multiple * peak;
@@ -148,7 +148,7 @@ const p99Of = (samples: readonly Sample[]): number =>
   percentile(latencies(samples.filter(isServed)), 0.99);
 
 const measureHot = async (rig: Rig, options: Options, peak: number): Promise<ByWay<Hot>> => {
-  const windowMs = options.durationSeconds * 300;
+  const windowMs = options.durationSeconds * 600;
   const perSecond = hotLoad * peak;
   const base = mapWays((): Sample[] => []);
   const mixed = mapWays((): Sample[] => []);
