@@ -1,4 +1,7 @@
-/** Many at once: identical logins share a hash, migration writes once, a changed password wins. */
+/**
+ * Many at once: identical logins share a hash, migration writes once, a changed password wins. `npm run
+ * races` runs 200 races, the suite a part of them.
+ */
 import bcrypt from '@node-rs/bcrypt';
 import t from 'tap';
 import { decided, password, startFleet, textOf, until } from './fleet.js';
@@ -40,7 +43,7 @@ t.test('a password change racing migration and logins always wins', async (t) =>
   });
   const hash = bcrypt.hashSync(password, { cost: 4 });
   const next = `${password}-new`;
-  const rounds = 200;
+  const rounds = Number(process.env.RACES ?? 60);
   const faults: string[] = [];
 
   const round = async (i: number) => {
