@@ -24,6 +24,7 @@ const audited: Record<string, string> = {
   '/clients': 'admin_client',
   '/keys/rotate': 'admin_key',
   '/campaigns': 'admin_campaign',
+  '/campaigns/share': 'admin_campaign',
 };
 /** Asked as often as tokens are checked: only what is refused is logged. */
 const auditedFailures: Record<string, string> = { '/oauth/introspect': 'oauth_introspect' };

@@ -103,6 +103,11 @@ t.test('floodgate migrate', async (t) => {
   t.match(await migrate('share', '50'), /^1 .*409/);
   t.match(await migrate('share', '0'), /^1 .*share is not valid/);
   t.match(await migrate('share'), /^1 Usage/);
+  const audited = fleet.logLines().filter(({ audit }) => audit === 'admin_campaign');
+  t.match(
+    audited.filter(({ action }) => action === 'campaign share'),
+    [{ share: '50', outcome: 'campaign_conflict' }],
+  );
   for (const username of awake) {
     t.equal((await decided(() => fleet.login(username, password))).status, 200, username);
     t.equal((await decided(() => fleet.login(username, digest))).status, 401, 'pass-the-hash');
