@@ -161,7 +161,7 @@ export const createBatch = ({
     try {
       return await run(reads, foreign, ask);
     } finally {
-      claims.end(foreign.map(claimOf));
+      if (ask.write) claims.end(foreign.map(claimOf));
     }
   };
 };

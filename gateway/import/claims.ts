@@ -74,7 +74,7 @@ export const createClaims = ({ redis }: { redis: RedisClient }) => {
       );
     },
 
-    /** Their records are there, or will not be. */
+    /** Of what was claimed to be written: the records are there, or will not be. */
     end: (claims: readonly Claim[]): void => {
       for (const { id, u } of claims) if (underWay.get(id) === u) underWay.delete(id);
     },

@@ -42,7 +42,8 @@ export const createDispatch = (options: {
   const refuse = (reason: 'full' | 'none', need: Need): AppError => {
     meters.shed(reason);
     if (reason === 'none') return new AppError('no_node');
-    for (const { load } of nodes()) load.turnedAway(now(), need);
+    const at = now();
+    for (const { load } of nodes()) load.turnedAway(at, need);
     return overloaded();
   };
 

@@ -157,7 +157,7 @@ export const createLoad = (slotsAtStart: number) => {
     isFull,
     /**
      * Somebody was refused here without being sent there. While it is full for those who may wait
-     * longest, its queue is only short because of that, and it keeps to the budget that it keeps to.
+     * longest, its queue is short only because of that: if it kept to the short budget, it still does.
      */
     turnedAway: (now: number, need: Need): void => {
       if (need === 'none' || budgetShares[need] < budgetShares.login || !isFull(now, need)) return;
