@@ -74,8 +74,10 @@ t.test('a thread that dies again and again still fails every piece of work', asy
   t.teardown(threads.stop);
   await threads.warm(['ping']);
   t.equal(await ask(threads, 0, ['hash', 'die', 0, 0, 0]).catch(codeOf), 'overloaded');
+  const before = performance.now();
   t.equal(await ask(threads, 0, ['ping']), true, 'work waits for the new one');
-  t.same(pauses, [1000], 'which is not started in a tight loop');
+  t.ok(performance.now() - before > 900, 'which is not started in a tight loop');
+  t.same(pauses, [1000]);
 });
 
 t.test('a thread that cannot start is an error, not a hang', async (t) => {
@@ -84,7 +86,7 @@ t.test('a thread that cannot start is an error, not a hang', async (t) => {
   await t.rejects(threads.warm(['ping']));
   const before = performance.now();
   await threads.stop();
-  t.ok(performance.now() - before < 10_000, 'and stopping does not wait for it');
+  t.ok(performance.now() - before < 2000, 'and stopping does not wait for it');
 });
 
 t.test('stopping ends the threads in a moment', async (t) => {
@@ -92,7 +94,7 @@ t.test('stopping ends the threads in a moment', async (t) => {
   await threads.warm(hash('warm'));
   const before = performance.now();
   await threads.stop();
-  t.ok(performance.now() - before < 10_000);
+  t.ok(performance.now() - before < 2000);
   // The kernel may take a moment longer than Node to forget them.
   const left = () => niceValues().filter((nice) => nice === 19).length;
   for (let tries = 0; left() > 0 && tries < 100; tries++) await sleep(20);

@@ -39,7 +39,7 @@ t.test('nothing takes longer than the deadline', async (t) => {
   const { nodes } = await setUp(t, ['n1', 'n2'], () => {});
   const start = performance.now();
   t.equal(await codeFrom(nodes, { deadlineAt: start + 300 }), 'timeout');
-  t.ok(performance.now() - start < 1500, 'not the usual time of 2.5 s');
+  t.ok(performance.now() - start < 500);
 });
 
 t.test('an answer after the time does nothing, to its own or to another request', async (t) => {
