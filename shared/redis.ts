@@ -154,7 +154,8 @@ const openCluster = (
     },
     enableOfflineQueue: false,
     clusterRetryStrategy: retryStrategy,
-    slotsRefreshInterval: mapEveryMs,
+    // Its own interval starts again when a client is closed while the map is being read.
+    slotsRefreshInterval: 0,
     slotsRefreshTimeout: connectTimeoutMs,
     // A certificate may name the host, so the host stays a name.
     dnsLookup: (host, done) => done(null, host),
@@ -165,6 +166,11 @@ const openCluster = (
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
   });
+  const refresh = () => {
+    if (cluster.status === 'ready') cluster.refreshSlotsCache();
+  };
+  const refreshing = setInterval(refresh, mapEveryMs).unref();
+  cluster.once('end', () => clearInterval(refreshing));
   let isPlanned = false;
   // Nodes are connected to before the first command, which would wait for the connection in a queue.
   cluster.on('+node', (node: Redis) => {
@@ -176,7 +182,7 @@ const openCluster = (
     isPlanned = true;
     setTimeout(() => {
       isPlanned = false;
-      if (cluster.status === 'ready') cluster.refreshSlotsCache();
+      refresh();
     }, retryStrategy(1)).unref();
   });
   return cluster;
