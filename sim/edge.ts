@@ -9,7 +9,7 @@ import type { Choose } from '../gateway/nodes/choose.js';
 import { createDispatch } from '../gateway/nodes/dispatch.js';
 import { createLoad } from '../gateway/nodes/load.js';
 import type { Node } from '../gateway/nodes/pool.js';
-import { createProbes } from '../gateway/nodes/probe.js';
+import { createProbes, probeEveryMs } from '../gateway/nodes/probe.js';
 import type { Rank } from '../gateway/nodes/rank.js';
 import { createRetryBudget } from '../gateway/nodes/retry.js';
 import { codeOf, type ErrorCode } from '../shared/errors.js';
@@ -37,7 +37,6 @@ const noMeters = {
   rejected: () => {},
   left: () => {},
 };
-const probeEveryMs = 100;
 const reserveMs = 0.6;
 const deadlineMs = 2500;
 

@@ -1,7 +1,7 @@
 /**
  * May this node be used? One breaker per edge, node and boot id (design § 6).
  *
- *   closed ──5 failures in a row, < 50 % of ≥ 20 in 10 s, or a silent one's 2 probes fail─▶ open{until}
+ *   closed ──5 failures in a row, < 50 % of ≥ 20 in 10 s, or a silent one's probe fails──▶ open{until}
  *     ▲                                                                           until │ ──▶ half-open
  *     └── slow start 10 → 100 % in 10 s ◀──2 probes in a row, none of them a user's request─────┘
  *
@@ -24,7 +24,6 @@ const maxFailuresInRow = 5;
 const minSamples = 20;
 const windowSeconds = 10;
 const probesToClose = 2;
-const probesToOpen = 2;
 const probeEveryMs = 500;
 const rampMs = 10_000;
 const rampFrom = 0.1;
@@ -83,7 +82,6 @@ export const createBreaker = (options: {
   const fullAtStart = options.start === 'slow' ? options.now + rampMs : options.now;
   let state: State = { kind: 'closed', fullAt: fullAtStart };
   let failuresInRow = 0;
-  let silentProbes = 0;
   let openings = 0;
   let closedAt = options.now;
   let ticket: Ticket = 0;
@@ -100,7 +98,6 @@ export const createBreaker = (options: {
     const attempt = Math.max(0, openings - forgiven);
     openings = attempt + 1;
     ticket++;
-    silentProbes = 0;
     isProbing = false;
     nextProbeAt = now;
     state = { kind: 'open', until: now + backoffOf(attempt), attempt };
@@ -124,7 +121,6 @@ export const createBreaker = (options: {
   const succeeded = (now: number) => {
     if (state.kind !== 'closed') return;
     failuresInRow = 0;
-    silentProbes = 0;
     window.addGood(now);
   };
 
@@ -136,17 +132,20 @@ export const createBreaker = (options: {
     if (failuresInRow >= maxFailuresInRow || window.isMostlyBad(now)) open(now);
   };
 
-  const probeEnded = (issued: Ticket, isAlive: boolean, now: number) => {
+  /**
+   * `isReplaceable`: another node is well. A silent node that leaves a self-test unanswered is then not
+   * worth four more logins. Where there is no other, or all are silent, rather the machine is busy: it
+   * counts as one failure, because opening the last one would help nobody.
+   */
+  const probeEnded = (issued: Ticket, isAlive: boolean, now: number, isReplaceable: boolean) => {
     // Of an earlier opening: what it saw is over.
     if (issued !== ticket) return;
     isProbing = false;
     const current = at(now);
     if (current.kind === 'closed') {
-      // A silent node that lives may be silent again soon, and is asked again as soon as it is. One
-      // that leaves two self-tests unanswered is not worth three more logins; one may be a busy machine.
-      silentProbes = isAlive ? 0 : silentProbes + 1;
+      // A silent node that lives may be silent again soon, and is asked again as soon as it is.
       if (isAlive) nextProbeAt = now;
-      else if (silentProbes >= probesToOpen) open(now);
+      else if (isReplaceable) open(now);
       else failed(now);
     }
     if (current.kind !== 'half-open') return;

@@ -1,7 +1,8 @@
 /**
  * How busy a node is, as seen from one edge: what this edge has in flight there, and what the node
- * said in its last answer, which decays because it is old at once when many edges send. Reports on a
- * period are useless for routing (a 1 s old snapshot made p99 sixty times worse), answers are not.
+ * said in its last answer of the others', which is old at once when many edges send: it fades into
+ * what they usually have there. Reports on a period are useless for routing (a 1 s old snapshot made
+ * p99 sixty times worse), answers are not.
  * Also remembers for how long the node is full (from its refusals), and since when it is silent.
  * All times are milliseconds on the clock of the caller.
  */
@@ -15,7 +16,10 @@ import { type Load as Report, type WorkClass, workClasses } from '../../shared/p
 
 export type Load = ReturnType<typeof createLoad>;
 
+/** Over so long the others' usual work is averaged, and it counts for so long after the last answer. */
 const freshMs = 250;
+/** An instant is forgotten within so many services: most of what was in flight then has ended. */
+const forgetServices = 2;
 const defaultServiceMs = 20;
 /** The slowest service seen fades with this time constant. */
 const slowestFadesMs = 10_000;
@@ -46,6 +50,9 @@ export const createLoad = (slotsAtStart: number) => {
   /** Those of them that need a hash. */
   let hashes = 0;
   let reported = 0;
+  /** Of it, what was not ours, at that moment and on average. */
+  let others = 0;
+  let usual = 0;
   let reportedAt = Number.NEGATIVE_INFINITY;
   let sentSince = 0;
   let serviceMs = defaultServiceMs;
@@ -63,6 +70,8 @@ export const createLoad = (slotsAtStart: number) => {
   const take = (report: Report, now: number) => {
     const faded = slowestMs * Math.exp((reportedAt - now) / slowestFadesMs);
     reported = report.inflight;
+    others = Math.max(0, reported - hashes);
+    usual = others + (usual - others) * Math.exp((reportedAt - now) / freshMs);
     reportedAt = now;
     sentSince = 0;
     reportedWaitMs = report.queueMs;
@@ -73,9 +82,8 @@ export const createLoad = (slotsAtStart: number) => {
   /** Estimated work in flight there, from everyone; never below this edge's own. */
   const view = (now: number): number => {
     const age = now - reportedAt;
-    const others = reported + sentSince;
-    if (age <= freshMs) return Math.max(hashes, others);
-    return Math.max(hashes, others * Math.exp((freshMs - age) / freshMs));
+    const left = usual + (others - usual) * Math.exp(-age / (forgetServices * serviceMs));
+    return hashes + (age <= freshMs ? left : left * Math.exp((freshMs - age) / freshMs));
   };
 
   /** The wait a new request would meet there: what it reported, which time works off, or ours. */

@@ -7,9 +7,16 @@ import { headers as names } from '../../shared/protocol.js';
 import { isSuspect } from './choose.js';
 import type { Node } from './pool.js';
 
-const everyMs = 100;
-/** A self-test takes a millisecond; two that take this long open the breaker of a silent node. */
-const timeoutMs = 400;
+/** How often the owner looks for nodes to probe. */
+export const probeEveryMs = 50;
+/**
+ * A self-test takes a millisecond. Together with the silence before it, this is what a node allows
+ * its own loop before it refuses what it has read (worker/fence.ts).
+ */
+const timeoutMs = 300;
+
+const isWell = (node: Node, now: number): boolean =>
+  !node.isDraining() && !node.breaker.isOpen() && !isSuspect(node, now);
 
 export const createProbes = (options: { nodes: () => readonly Node[]; now: () => number }) => {
   const { nodes, now } = options;
@@ -21,7 +28,8 @@ export const createProbes = (options: { nodes: () => readonly Node[]; now: () =>
     node.line.sendAside(request, (answer) => {
       const isAlive = answer.kind === 'answered' && answer.status === 200;
       if (isAlive) node.load.heard(now(), answer.load);
-      node.breaker.probeEnded(ticket, isAlive, now());
+      const isReplaceable = nodes().some((other) => other !== node && isWell(other, now()));
+      node.breaker.probeEnded(ticket, isAlive, now(), isReplaceable);
     });
   };
 
@@ -30,6 +38,6 @@ export const createProbes = (options: { nodes: () => readonly Node[]; now: () =>
       if (node.breaker.probeDue(now(), isSuspect(node, now()))) probe(node);
   };
 
-  const timer = setInterval(tick, everyMs).unref();
+  const timer = setInterval(tick, probeEveryMs).unref();
   return { tick, close: () => clearInterval(timer) };
 };

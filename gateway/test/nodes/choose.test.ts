@@ -35,15 +35,17 @@ const open = (node: Node | undefined) => {
   for (let i = 0; i < 5; i++) node?.breaker.failed(0);
 };
 
-t.test('the first choice, while it has less than twice its slots in flight', async (t) => {
+t.test('the first choice, while at most one waits there', async (t) => {
   const nodes = fleet(5);
   const [first] = inOrder(nodes);
   t.equal(chosen(nodes), first?.id);
-  for (let i = 0; i < 3; i++) first?.load.sent(0, 'login');
-  t.equal(chosen(nodes), first?.id);
+  for (let i = 0; i < 2; i++) first?.load.sent(0, 'login');
+  t.equal(chosen(nodes), first?.id, 'the threads are busy, and others are idle');
+  first?.load.sent(0, 'login');
+  t.not(chosen(nodes), first?.id);
 });
 
-t.test('then the least loaded of the first three', async (t) => {
+t.test('then the least loaded of the first three, if it has a hash per slot less', async (t) => {
   const nodes = fleet(5);
   const [first, second, third] = inOrder(nodes);
   first?.load.heard(0, report(4));
@@ -51,9 +53,11 @@ t.test('then the least loaded of the first three', async (t) => {
   third?.load.heard(0, report(2));
   t.equal(chosen(nodes), third?.id);
   third?.load.heard(0, report(3));
+  t.equal(chosen(nodes), first?.id, 'half a hash per slot is not worth it');
+  first?.load.heard(0, report(5));
   t.equal(chosen(nodes), second?.id, 'equal load: the order decides');
-  second?.load.heard(0, report(4));
-  third?.load.heard(0, report(4));
+  second?.load.heard(0, report(5));
+  third?.load.heard(0, report(5));
   t.equal(chosen(nodes), first?.id, 'no better off elsewhere');
 });
 

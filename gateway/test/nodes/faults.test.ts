@@ -103,6 +103,17 @@ t.test('a node that hangs is given up after 600 ms, and found out before', async
   await until(() => stateOf('n1')?.state === 'closed');
 });
 
+t.test('silence alone does not open the only node', async (t) => {
+  const { nodes, fake, stateOf, until } = await setUp(t, ['n1']);
+  const { state } = fake('n1');
+  state.handler = () => {};
+  state.isWell = false;
+  const login = codeFrom(nodes);
+  await until(() => state.probes === 2);
+  t.equal(stateOf('n1')?.state, 'closed', 'its first self-test has stayed unanswered');
+  t.not(await login, 'ok');
+});
+
 t.test('a node that works on something dear, and says that it lives, is waited for', async (t) => {
   const dear: Handler = (res, seen) =>
     void setTimeout(() => reply(res, 200, verdictFor(seen, 'boot-1')), 1500);
