@@ -145,6 +145,12 @@ type Options = {
   scope?: string;
 };
 
+/**
+ * A caller's own doing, or that there is no room: nothing that anybody looks for in the code. These have
+ * no stack, which takes more of a refusal than all of its decisions.
+ */
+const isOrdinary = (code: ErrorCode): boolean => errors[code].status < 500 || code === 'overloaded';
+
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly retryAfterMs: number | undefined;
@@ -155,7 +161,10 @@ export class AppError extends Error {
   readonly scope: string | undefined;
 
   constructor(code: ErrorCode, options: Options = {}) {
+    const limit = Error.stackTraceLimit;
+    if (isOrdinary(code)) Error.stackTraceLimit = 0;
     super(code, options.cause === undefined ? undefined : { cause: options.cause });
+    Error.stackTraceLimit = limit;
     this.name = 'AppError';
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
