@@ -177,3 +177,20 @@ t.test('SIGHUP replaces the edges one at a time without losing a request', async
   await Promise.all(clients);
   t.same(failed, []);
 });
+
+t.test('a reload whose new edge does not become ready leaves the old ones in place', async (t) => {
+  const fleet = await startFleet(t, { nodes: 1, edges: 2 });
+  await fleet.register('x');
+  const token = textOf(await fleet.signIn('x'), 'access_token');
+  const before = fleet.edgePids();
+  await fleet.redis.stop('SIGKILL');
+  process.kill(fleet.gatewayPid(), 'SIGHUP');
+  const isAborted = () =>
+    fleet.logLines().some(({ msg }) => String(msg).startsWith('reload aborted'));
+  await until('the reload is given up', isAborted, 30_000);
+  await until('nobody but the old ones', () => fleet.edgePids().length === before.length);
+  t.same(fleet.edgePids(), before);
+  t.equal((await fleet.verify(token)).status, 200, 'they serve on');
+  await fleet.redis.start();
+  await until('logins again', async () => (await fleet.login('x')).status === 200);
+});
