@@ -7,12 +7,11 @@
  * MASTERDOWN: not executed; a lost or late answer: nobody knows) leaves here at once as AppError
  * store_unavailable with the cause for the log, and the caller's repeat decides.
  */
-import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { AbstractConnector, Cluster, Redis } from 'ioredis';
 import { slotOf } from './redis-slot.js';
-import { parseRedisUrl, type RedisTarget, type TlsFiles } from './redis-url.js';
+import { readTls } from './redis-tls.js';
+import { parseRedisUrl, type RedisTarget } from './redis-url.js';
 
 export type Script = (
   keys: readonly string[],
@@ -43,21 +42,6 @@ const silenceMs = 1000;
 
 const retryStrategy = (times: number): number =>
   Math.min(50 * 2 ** Math.min(times, 4), 500) * (0.75 + Math.random() / 2);
-
-const readPem = (path: string): Buffer => {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-    throw new Error(`a certificate file for Redis, ${path}, cannot be read (${code})`);
-  }
-};
-
-const readTls = ({ ca, cert, key }: TlsFiles, servername?: string) => ({
-  ...(ca && { ca: readPem(ca) }),
-  ...(cert && key && { cert: readPem(cert), key: readPem(key) }),
-  ...(servername && isIP(servername) === 0 && { servername }),
-});
 
 /**
  * TLS may report a second error on a connection that has failed already (an alert of the other side).

@@ -72,7 +72,7 @@ const findUsable = <T extends Candidate>(nodes: readonly T[], now: number, excep
 
 const pressure = (node: Candidate, now: number): number => node.load.view(now) / node.load.slots();
 
-/** Nobody waits there yet, or one for the hash that ends next. */
+/** Nobody waits there yet, as far as is known. */
 const isFree = (node: Candidate, now: number): boolean =>
   node.load.view(now) < node.load.slots() + 1;
 
@@ -174,8 +174,8 @@ export const createChoose = (rank: Rank, zone: string) => {
     if (near !== undefined) return { kind: 'node', node: near };
     const weights = weightsOf(nodes, now);
     const first = rank.first(key, nodes, weights);
-    if (first !== undefined && first !== except && isFree(first, now))
-      if (isFine(first, now, query.need)) return { kind: 'node', node: first };
+    const isFirst = first !== undefined && first !== except && isFree(first, now);
+    if (isFirst && isFine(first, now, query.need)) return { kind: 'node', node: first };
     const fine: T[] = [];
     for (const node of firstOf(key, nodes, nearTop, weights)) {
       if (node.breaker.isOpen()) break;

@@ -35,7 +35,7 @@ const open = (node: Node | undefined) => {
   for (let i = 0; i < 5; i++) node?.breaker.failed(0);
 };
 
-t.test('the first choice, while at most one waits there', async (t) => {
+t.test('the first choice, while nobody waits there', async (t) => {
   const nodes = fleet(5);
   const [first] = inOrder(nodes);
   t.equal(chosen(nodes), first?.id);

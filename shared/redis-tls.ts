@@ -1,0 +1,20 @@
+/** The certificate files that REDIS_URL names, as options of a TLS connection. */
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import type { TlsFiles } from './redis-url.js';
+
+const readPem = (path: string): Buffer => {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    throw new Error(`a certificate file for Redis, ${path}, cannot be read (${code})`);
+  }
+};
+
+/** What node:tls wants for a connection to Redis. Throws an Error that names the file it cannot read. */
+export const readTls = ({ ca, cert, key }: TlsFiles, servername?: string) => ({
+  ...(ca && { ca: readPem(ca) }),
+  ...(cert && key && { cert: readPem(cert), key: readPem(key) }),
+  ...(servername && isIP(servername) === 0 && { servername }),
+});
