@@ -11,12 +11,12 @@ import { refreshRequests } from './users.js';
 
 export type Tokens = {
   warm: string[];
-  /** Never shown to the edge before. */
-  cold: string[];
+  /** Never shown to the edge before, in parts of as many. */
+  cold: string[][];
 };
 export type Pair = { access: string; refresh: string };
 
-const refreshRounds = 2;
+const refreshRounds = 12;
 const collecting = { settleMs: 0, windowMs: 120_000, keepBodies: true };
 
 export const parsePair = (body: string): Pair => {
@@ -47,14 +47,14 @@ export const takeTokens = async (given: {
   const { fleet, crowd, load, count, slots } = given;
   let pairs = await signInAll(crowd, 2 * slots, count);
   const warm = pairs.map(({ access }) => access);
-  const cold: string[] = [];
+  const cold: string[][] = [];
   for (let round = 0; round < refreshRounds; round++) {
     const target = { host: '127.0.0.1', port: fleet.port };
     await load.ask('aim', { target, requests: refreshRequests(pairs.map((p) => p.refresh)) });
     const slice = await load.ask('closed', { connections: 8, limit: count, ...collecting });
     if (slice.failed > 0) throw new Error(`refreshes failed: ${JSON.stringify(slice.statuses)}`);
     pairs = slice.bodies.map(parsePair);
-    cold.push(...pairs.map(({ access }) => access));
+    cold.push(pairs.map(({ access }) => access));
   }
   return { warm, cold };
 };

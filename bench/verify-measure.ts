@@ -21,6 +21,10 @@ export const tokenCount = 1000;
 export const logEntries = 10_000;
 export const checksPerSecond = 500;
 const saturating = 16;
+/** Slices of each behind the CPU per check. */
+const cpuRounds = 5;
+/** Of new tokens: V8 has optimised their way after some thousands. */
+const warmUpParts = 4;
 export const span = { settleMs: 100, windowMs: 1000 };
 export const floodSpan = { settleMs: 300, windowMs: 3000 };
 
@@ -45,9 +49,11 @@ export type Flood = {
   dropped: number;
   isNoisy: boolean;
 };
+/** Microseconds of CPU per check; `signature`: of a cold one, what its Ed25519 signature takes by itself. */
+export type Cpu = { bareUs: number; warmUs: number; coldUs: number; signatureUs: number };
 export type VerifyResult = {
   warm: Comparison<Slice, Slice>;
-  cpu: { warmUs: number; coldUs: number; bareUs: number };
+  cpu: Cpu;
   flood: Flood;
 };
 
@@ -93,11 +99,20 @@ const closeRig = async ({ fleet, load, crowd, bare }: Rig) => {
   await fleet.stop();
 };
 
-const perCheckUs = async (pid: number, run: () => Promise<Slice>): Promise<number> => {
+const usedUs = async (pid: number, run: () => Promise<unknown>): Promise<number> => {
   const before = cpuTime(pid).otherMs;
-  const { sent, failed } = await run();
-  if (failed > 0) throw new Error(`${failed} of ${sent} token checks failed`);
-  return ((cpuTime(pid).otherMs - before) * 1000) / sent;
+  await run();
+  return (cpuTime(pid).otherMs - before) * 1000;
+};
+
+const perCheckUs = async (pid: number, run: () => Promise<Slice>): Promise<number> => {
+  let sent = 0;
+  const us = await usedUs(pid, async () => {
+    const slice = await run();
+    sent = slice.sent;
+    if (slice.failed > 0) throw new Error(`${slice.failed} of ${sent} token checks failed`);
+  });
+  return us / sent;
 };
 
 /** The headers of a real answer, for the bare server to give. */
@@ -131,16 +146,19 @@ const measureWarm = async (rig: Rig, options: Options) => {
     a: () => run(load),
     b: () => run(crowd),
   });
-  const warmUs = await perCheckUs(edge, () => run(load));
-  const bareUs = await perCheckUs(bare.pid, () => run(crowd));
-  return { warm, warmUs, bareUs };
+  const warmUs: number[] = [];
+  const bareUs: number[] = [];
+  for (let round = 0; round < cpuRounds; round++) {
+    warmUs.push(await perCheckUs(edge, () => run(load)));
+    bareUs.push(await perCheckUs(bare.pid, () => run(crowd)));
+  }
+  return { warm, warmUs: median(warmUs), bareUs: median(bareUs) };
 };
 
-/** Each token once; a first part warms the code up, the second is measured. */
-const measureCold = async ({ load, fleet, edge, tokens }: Rig, options: Options) => {
+/** Each token once; the first parts warm the code up, the others are measured, signatures beside each. */
+const measureCold = async ({ load, fleet, edge, bare, tokens }: Rig, options: Options) => {
   options.progress('cold tokens');
   const target = { host: '127.0.0.1', port: fleet.port };
-  const half = tokens.cold.length >> 1;
   const once = async (part: string[]) => {
     await load.ask('aim', { target, requests: verifyRequests(part) });
     const windowMs = 60_000;
@@ -148,8 +166,17 @@ const measureCold = async ({ load, fleet, edge, tokens }: Rig, options: Options)
       load.ask('closed', { connections: saturating, settleMs: 0, windowMs, limit: part.length }),
     );
   };
-  await once(tokens.cold.slice(0, half));
-  return once(tokens.cold.slice(half));
+  const coldUs: number[] = [];
+  const signatureUs: number[] = [];
+  for (const part of tokens.cold) {
+    coldUs.push(await once(part));
+    const all = await usedUs(bare.pid, () => bare.ask('checkSignatures', part.length));
+    signatureUs.push(all / part.length);
+  }
+  return {
+    coldUs: median(coldUs.slice(warmUpParts)),
+    signatureUs: median(signatureUs.slice(warmUpParts)),
+  };
 };
 
 const measureFlood = async (rig: Rig, options: Options): Promise<Flood> => {
@@ -197,9 +224,9 @@ export const measureVerify = async (options: Options): Promise<VerifyResult> => 
   const rig = await openRig(options);
   try {
     const { warm, warmUs, bareUs } = await measureWarm(rig, options);
-    const coldUs = await measureCold(rig, options);
+    const cold = await measureCold(rig, options);
     const flood = await measureFlood(rig, options);
-    return { warm, cpu: { warmUs, coldUs, bareUs }, flood };
+    return { warm, cpu: { warmUs, bareUs, ...cold }, flood };
   } finally {
     await closeRig(rig);
   }

@@ -5,7 +5,7 @@
  * their dialect, made from verified claims only, with values that are safe in any header.
  */
 import { AppError } from '../shared/errors.js';
-import type { Reply } from '../shared/http.js';
+import { type Reply, withHead } from '../shared/http.js';
 import type { Claims } from './tokens/verify.js';
 
 /**
@@ -169,7 +169,7 @@ export const replyTo = (claims: Identity, demand: Demand): Reply => {
   if (dialect !== plain) return { status: 200, headers: dialect(claims) };
   const known = claims[ready];
   if (known !== undefined) return known;
-  const reply = { status: 200, headers: plain(claims) };
+  const reply = withHead({ status: 200, headers: plain(claims) });
   // Not enumerable: a changed copy of an identity must not carry the answer of the first along.
   Object.defineProperty(claims, ready, { value: reply });
   return reply;

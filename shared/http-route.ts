@@ -15,12 +15,16 @@ export type Ctx = {
   /** What a route knows of the caller, for the audit line. Never a secret. */
   facts?: Record<string, unknown>;
 };
+/** The lines of an answer without a body, but for those that differ each time. */
+export type Head = { first: string; rest: string };
 export type Reply = {
   status: number;
   headers?: Record<string, string>;
   body?: unknown;
   /** Instead of a JSON body; the route sets its content type. */
   text?: string;
+  /** Of a reply that is given often (http-head.ts). */
+  head?: Head;
 };
 export type Body = Record<string, unknown>;
 export type Route = {

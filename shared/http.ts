@@ -14,11 +14,13 @@ import { AppError, type ErrorCode, isAppError, rowOf } from './errors.js';
 import { parseForm } from './form.js';
 import { errorBody, errorHeaders, parserCodes, rawAnswer } from './http-answer.js';
 import { type ConnectionLimits, createPipeline, limitConnections } from './http-connections.js';
+import { createSendHead } from './http-head.js';
 import { bad, checkHead, checkMediaType, readBody } from './http-request.js';
 import { type Ctx, createRouter, type Reply, type Route } from './http-route.js';
 import { parseJson } from './json.js';
 import { parseLines } from './lines.js';
 
+export { withHead } from './http-head.js';
 export type { Body, Ctx, Reply, Route } from './http-route.js';
 
 type Logs = { error(fields: object, text: string): void; warn(fields: object, text: string): void };
@@ -58,10 +60,15 @@ export const createHttp = (options: HttpOptions) => {
   let lastId = 0;
   let isStopping = false;
   const pipeline = createPipeline();
+  const keepAliveMs = options.keepAliveMs ?? 5000;
+  const sendHead = createSendHead(keepAliveMs);
   const newId = () => `${idPrefix}${(++lastId).toString(36)}`;
 
   const write = (ctx: Ctx, reply: Reply) => {
     const { req, res } = ctx;
+    const { head } = reply;
+    if (head !== undefined && decorate === undefined && !isStopping)
+      if (sendHead(res, ctx.requestId, head)) return;
     const text = reply.text ?? (reply.body === undefined ? '' : JSON.stringify(reply.body));
     // Spread at once: adding one after the other takes a microsecond longer.
     const headers: Record<string, string> = {
@@ -168,7 +175,7 @@ export const createHttp = (options: HttpOptions) => {
     headersTimeout: 5000,
     requestTimeout: 10_000,
     connectionsCheckingInterval: 500,
-    keepAliveTimeout: options.keepAliveMs ?? 5000,
+    keepAliveTimeout: keepAliveMs,
     requireHostHeader: false,
     noDelay: true,
   };

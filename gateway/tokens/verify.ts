@@ -37,10 +37,10 @@ const maxWaiting = 512;
 const maxHeaders = 64;
 
 /**
- * What a token is found by: the end of its signature, which only our keys can make, so nobody chooses
- * it. A map hashes its keys letter by letter; that of a whole token took 1.3 of 28 µs.
+ * What a token is found by: the last 144 bits of its signature, which only our keys can make, so nobody
+ * chooses them. A map hashes its keys letter by letter; that of a whole token took 1.3 of 28 µs.
  */
-const keyOf = (token: string): string => token.slice(-43);
+const keyOf = (token: string): string => token.slice(-24);
 
 const invalid = (detail: string) => new AppError('token_invalid', { detail });
 

@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import t, { type Test } from 'tap';
 import { AppError } from '../errors.js';
-import { createHttp, type HttpOptions, type Route } from '../http.js';
+import { createHttp, type HttpOptions, type Route, withHead } from '../http.js';
 
 const log = { error: () => {}, warn: () => {} };
 
@@ -45,6 +45,14 @@ const routes: Route[] = [
     },
   },
 ];
+
+const who = { status: 200, headers: { 'x-auth-user': 'u_1', 'x-auth-scope': 'a b' } };
+/** One answer, built each time and made once. */
+const twins: Route[] = [
+  { method: '*', path: '/built', body: 'none', handle: () => who },
+  { method: '*', path: '/ready', body: 'none', handle: () => ready },
+];
+const ready = withHead(who);
 
 const serve = async (t: Pick<Test, 'teardown'>, options: Partial<HttpOptions> = {}) => {
   const http = createHttp({ routes, log, ...options });
@@ -229,3 +237,67 @@ t.test(
     await t.rejects(raw(port, get('/any')));
   },
 );
+
+/** Without what differs from answer to answer. */
+const lasting = (answer: string): string =>
+  answer.replaceAll(/^(x-request-id|date): .*/gim, '$1: …');
+
+t.test('an answer whose head was made once is the answer that is built each time', async (t) => {
+  const { port } = await serve(t, { routes: twins, keepAliveMs: 1500 });
+  const requests: [string, (path: string) => string][] = [
+    ['kept alive', (path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`],
+    ['the last one', (path) => get(path)],
+    ['HEAD', (path) => `HEAD ${path} HTTP/1.1\r\nHost: x\r\n\r\n`],
+    ['HTTP/1.0', (path) => `GET ${path} HTTP/1.0\r\nHost: x\r\n\r\n`],
+    [
+      'HTTP/1.0, kept',
+      (path) => `GET ${path} HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n\r\n`,
+    ],
+    [
+      'a body that nobody reads',
+      (path) => `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}`,
+    ],
+    ['three at once', (path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(3)],
+  ];
+  for (const [name, make] of requests) {
+    // Each ends when the server closes the idle connection.
+    const [built, made] = await Promise.all([raw(port, make('/built')), raw(port, make('/ready'))]);
+    t.equal(lasting(made), lasting(built), name);
+    t.match(made, /^x-request-id: [\w-]{10,}\r$/m, name);
+    const [, date = ''] = /^date: (.*)\r$/im.exec(made) ?? [];
+    t.equal(new Date(date).toUTCString(), date, name);
+    t.ok(Math.abs(Date.parse(date) - Date.now()) < 60_000, name);
+  }
+});
+
+t.test('a head that was made once does not go through writeHead', async (t) => {
+  const handle: Route['handle'] = ({ res }) => {
+    res.writeHead = () => {
+      throw new Error('this Node does not send a head that was left for it');
+    };
+    return ready;
+  };
+  const { port } = await serve(t, {
+    routes: [{ method: 'GET', path: '/ready', body: 'none', handle }],
+  });
+  const answer = await raw(port, 'GET /ready HTTP/1.1\r\nHost: x\r\n\r\n', /\r\n\r\n/);
+  t.match(answer, /^x-auth-user: u_1\r$/m);
+});
+
+t.test('a head that was made once is left alone where there is more to say', async (t) => {
+  const decorate = (_req: unknown, headers: Record<string, string>) => {
+    headers['x-load'] = '1';
+  };
+  const { port } = await serve(t, { routes: twins, decorate });
+  t.match(await raw(port, get('/ready')), /^x-load: 1\r$/m);
+  const { port: other, stop } = await serve(t, { routes: twins });
+  const stopped = stop(200);
+  const request = 'GET /ready HTTP/1.1\r\nHost: x\r\n\r\n';
+  t.match(await raw(other, request), /^connection: close\r$/im, 'also of a server that stops');
+  await stopped;
+});
+
+t.test('no header is smuggled into a head', async (t) => {
+  for (const value of ['a\r\nx-auth-user: root', 'a\nb', 'a\0', '\u0141'])
+    t.throws(() => withHead({ status: 200, headers: { 'x-auth-user': value } }));
+});
