@@ -26,6 +26,8 @@ const slowestFadesMs = 10_000;
 const minFullMs = 30;
 const maxFullMs = 500;
 const minAttemptMs = 600;
+/** A node hears for so long that somebody was turned away; longer, and a burst would seem to go on. */
+const crowdedMs = 100;
 /** After a refusal, this edge's share of the node grows by one in so long. */
 const shareGrowsMs = 250;
 
@@ -173,7 +175,7 @@ export const createLoad = (slotsAtStart: number) => {
       if (now < sustainedUntil) sustainedUntil = now + burstMemoryMs;
     },
     /** Somebody was, not long ago: the node is to know. */
-    isCrowded: (now: number): boolean => now - turnedAwayAt <= burstMemoryMs,
+    isCrowded: (now: number): boolean => now - turnedAwayAt <= crowdedMs,
     /** How long ago the node should have said something; 0 when nothing is due. */
     silentMs: (now: number): number => (silentSince === undefined ? 0 : now - silentSince),
     /** How long one attempt may take before the node is given up. */

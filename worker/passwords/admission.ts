@@ -101,6 +101,8 @@ export const createAdmission = (options: {
   let inSlots = 0;
   let lastEmptyAt = Number.NEGATIVE_INFINITY;
   let lastFullAt = Number.NEGATIVE_INFINITY;
+  /** More comes than goes, and has for a while: the short budget, until the queue has been empty. */
+  let isStanding = false;
 
   const inflight = (): number => reserved + queue.length + inSlots;
 
@@ -122,8 +124,17 @@ export const createAdmission = (options: {
 
   /** A queue that is short because we refuse is no empty one: a node of few slots would never tell. */
   const noteEmpty = (at: number) => {
-    if (inflight() <= count && at - lastFullAt > burstMemoryMs) lastEmptyAt = at;
+    if (inflight() <= count && at - lastFullAt > burstMemoryMs) {
+      lastEmptyAt = at;
+      isStanding = false;
+    }
     if (idleWaiters.length > 0 && inflight() === 0) for (const fn of idleWaiters.splice(0)) fn();
+  };
+
+  /** A burst may last for a while; whoever is still refused after it stands in a queue that will not go. */
+  const noteFull = (at: number) => {
+    lastFullAt = at;
+    if (at - lastEmptyAt > burstMemoryMs) isStanding = true;
   };
 
   const refuse = (cls: AdmissionClass, decision: Decision, wait: number): AppError => {
@@ -137,15 +148,14 @@ export const createAdmission = (options: {
    */
   const enter = ({ class: cls, deadlineAt, isGone, isCrowded }: Wanted): Ticket => {
     const at = now();
-    if (isCrowded) lastFullAt = at;
+    if (isCrowded) noteFull(at);
     noteEmpty(at);
     const wait = waitMs(at);
     const service = serviceMs();
-    const isBurst = at - lastEmptyAt <= burstMemoryMs;
-    const budget = isBurst ? burstBudgetMs(service) : sustainedBudgetMs(service);
+    const budget = isStanding ? sustainedBudgetMs(service) : burstBudgetMs(service);
     if (shares[cls] === 0 ? !hasRoom() : wait > budget * shares[cls]) {
       // Classes that are refused sooner say nothing about how full it is for the others.
-      if (shares[cls] >= budgetShares.login) lastFullAt = at;
+      if (shares[cls] >= budgetShares.login) noteFull(at);
       throw refuse(cls, 'full', wait);
     }
     if (at + wait + Math.min(service, maxDoubtMs) > deadlineAt) throw refuse(cls, 'late', wait);

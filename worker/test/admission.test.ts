@@ -145,6 +145,26 @@ t.test('a burst may wait 300 ms, a lasting queue 100 ms', async (t) => {
   t.equal(fill(world, 'device'), 31, 'an empty queue earns the burst again');
 });
 
+t.test(
+  'after a burst nobody is refused for the queue that it left, which goes by itself',
+  async (t) => {
+    const world = createWorld({ slots: 1 });
+    fill(world);
+    for (let ms = 0; ms < 1400; ms += 50) {
+      await world.pass(50);
+      for (let i = 0; i < 4; i++) {
+        t.equal(
+          world.refusal('login'),
+          undefined,
+          `${ms} ms, ${world.admission.load().queueMs} ms`,
+        );
+        world.submit('login').catch(() => {});
+      }
+      if (ms === 600) t.ok(world.admission.load().queueMs > 100, 'longer than the short budget');
+    }
+  },
+);
+
 t.test('a queue that refusals keep short earns no burst', async (t) => {
   // A few slow hashes fill one slot; between two arrivals it is often empty.
   const world = createWorld({ slots: 1, hashMs: 40 });

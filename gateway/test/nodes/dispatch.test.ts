@@ -208,7 +208,7 @@ t.test('who is turned away is remembered with the nodes that were full', async (
   for (const node of pool.nodes()) node.load.refused(0, 500, 'login');
   t.throws(() => shed('alice', 'login'), { code: 'overloaded' });
   t.same(
-    pool.nodes().map(({ load }) => load.isCrowded(500)),
+    pool.nodes().map(({ load }) => load.isCrowded(100)),
     [true, true],
   );
 });

@@ -202,7 +202,7 @@ t.test('a refused class that has a smaller budget says nothing about the share',
   t.equal(load.isFull(100, 'login'), false);
 });
 
-t.test('who is turned away at a full node makes it crowded for half a second', (t) => {
+t.test('who is turned away at a full node makes it crowded for a tenth of a second', (t) => {
   const load = createLoad(2);
   load.turnedAway(0, 'login');
   t.equal(load.isCrowded(0), false, 'it was not full');
@@ -211,8 +211,8 @@ t.test('who is turned away at a full node makes it crowded for half a second', (
   t.equal(load.isCrowded(0), false, 'others get in');
   load.refused(0, 500, 'login');
   load.turnedAway(100, 'login');
-  t.equal(load.isCrowded(600), true);
-  t.equal(load.isCrowded(601), false);
+  t.equal(load.isCrowded(200), true);
+  t.equal(load.isCrowded(201), false);
   t.end();
 });
 
