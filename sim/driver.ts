@@ -52,6 +52,9 @@ const createQueue = () => {
   return { push, pop, top: () => heap[0] };
 };
 
+/** queueMicrotask does the same, and makes an async resource of each. */
+const microtask = Promise.resolve();
+
 export const createDriver = () => {
   const queue = createQueue();
   let clock = 0;
@@ -102,7 +105,7 @@ export const createDriver = () => {
           return;
         }
         // A tick asked for by a microtask comes after all microtasks, those they add included.
-        queueMicrotask(settle);
+        void microtask.then(settle);
       };
       const settle = () => process.nextTick(step);
       settle();

@@ -13,6 +13,7 @@ import { createProbes, probeEveryMs } from '../gateway/nodes/probe.js';
 import type { Rank } from '../gateway/nodes/rank.js';
 import { createRetryBudget } from '../gateway/nodes/retry.js';
 import { codeOf, type ErrorCode } from '../shared/errors.js';
+import { openVerdict, type Verdict } from '../shared/protocol.js';
 import type { Driver } from './driver.js';
 import { type Answer, type Request, type SimNode, secret } from './node.js';
 import type { Random } from './random.js';
@@ -156,11 +157,16 @@ export const createEdge = (options: {
 
   const isPanic = () => nodes.filter(({ breaker }) => breaker.isOpen()).length * 2 > nodes.length;
 
-  const attempt = createAttempt({
-    secrets: [secret],
-    now,
-    meters: noMeters,
-  });
+  /** Every verdict of a boot is the same here: its signature is checked once, not at every login. */
+  const opened = new Map<string, { body: unknown; verdict: Verdict }>();
+  const open = (bootId: string, attemptId: string, body: unknown): Verdict => {
+    const known = opened.get(bootId);
+    if (known !== undefined && known.body === body) return known.verdict;
+    const verdict = openVerdict([secret], bootId, attemptId, body);
+    opened.set(bootId, { body, verdict });
+    return verdict;
+  };
+  const attempt = createAttempt({ open, now, meters: noMeters });
   const dispatch = createDispatch({
     nodes: () => nodes,
     choose,

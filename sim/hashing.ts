@@ -10,7 +10,8 @@ import { accountKeys, createRandom, type Random } from './random.js';
 type Node = Ranked & { weight: number };
 type Rank = ReturnType<typeof createRank>;
 
-const keyCount = 60_000;
+/** The same for every seed, which decides where they belong. */
+const allKeys = accountKeys(60_000, createRandom(1));
 const weightsOf = (nodes: readonly Node[]) => nodes.map((node) => node.weight);
 
 const hex = (random: Random) => random.below(2 ** 32).toString(16);
@@ -104,12 +105,11 @@ const movingCounts = [8, 64, 1000];
 /** The figures of one cluster; takes a second. */
 export const measureHashing = (seed: number) => {
   const cluster = createCluster(seed);
-  const keys = accountKeys(keyCount, createRandom(1));
-  const [some, few] = [keys.slice(0, 10_000), keys.slice(0, 3000)];
+  const [some, few] = [allKeys.slice(0, 10_000), allKeys.slice(0, 3000)];
   return {
-    peaks: evenCounts.map((count) => peakToMean(cluster, keys, count)),
+    peaks: evenCounts.map((count) => peakToMean(cluster, allKeys, count)),
     moves: movingCounts.map((count) => movement(cluster, count === 1000 ? few : some, count)),
-    weights: weighted(cluster, keys),
+    weights: weighted(cluster, allKeys),
     disagreement: disagreement(cluster, few),
   };
 };

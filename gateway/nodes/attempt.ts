@@ -4,7 +4,7 @@
  * node that answers others, or its self-test, is working on something dear (an old hash may take a
  * second and a half) and gets until the job's deadline.
  */
-import { headers as names, type WorkClass } from '../../shared/protocol.js';
+import { headers as names, type Verdict, type WorkClass } from '../../shared/protocol.js';
 import type { Answer } from './forward.js';
 import type { Need } from './load.js';
 import type { Meters } from './meters.js';
@@ -32,12 +32,13 @@ const extensionMs = 100;
 /** What a silent node gets on top of the silence that makes it suspect, to answer the probe. */
 const probeGraceMs = 200;
 
+/** `open`: the verdict in an answer to this attempt from this boot, or AppError bad_node_answer. */
 export const createAttempt = (options: {
-  secrets: readonly string[];
+  open: (bootId: string, attemptId: string, body: unknown) => Verdict;
   meters: Meters;
   now: () => number;
 }) => {
-  const { secrets, meters, now } = options;
+  const { open, meters, now } = options;
 
   /** What the answer says of the node itself. */
   const noteLife = (node: Node, answer: Answer) => {
@@ -59,7 +60,7 @@ export const createAttempt = (options: {
   const settle = (node: Node, job: Job, answer: Answer): Outcome => {
     node.ended(needOf(job));
     noteLife(node, answer);
-    const outcome = judge(answer, { secrets, bootId: node.bootId, attemptId: job.attemptId });
+    const outcome = judge(answer, (body) => open(node.bootId, job.attemptId, body));
     learn(node, job, outcome);
     meters.forwarded(node.id, outcome.kind === 'verdict' ? 'verdict' : outcome.label);
     return outcome;

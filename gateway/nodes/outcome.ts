@@ -4,13 +4,13 @@
  * table, a reason is one of ours by name, a verdict must be signed for this attempt and this boot.
  */
 import { AppError } from '../../shared/errors.js';
-import { openVerdict, type Verdict } from '../../shared/protocol.js';
+import type { Verdict } from '../../shared/protocol.js';
 import type { Answer } from './forward.js';
 import { badRequestOf } from './refusal.js';
 
 type Body = Record<string, unknown>;
-/** Where the answer must come from to be believed. */
-type Expected = { secrets: readonly string[]; bootId: string; attemptId: string };
+/** The verdict in an answer, or AppError bad_node_answer when it is not the one that is waited for. */
+type Open = (body: unknown) => Verdict;
 export type Label = keyof typeof rows | 'verdict';
 export type Failure = {
   kind: 'error';
@@ -91,21 +91,20 @@ const readError = (status: number, body: unknown): Failure => {
   return fail(status >= 400 ? 'unexpected' : 'bad_answer', error);
 };
 
-const readVerdict = (body: unknown, expected: Expected): Outcome => {
+const readVerdict = (body: unknown, open: Open): Outcome => {
   try {
-    const { secrets, bootId, attemptId } = expected;
-    return { kind: 'verdict', verdict: openVerdict(secrets, bootId, attemptId, body) };
+    return { kind: 'verdict', verdict: open(body) };
   } catch (cause) {
     return fail('bad_answer', new AppError('bad_node_answer', { cause }));
   }
 };
 
 /** Judges one answer. Never throws. */
-export const judge = (answer: Answer, expected: Expected): Outcome => {
+export const judge = (answer: Answer, open: Open): Outcome => {
   switch (answer.kind) {
     case 'answered':
       return answer.status === 200
-        ? readVerdict(answer.body, expected)
+        ? readVerdict(answer.body, open)
         : readError(answer.status, answer.body);
     case 'malformed':
       return fail('bad_answer', new AppError('bad_node_answer', { detail: answer.detail }));

@@ -5,6 +5,7 @@
  */
 import type { Identity } from '../../shared/identity.js';
 import type { Metrics } from '../../shared/metrics.js';
+import { openVerdict } from '../../shared/protocol.js';
 import type { RedisClient } from '../../shared/redis.js';
 import { createAttempt } from './attempt.js';
 import { createCall } from './call.js';
@@ -69,10 +70,12 @@ export const createNodes = (options: {
   registry.onChange((members) => pool.sync(members).forEach(meters.left));
 
   const probes = createProbes({ nodes: pool.nodes, now });
+  const open = (bootId: string, attemptId: string, body: unknown) =>
+    openVerdict(secrets, bootId, attemptId, body);
   const { shed, submit } = createDispatch({
     nodes: pool.nodes,
     choose: createChoose(rank, options.zone),
-    attempt: createAttempt({ secrets, meters, now }),
+    attempt: createAttempt({ open, meters, now }),
     budget: createRetryBudget(),
     meters,
     refresh: registry.refresh,

@@ -1,9 +1,10 @@
 import t from 'tap';
-import { signVerdict, type Verdict } from '../../../shared/protocol.js';
+import { openVerdict, signVerdict, type Verdict } from '../../../shared/protocol.js';
 import type { Answer } from '../../nodes/forward.js';
 import { judge } from '../../nodes/outcome.js';
 
-const expected = { secrets: ['current', 'previous'], bootId: 'boot-1', attemptId: 'attempt-1' };
+const secrets = ['current', 'previous'];
+const open = (body: unknown) => openVerdict(secrets, 'boot-1', 'attempt-1', body);
 const verdict: Verdict = {
   attempt_id: 'attempt-1',
   outcome: 'ok',
@@ -18,13 +19,13 @@ const answered = (status: number, body: unknown): Answer => ({
   load: undefined,
 });
 const codeFor = (status: number, body: unknown) => {
-  const outcome = judge(answered(status, body), expected);
+  const outcome = judge(answered(status, body), open);
   return outcome.kind === 'error' ? `${outcome.label} ${outcome.error.code}` : outcome.kind;
 };
 
 t.test('a verdict signed for this attempt and this boot, under either secret', async (t) => {
-  for (const secret of expected.secrets) {
-    const outcome = judge(answered(200, signVerdict(secret, 'boot-1', verdict)), expected);
+  for (const secret of secrets) {
+    const outcome = judge(answered(200, signVerdict(secret, 'boot-1', verdict)), open);
     t.same(outcome, { kind: 'verdict', verdict });
   }
 });
@@ -71,8 +72,8 @@ t.test('a verdict with another status is none', async (t) => {
 t.test('errors of a node are known by status and code', async (t) => {
   const refused = { error: 'overloaded', started: false, wait_ms: 120 };
   t.equal(codeFor(503, refused), 'refused overloaded');
-  t.match(judge(answered(503, refused), expected), { refusedMs: 120 });
-  t.match(judge(answered(503, { ...refused, wait_ms: 'x' }), expected), { refusedMs: 0 });
+  t.match(judge(answered(503, refused), open), { refusedMs: 120 });
+  t.match(judge(answered(503, { ...refused, wait_ms: 'x' }), open), { refusedMs: 0 });
   t.equal(codeFor(503, { error: 'overloaded' }), 'broken bad_node_answer', 'perhaps started');
   t.equal(codeFor(503, { error: 'store_unavailable' }), 'store_lost store_unavailable');
   for (const what of ['key_missing', 'library_missing'])
@@ -86,7 +87,7 @@ t.test('errors of a node are known by status and code', async (t) => {
 
 t.test('a reason passes through by name, never as text', async (t) => {
   const error = (body: object) => {
-    const outcome = judge(answered(400, { error: 'bad_request', ...body }), expected);
+    const outcome = judge(answered(400, { error: 'bad_request', ...body }), open);
     return outcome.kind === 'error' ? outcome.error : undefined;
   };
   const good = error({ reason: 'password_common', field: 'new_password' });
@@ -105,6 +106,6 @@ t.test('no answer at all is a failure by its kind', async (t) => {
     { kind: 'aborted', code: 'timeout' },
   ] as const;
   for (const { kind, code } of labels)
-    t.match(judge({ kind }, expected), { kind: 'error', label: kind, error: { code } });
-  t.match(judge({ kind: 'malformed', detail: 'x' }, expected), { label: 'bad_answer' });
+    t.match(judge({ kind }, open), { kind: 'error', label: kind, error: { code } });
+  t.match(judge({ kind: 'malformed', detail: 'x' }, open), { label: 'bad_answer' });
 });
