@@ -71,6 +71,7 @@ export const createAddresses = ({
 }) => {
   const ranges = trustedProxies.map(parseRange).filter((range) => range !== undefined);
   const direct = new WeakMap<object, Caller>();
+  const found = new WeakMap<IncomingMessage, Caller>();
   let warnedAt = Number.NEGATIVE_INFINITY;
   const unconfigured = metrics.counter(
     'address_limits_off_total',
@@ -111,7 +112,7 @@ export const createAddresses = ({
     return caller;
   };
 
-  const callerOfRequest = (req: IncomingMessage): Caller => {
+  const findCaller = (req: IncomingMessage): Caller => {
     const header = req.headers['x-forwarded-for'];
     const peer = callerOfPeer(req);
     if (typeof header !== 'string') return peer;
@@ -127,7 +128,14 @@ export const createAddresses = ({
   };
 
   return {
-    callerOf: callerOfRequest,
+    /** Found once per request: limits, sessions and the audit line all ask. */
+    callerOf: (req: IncomingMessage): Caller => {
+      const known = found.get(req);
+      if (known !== undefined) return known;
+      const caller = findCaller(req);
+      found.set(req, caller);
+      return caller;
+    },
     isTrusted,
     /** Whose connection this is, for the limit of them; undefined for our own proxies. */
     connectionKey: (peer: string): string | undefined => {

@@ -58,6 +58,15 @@ t.test(
   },
 );
 
+t.test('a request has one caller, however often it is asked for, and counts once', async (t) => {
+  const metrics = createMetrics({ defaults: false });
+  const { callerOf } = createAddresses({ trustedProxies: [], log, metrics });
+  const first = from('127.0.0.1', { 'x-forwarded-for': '198.51.100.1' });
+  t.equal(callerOf(first), callerOf(first));
+  callerOf(from('127.0.0.1', { 'x-forwarded-for': '198.51.100.2' }));
+  t.match(await metrics.text(), /^floodgate_address_limits_off_total 2$/m);
+});
+
 t.test('request ids come from trusted proxies only, and only harmless ones', async (t) => {
   const { requestIdOf } = create('10.0.0.0/8');
   t.equal(requestIdOf(from('10.0.0.1', { 'x-request-id': 'abc-1' })), 'abc-1');
