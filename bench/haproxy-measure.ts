@@ -19,9 +19,12 @@ import {
 import type { Peer } from './peer.js';
 import type { Options } from './report.js';
 import { type Comparison, compare } from './slices.js';
-import { median, percentile } from './stats.js';
+import { type Interval, median, medianInterval, percentile } from './stats.js';
 
-export const multiples = [1, 2, 5];
+const multiples = [1, 2, 5];
+/** What is compared there, and so often that a neighbour's burst does not decide it. */
+export const judged = [2, 5];
+const judgedRounds = 6;
 /** Of capacity; with one account taking a fifth of it. */
 export const hotLoad = 0.7;
 export const hotShare = 0.2;
@@ -53,7 +56,13 @@ export type HaproxyResult = {
   /** Logins per second in a closed loop. */
   capacity: ByWay<number>;
   ratios: Record<Exclude<Way, 'floodgate'>, Comparison<Slice, Slice>>;
-  overload: { multiple: number; perSecond: number; found: ByWay<Summary> }[];
+  overload: {
+    multiple: number;
+    perSecond: number;
+    found: ByWay<Summary>;
+    /** Floodgate's goodput ÷ theirs, round by round. */
+    goodputRatios: Record<Exclude<Way, 'floodgate'>, Interval>;
+  }[];
   hot: ByWay<Hot>;
   kill: ByWay<Kill>;
 };
@@ -116,6 +125,9 @@ const arrive = async (rig: Rig, way: Way, { perSecond, windowMs, mix }: Stretch)
   return { samples, done: within(ends, window).length };
 };
 
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+
 /** Samples of all rounds on one clock. */
 const append = (all: Sample[], more: readonly Sample[], round: number, windowMs: number) => {
   for (const sample of more) all.push({ ...sample, at: sample.at + round * windowMs });
@@ -127,19 +139,23 @@ const measureOverload = async (rig: Rig, options: Options, peak: number) => {
   for (const multiple of multiples) {
     const perSecond = multiple * peak;
     const samples = mapWays((): Sample[] => []);
-    const done = mapWays(() => 0);
-    await inTurn(rounds, async (way, round) => {
-      options.progress(`${multiple} × capacity: ${way}`);
+    const goodputs = mapWays((): number[] => []);
+    const count = judged.includes(multiple) ? judgedRounds : rounds;
+    await inTurn(count, async (way, round) => {
+      options.progress(`${multiple} × capacity: ${way}, ${round + 1} of ${count}`);
       const more = await arrive(rig, way, { perSecond, windowMs });
       append(samples[way], more.samples, round, windowMs);
-      done[way] += more.done;
+      goodputs[way].push((more.done * 1000) / windowMs);
     });
-    const window = { fromMs: 0, toMs: rounds * windowMs };
+    const window = { fromMs: 0, toMs: count * windowMs };
     const found = mapWays((way) => ({
       ...summarise(samples[way], window),
-      goodput: (done[way] * 1000) / window.toMs,
+      goodput: mean(goodputs[way]),
     }));
-    results.push({ multiple, perSecond, found });
+    const against = (way: Way) =>
+      medianInterval(goodputs.floodgate.map((own, round) => own / (goodputs[way][round] ?? 0)));
+    const goodputRatios = { hash: against('hash'), leastconn: against('leastconn') };
+    results.push({ multiple, perSecond, found, goodputRatios });
   }
   return results;
 };

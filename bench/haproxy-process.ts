@@ -44,15 +44,28 @@ const bootIds = async (fleet: Fleet): Promise<string[]> => {
 };
 
 /** A socket's name ends with the beginning of its node's boot id. */
-const findServers = async (fleet: Fleet): Promise<Server[]> => {
-  const { RUNTIME_DIR: dir = '', NODE_SECRET_FILE: secretFile = '' } = fleet.nodeEnv;
+const serversOf = (bootIds: readonly string[], { nodeEnv }: Fleet): Server[] => {
+  const { RUNTIME_DIR: dir = '', NODE_SECRET_FILE: secretFile = '' } = nodeEnv;
   const secret = readFileSync(secretFile, 'utf8').trim();
   const sockets = readdirSync(dir).filter((name) => name.endsWith('.sock'));
-  return (await bootIds(fleet)).map((bootId) => {
+  return bootIds.flatMap((bootId) => {
     const name = sockets.find((socket) => socket.endsWith(`-${bootId.slice(0, 8)}.sock`));
-    if (name === undefined) throw new Error('a node has no socket');
-    return { proof: callerProof(secret, bootId), socketPath: join(dir, name) };
+    return name === undefined
+      ? []
+      : [{ proof: callerProof(secret, bootId), socketPath: join(dir, name) }];
   });
+};
+
+/** Those that run now: a node that was killed is listed for some seconds more. */
+const findServers = async (fleet: Fleet): Promise<Server[]> => {
+  const count = fleet.nodes.all().length;
+  for (let tries = 0; tries < 50; tries++) {
+    const listed = await bootIds(fleet);
+    const servers = serversOf(listed, fleet);
+    if (servers.length === count && listed.length === count) return servers;
+    await sleep(200);
+  }
+  throw new Error('a node has no socket');
 };
 
 // ─── configuration ───────────────────────────────────────────────────────────

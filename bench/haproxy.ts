@@ -10,6 +10,7 @@ import {
   type HaproxyResult,
   hotLoad,
   hotShare,
+  judged,
   killLoad,
   measureHaproxy,
   rounds,
@@ -32,7 +33,6 @@ import {
 
 const minThroughput = 0.98;
 const maxHotGrowth = 1.3;
-const judged = [2, 5];
 
 const wayNames: Record<Way, string> = {
   floodgate: 'Floodgate',
@@ -55,10 +55,10 @@ const criteriaOf = ({ ratios, overload, hot, kill }: HaproxyResult): Criterion[]
   ),
   ...overload
     .filter(({ multiple }) => judged.includes(multiple))
-    .flatMap(({ multiple, found }) => [
+    .flatMap(({ multiple, found, goodputRatios }) => [
       atLeast(
         `goodput at ${multiple} × ÷ the better HAProxy`,
-        against(found, (s) => s.goodput, Math.max),
+        Math.min(...others.map((way) => goodputRatios[way].median)),
         1,
       ),
       atMost(
@@ -92,8 +92,11 @@ const describe = ({ capacity, ratios, overload, hot, kill }: HaproxyResult) => (
       },
     ]),
   ),
-  overload: overload.map(({ multiple, perSecond, found }) => ({
+  overload: overload.map(({ multiple, perSecond, found, goodputRatios }) => ({
     multiple,
+    goodput_ratio: Object.fromEntries(
+      others.map((way) => [way, roundInterval(goodputRatios[way])]),
+    ),
     offered_per_second: round(perSecond, 1),
     ...eachWay(found, (s) => ({
       goodput: round(s.goodput, 1),
@@ -138,13 +141,31 @@ const tablesOf = ({ capacity, ratios, overload, hot, kill }: HaproxyResult): Rep
   },
   {
     title: 'Open loop, multiples of capacity',
-    head: ['', 'offered/s', 'goodput/s', 'p50 ms', 'p99 ms', 'refused', 'refusal p99 ms'],
-    rows: overload.flatMap(({ multiple, found }) =>
+    head: [
+      '',
+      'offered/s',
+      'goodput/s',
+      'Floodgate ÷ it',
+      'p50 ms',
+      'p99 ms',
+      'refused',
+      'refusal p99 ms',
+    ],
+    rows: overload.flatMap(({ multiple, found, goodputRatios }) =>
       ways.map((way) => {
         const s = found[way];
-        const times = [s.offered, s.goodput, s.p50Ms, s.p99Ms].map((value) => value.toFixed(1));
+        const rates = [s.offered, s.goodput].map((value) => value.toFixed(1));
+        const times = [s.p50Ms, s.p99Ms].map((value) => value.toFixed(1));
+        const ratio = way === 'floodgate' ? '' : showInterval(goodputRatios[way]);
         const late = s.refused === 0 ? '–' : s.refusedP99Ms.toFixed(1);
-        return [`${multiple} ×, ${wayNames[way]}`, ...times, String(s.refused), late];
+        return [
+          `${multiple} ×, ${wayNames[way]}`,
+          ...rates,
+          ratio,
+          ...times,
+          String(s.refused),
+          late,
+        ];
       }),
     ),
   },

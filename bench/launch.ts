@@ -36,13 +36,16 @@ export const ensureBuilt = () => {
   const built = Math.min(...Object.values(programs).map(builtAt));
   if (built >= Math.max(...sources.map(newest))) return;
   try {
-    execFileSync('npm', ['run', '--silent', 'build'], {
+    // Without the loader that a test runner adds to whatever is started: it cannot load the compiler.
+    execFileSync('env', ['-u', 'NODE_OPTIONS', 'npm', 'run', '--silent', 'build'], {
       cwd: projectRoot,
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
     });
   } catch (error) {
-    const output = error instanceof Error && 'stdout' in error ? String(error.stdout) : '';
+    const said = (stream: string) =>
+      error instanceof Error && stream in error ? String(Reflect.get(error, stream)) : '';
+    const output = said('stdout') + said('stderr');
     throw new Error(`npm run build failed\n${output.slice(0, 2000)}`);
   }
 };
