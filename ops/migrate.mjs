@@ -3,7 +3,7 @@
  * the work, so this command may end at any time; `--watch` only looks.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { callAdmin } from './admin-call.mjs';
+import { AdminError, callAdmin } from './admin-call.mjs';
 import { parseCommand } from './input.mjs';
 import { Refusal } from './refusal.mjs';
 import { formatTable } from './table.mjs';
@@ -96,11 +96,25 @@ const isOver = (campaign) =>
 /** @param {Env} env @returns {Promise<Campaign | null>} */
 const read = async (env) => (await callAdmin(env, 'GET', '/campaigns')).campaign;
 
+/** So many looks in a row may find nobody who can say. */
+const maxMissed = 30;
+
 /** A line that changes on a terminal, a new one every ten seconds elsewhere. @param {Env} env */
 const watch = async (env) => {
   const { stderr } = process;
+  let missed = 0;
   for (let round = 0; ; round++) {
-    const campaign = await read(env);
+    const campaign = await read(env).catch((error) => {
+      // A gateway that is busy for a moment; the campaign goes on without us.
+      if (!(error instanceof AdminError) || error.status !== 503 || ++missed > maxMissed)
+        throw error;
+      return undefined;
+    });
+    if (campaign === undefined) {
+      await sleep(1000);
+      continue;
+    }
+    missed = 0;
     if (campaign === null || isOver(campaign)) {
       if (stderr.isTTY) stderr.write('\r\x1b[K');
       return campaign;

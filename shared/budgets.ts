@@ -5,12 +5,16 @@
  */
 import type { WorkClass } from './protocol.js';
 
-/** For a queue that was empty not long ago; a dear default hash may wait for one in front of it. */
+/** Until a queue is known to stand; a dear default hash may wait for one in front of it. */
 export const burstBudgetMs = (serviceMs: number): number => Math.max(300, 2 * serviceMs);
 
-/** So long the burst budget lasts after the queue was last empty, and cannot come back after a refusal. */
+/**
+ * So long after the queue was last empty a refusal is a burst's; a later one shows that the queue stands.
+ * So long after a refusal an empty queue shows nothing.
+ */
 export const burstMemoryMs = 500;
 
+/** For a queue that stands, until it was empty. */
 export const sustainedBudgetMs = (serviceMs: number): number => Math.max(100, serviceMs);
 
 export const budgetShares: Readonly<Record<WorkClass, number>> = {

@@ -44,7 +44,9 @@ t.test('a node that fails at once attracts nobody for long', async (t) => {
   const ended = await flood(nodes, 100, 2);
   t.ok((ended.bad_node_answer ?? 0) <= 5, 'five failures, not repeated: the node may have worked');
   t.equal(ended.ok, 100 - (ended.bad_node_answer ?? 0));
-  t.not(stateOf('n1')?.state, 'closed');
+  // On a slow machine its self-test, which it passes, may have closed the breaker again by now.
+  const wasOpen = stateOf('n1')?.state !== 'closed' || fake('n1').state.probes > 0;
+  t.ok(wasOpen, 'its breaker opened');
   fake('n1').state.handler = (res, seen) => reply(res, 200, verdictFor(seen, 'boot-1'));
   await until(() => stateOf('n1')?.state === 'closed');
 });

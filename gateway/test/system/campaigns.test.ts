@@ -86,8 +86,7 @@ t.test('floodgate migrate', async (t) => {
   const awake = ['ann', 'bob', 'cid'];
   const names = [...awake, 'dee'];
   for (const username of names) {
-    const hash = `$x-digest$alg=md5,o=p,salt=$${digest}`;
-    t.equal((await fleet.admin('POST', '/users', { username, hash })).status, 201);
+    await fleet.importUser(username, `$x-digest$alg=md5,o=p,salt=$${digest}`);
   }
   t.match(
     await migrate('start', '--dry-run', '--watch'),

@@ -44,10 +44,11 @@ export type Answer = { status: number; body: Record<string, unknown>; headers: H
 export type Fleet = Awaited<ReturnType<typeof startFleet>>;
 
 /** "Not now", which a busy machine may cause at any time: it decides nothing. */
-export const isUndecided = ({ status }: Answer): boolean => [429, 503, 504].includes(status);
+export const isUndecided = ({ status }: { status: number }): boolean =>
+  [429, 503, 504].includes(status);
 
 /** Asks again while the answer decides nothing. */
-export const decided = async (ask: () => Promise<Answer>): Promise<Answer> => {
+export const decided = async <A extends { status: number }>(ask: () => Promise<A>): Promise<A> => {
   const end = Date.now() + 20_000;
   for (;;) {
     const answer = await ask();

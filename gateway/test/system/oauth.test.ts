@@ -1,7 +1,7 @@
 /** The answers of the OAuth endpoints, case by case (RFC 6749, 7009, 7662, 7523). */
 import { connect } from 'node:net';
 import t, { type Test } from 'tap';
-import { marker, startFleet, textOf, until } from './fleet.js';
+import { decided, marker, startFleet, textOf, until } from './fleet.js';
 import { assert, assertionForm, basic, createRig, fieldsOf, type Raw } from './oauth-rig.js';
 
 t.setTimeout(300_000);
@@ -626,17 +626,19 @@ t.test('the table', async (t) => {
 
   t.test('revocation', async (t) => {
     const observer = await addClient({ introspect: 'any', grants: '' });
-    const isActive = async (asked: string) =>
-      fieldsOf(await post(introspect, { token: asked }, basic(observer))).active;
+    const isActive = async (asked: string) => {
+      const ask = () => post(introspect, { token: asked }, basic(observer));
+      return fieldsOf(await decided(ask)).active;
+    };
     const take = async () =>
-      String(fieldsOf(await post(token, credentials, asClient)).access_token);
+      String(fieldsOf(await decided(() => post(token, credentials, asClient))).access_token);
     for (const hint of [
       {},
       { token_type_hint: 'access_token' },
       { token_type_hint: 'refresh_token' },
     ]) {
       const mine = await take();
-      const raw = await post(revoke, { token: mine, ...hint }, asClient);
+      const raw = await decided(() => post(revoke, { token: mine, ...hint }, asClient));
       t.strictSame([raw.status, raw.text], [200, '']);
       t.equal(raw.headers.get('cache-control'), 'no-store');
       t.equal(await isActive(mine), false, 'at once');
