@@ -68,12 +68,12 @@ export const defineStrongScript = (
   client: RedisClient,
   script: { name: string; keys: number; lua: string },
 ): Script => {
-  const { runStrong } = client;
-  if (runStrong === undefined) return defineScript(client, script);
-  return (keys, args) => runStrong(script.lua, keys, args).catch(asStoreError);
+  const { strong } = client;
+  if (strong === undefined) return defineScript(client, script);
+  return (keys, args) => strong.run(script.lua, keys, args).catch(asStoreError);
 };
 
 /** Resolves when what was written so far, where `key` is, would survive a failover. */
 export const confirmWrites = async (client: RedisClient, key: string): Promise<void> => {
-  await client.runStrong?.('return 1', [key], []).catch(asStoreError);
+  await client.strong?.run('return 1', [key], []).catch(asStoreError);
 };

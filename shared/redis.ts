@@ -19,9 +19,13 @@ export type Script = (
 ) => Promise<unknown>;
 /** One server of whatever topology. */
 export type RedisNode = Redis;
-/** What one server and a Cluster have in common, and how this store does a strong write, if it does. */
+/** What one server and a Cluster have in common, and how this store does strong writes, if it does. */
 export type RedisClient = (Redis | Cluster) & {
-  runStrong?: (lua: string, ...call: Parameters<Script>) => Promise<unknown>;
+  strong?: {
+    run: (lua: string, ...call: Parameters<Script>) => Promise<unknown>;
+    /** Kept for them alone, and ended with the store. */
+    client: RedisClient;
+  };
 };
 
 type Logs = { warn(fields: object, text: string): void; info(fields: object, text: string): void };
@@ -153,8 +157,13 @@ const openCluster = (
   const refresh = () => {
     if (cluster.status === 'ready') cluster.refreshSlotsCache();
   };
-  const refreshing = setInterval(refresh, mapEveryMs).unref();
-  cluster.once('end', () => clearInterval(refreshing));
+  let refreshing: NodeJS.Timeout | undefined;
+  cluster.on('ready', () => {
+    clearInterval(refreshing);
+    refreshing = setInterval(refresh, mapEveryMs).unref();
+  });
+  // Not 'end': a client that is closed between two attempts to connect never emits that.
+  cluster.on('close', () => clearInterval(refreshing));
   let isPlanned = false;
   // Nodes are connected to before the first command, which would wait for the connection in a queue.
   cluster.on('+node', (node: Redis) => {
@@ -235,6 +244,9 @@ export const dropConnections = (client: RedisClient): void => {
 
 /** Lets what is under way end, within the client's own limits. Never throws. */
 export const quitRedis = async (client: RedisClient): Promise<void> => {
+  const { strong } = client;
+  const quitStrong = strong && quitRedis(strong.client);
   if (client.status === 'ready') await client.quit().catch(() => {});
   client.disconnect();
+  await quitStrong;
 };

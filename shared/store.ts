@@ -5,7 +5,7 @@
  */
 import { AppError } from './errors.js';
 import type { Log } from './log.js';
-import { connectRedis, nodesOf, type RedisClient, type RedisNode } from './redis.js';
+import { connectRedis, nodesOf, quitRedis, type RedisClient, type RedisNode } from './redis.js';
 import { patiently, storeCall, whenReady } from './redis-calls.js';
 import { parseRedisUrl, type RedisTarget } from './redis-url.js';
 import { createStrong, strongTimeoutMs } from './strong.js';
@@ -77,8 +77,7 @@ const openStrong = async (
     log,
     commandTimeoutMs: strongTimeoutMs,
   });
-  redis.on('end', () => client.disconnect());
-  redis.runStrong = createStrong({ client, replicas });
+  redis.strong = { run: createStrong({ client, replicas }), client };
   await whenReady(client, patienceMs);
   const found = await patiently(() => countReplicas(redis), patienceMs);
   if (found < replicas)
@@ -106,11 +105,11 @@ export const openStore = async (options: {
     problem = await patiently(() => findDurabilityProblem(redis), patienceMs);
     if (replicas > 0) await openStrong(redis, { url, name, log, replicas });
   } catch (cause) {
-    redis.disconnect();
+    await quitRedis(redis);
     throw new Error(notAnswering, { cause });
   }
   if (isMisread) {
-    redis.disconnect();
+    await quitRedis(redis);
     throw new Error('REDIS_URL leads to a server of a Cluster: write redis+cluster://');
   }
   if (problem === undefined) return redis;
@@ -118,7 +117,7 @@ export const openStore = async (options: {
     log.warn({ problem }, 'Redis may lose acknowledged changes, accepted by ACCEPT_DATA_LOSS');
     return redis;
   }
-  redis.disconnect();
+  await quitRedis(redis);
   throw new Error(
     `Redis may lose acknowledged changes: ${problem}. Set appendonly yes and maxmemory-policy noeviction there, or accept it with ACCEPT_DATA_LOSS=1.`,
   );

@@ -1,4 +1,5 @@
 /** Strong writes against a real master with a real replica that is paused, slow or gone. */
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { codeOf } from '../errors.js';
@@ -55,6 +56,14 @@ t.test('Sentinel: acknowledged means that a replica has it', async (t) => {
     await sleep(50);
   }
   t.ok(tries < 100, 'back after its connections were lost');
+
+  for (const member of [...set.servers, ...set.sentinels]) await member.stop('SIGKILL');
+  if (store.status !== 'reconnecting') await once(store, 'reconnecting');
+  await quitRedis(store);
+  const countTimers = () =>
+    process.getActiveResourcesInfo().filter((it) => it === 'Timeout').length;
+  for (tries = 0; countTimers() > 0 && tries < 200; tries++) await sleep(50);
+  t.equal(countTimers(), 0, 'a client that is closed between two attempts leaves nothing');
 });
 
 t.test('Cluster: every shard by itself, and a slot that has moved', async (t) => {

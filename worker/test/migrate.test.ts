@@ -154,7 +154,7 @@ t.test('what the replicas do not confirm counts as failed, and is not written tw
   const strict = connectRedis({ url: redis.url, name: 'test', log });
   t.teardown(() => strict.disconnect());
   await whenReady(strict, 5000);
-  strict.runStrong = createStrong({ client: strict, replicas: 1 });
+  strict.strong = { run: createStrong({ client: strict, replicas: 1 }), client: strict };
   const { u, seen } = await importUser();
   const { run, outcomes } = createSetup({ store: createRedisCredentials({ redis: strict }) });
   t.equal(await run(u, seen), 'failed');
