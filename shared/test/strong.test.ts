@@ -1,5 +1,4 @@
 /** Strong writes against a real master with a real replica that is paused, slow or gone. */
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { codeOf } from '../errors.js';
@@ -57,9 +56,11 @@ t.test('Sentinel: acknowledged means that a replica has it', async (t) => {
   }
   t.ok(tries < 100, 'back after its connections were lost');
 
-  for (const member of [...set.servers, ...set.sentinels]) await member.stop('SIGKILL');
-  if (store.status !== 'reconnecting') await once(store, 'reconnecting');
-  await quitRedis(store);
+  const closed = new Promise<void>((resolve) => {
+    store.once('reconnecting', () => resolve(quitRedis(store)));
+  });
+  for (const member of [...set.sentinels, ...set.servers]) await member.stop('SIGKILL');
+  await closed;
   const countTimers = () =>
     process.getActiveResourcesInfo().filter((it) => it === 'Timeout').length;
   for (tries = 0; countTimers() > 0 && tries < 200; tries++) await sleep(50);
