@@ -2,6 +2,10 @@
  * What the gateway's processes say to each other over IPC. The primary relays; it never looks
  * inside. No dependency, because the primary loads this.
  */
+
+/** For how long an edge keeps an idle connection; every answer says so, and a reload keeps to it. */
+export const keepAliveMs = 5000;
+
 /** What the admin child asks every edge for. */
 export type Topic = 'metrics' | 'nodes';
 

@@ -7,7 +7,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lifecycle } from '../shared/lifecycle.js';
 import type { Config } from './config.js';
-import { type FromChild, isMessage, type ToChild, type Topic } from './ipc.js';
+import { type FromChild, isMessage, keepAliveMs, type ToChild, type Topic } from './ipc.js';
 
 type Role = 'edge' | 'admin';
 /** A place that one process at a time fills. */
@@ -147,11 +147,11 @@ export const startPrimary = ({
     return slot.isReady;
   };
 
-  const drain = async (worker: Worker) => {
+  const drain = async (worker: Worker, limitMs = drainMs) => {
     // One that is still starting may not hear us yet, and holds no request.
     if (serving.has(worker)) tell(worker, 'drain');
     else worker.process.kill('SIGKILL');
-    const timer = setTimeout(() => worker.process.kill('SIGKILL'), drainMs);
+    const timer = setTimeout(() => worker.process.kill('SIGKILL'), limitMs);
     await gone(worker);
     clearTimeout(timer);
   };
@@ -165,7 +165,7 @@ export const startPrimary = ({
     }
     if (slots[at] !== old) return drain(next.worker).then(() => true);
     slots[at] = next;
-    await drain(old.worker);
+    await drain(old.worker, drainMs + keepAliveMs);
     return true;
   };
 
@@ -177,6 +177,8 @@ export const startPrimary = ({
     isReloadAsked = false;
     log.info({}, 'reloading');
     for (const [at, old] of slots.entries()) {
+      // Whoever is forked now would be missed by the stop.
+      if (lifecycle.stopping()) break;
       if (await replace(at, old)) continue;
       log.error({ role: old.role }, 'reload aborted: the new process did not become ready');
       break;
@@ -210,7 +212,7 @@ export const startPrimary = ({
       clearInterval(pings);
       const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
       for (const worker of workers) tell(worker, { t: 'stopping' });
-      await Promise.all(workers.map(drain));
+      await Promise.all(workers.map((worker) => drain(worker)));
     },
     drainMs + 1000,
   );

@@ -19,7 +19,7 @@ import { createDevices } from './devices.js';
 import { createEndOwn } from './end-own.js';
 import { createFollowUp } from './follow-up.js';
 import { createGrant } from './grant.js';
-import { isMessage } from './ipc.js';
+import { isMessage, keepAliveMs } from './ipc.js';
 import { openVerifyAny } from './issuers/open.js';
 import { createLimits } from './limits.js';
 import { createMeters } from './meters.js';
@@ -114,6 +114,7 @@ export const startEdge = async (given: Given): Promise<void> => {
     ...(origins.decorate ? { decorate: origins.decorate } : {}),
     preflight: origins.preflight,
     observe: createObserve({ metrics, log, addresses }),
+    keepAliveMs,
     maxConnections: config.maxConnections,
     perClient: { max: 100, keyOf: addresses.connectionKey },
     ...(config.tls ? { tls: readCertificate(config.tls) } : {}),
@@ -130,7 +131,9 @@ export const startEdge = async (given: Given): Promise<void> => {
   });
   const { host } = config;
   const port = await listen(http.server, { host, port: config.port, setting: 'PORT' });
-  lifecycle.onStop('public port', () => http.stop(config.stopDelayMs), config.stopDelayMs + 4000);
+  // A reloaded edge has time; a gateway that stops leaves clients whose connections are reset anyway.
+  const stop = () => http.stop(config.stopDelayMs, () => !isGatewayStopping);
+  lifecycle.onStop('public port', stop, config.stopDelayMs + keepAliveMs + 4000);
   lifecycle.tell({ t: 'listening', port });
   lifecycle.ready();
 };

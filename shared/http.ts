@@ -7,6 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import { Server as TcpServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TlsOptions } from 'node:tls';
@@ -197,14 +198,23 @@ export const createHttp = (options: HttpOptions) => {
 
   /**
    * Answers say `Connection: close` for `announceMs` while new connections are still taken (closing
-   * at once resets keep-alive clients), then the listener closes and what is in flight ends.
+   * at once resets keep-alive clients), then the listener closes and what is in flight ends. So do idle
+   * connections, but not while `keepsIdle` says so and `keepAliveMs`, which our answers promised, have not
+   * passed: one that is closed while its client sends is reset.
    */
-  const stop = async (announceMs: number): Promise<void> => {
+  const stop = async (announceMs: number, keepsIdle = () => false): Promise<void> => {
     isStopping = true;
+    const promisedUntil = performance.now() + keepAliveMs;
     await sleep(announceMs);
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    server.closeIdleConnections();
-    const sweep = setInterval(() => server.closeIdleConnections(), 100);
+    const closeIdle = () => {
+      if (!keepsIdle() || performance.now() > promisedUntil) server.closeIdleConnections();
+    };
+    const closed = new Promise<void>((resolve) => {
+      // The close of http.Server ends idle connections at once.
+      TcpServer.prototype.close.call(server, () => resolve());
+    });
+    closeIdle();
+    const sweep = setInterval(closeIdle, 100);
     await closed;
     clearInterval(sweep);
   };

@@ -15,8 +15,13 @@ type Line = {
   /** Milliseconds; when the client loses patience. */
   until: number;
   lost: Lost;
+  /** Milliseconds; when its last answer came. */
+  idleSince: number;
   onEnd: ((end: End) => void) | undefined;
 };
+
+/** A second less than the server keeps it, as HTTP clients do: later it may close as we send. */
+const keepMs = 4000;
 
 export const createLines = (target: Target) => {
   const idle: Line[] = [];
@@ -30,9 +35,18 @@ export const createLines = (target: Target) => {
   };
 
   const answered = (line: Line, end: End, closes: boolean) => {
+    line.idleSince = performance.now();
     if (line.isKept && !closes) idle.push(line);
     else line.wire?.close();
     settle(line, end);
+  };
+
+  const takeIdle = (): Line | undefined => {
+    const line = idle.pop();
+    if (line === undefined || performance.now() - line.idleSince < keepMs) return line;
+    // Those below were used even longer ago.
+    for (const old of [line, ...idle.splice(0)]) old.wire?.close();
+    return undefined;
   };
 
   const gone = (line: Line) => {
@@ -62,8 +76,16 @@ export const createLines = (target: Target) => {
       onEnd: (end: End) => void,
     ) => {
       const { bytes, isKept, until } = request;
-      const found = isKept ? idle.pop() : undefined;
-      const line: Line = found ?? { wire: undefined, isKept, until, lost: 'reset', onEnd };
+      const found = isKept ? takeIdle() : undefined;
+      const idleSince = 0;
+      const line: Line = found ?? {
+        wire: undefined,
+        isKept,
+        until,
+        lost: 'reset',
+        idleSince,
+        onEnd,
+      };
       line.until = until;
       line.onEnd = onEnd;
       busy.add(line);

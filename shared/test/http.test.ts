@@ -238,6 +238,38 @@ t.test(
   },
 );
 
+t.test('a stop that has time ends no idle connection that was promised to be kept', async (t) => {
+  const { port, stop } = await serve(t, { keepAliveMs: 2000 });
+  const answers: string[] = [];
+  const idle = connect(port, '127.0.0.1');
+  idle.on('data', (data: Buffer) => answers.push(data.toString()));
+  const until = async (count: number) => {
+    while (answers.length < count) await new Promise((resolve) => setTimeout(resolve, 10));
+  };
+  idle.write('GET /any HTTP/1.1\r\nHost: x\r\n\r\n');
+  await until(1);
+  let isPatient = true;
+  let isStopped = false;
+  const stopped = stop(50, () => isPatient).then(() => {
+    isStopped = true;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await t.rejects(raw(port, get('/any')), 'nobody new');
+  t.equal(isStopped, false);
+  idle.write('GET /any HTTP/1.1\r\nHost: x\r\n\r\n');
+  await until(2);
+  t.match(answers[1], /connection: close/i, 'served, and asked to go');
+  await stopped;
+
+  const second = await serve(t, { keepAliveMs: 60_000 });
+  const other = connect(second.port, '127.0.0.1');
+  other.write('GET /any HTTP/1.1\r\nHost: x\r\n\r\n');
+  await new Promise((resolve) => other.once('data', resolve));
+  const ended = second.stop(50, () => isPatient);
+  isPatient = false;
+  await ended;
+});
+
 /** Without what differs from answer to answer. */
 const lasting = (answer: string): string =>
   answer.replaceAll(/^(x-request-id|date): .*/gim, '$1: …');
