@@ -28,8 +28,8 @@ const maxFullMs = 500;
 const minAttemptMs = 600;
 /** A node hears for so long that somebody was turned away; longer, and a burst would seem to go on. */
 const crowdedMs = 100;
-/** After a refusal, this edge's share of the node grows by one in so long. */
-const shareGrowsMs = 250;
+/** After a refusal, this edge's share of the node grows by one per slot in so long. */
+const shareGrowsMs = 1000;
 
 const clamp = (value: number, min: number, max: number): number =>
   Math.min(Math.max(value, min), max);
@@ -98,7 +98,7 @@ export const createLoad = (slotsAtStart: number) => {
   const isFull = (now: number, need: Need): boolean => {
     if (inflight >= 64 * (slots + 1)) return true;
     if (need === 'none') return false;
-    if (hashes >= share + Math.floor((now - sharedAt) / shareGrowsMs)) return true;
+    if (hashes >= share + Math.floor(((now - sharedAt) * slots) / shareGrowsMs)) return true;
     const isBurst = now >= sustainedUntil;
     const budget = isBurst ? burstBudgetMs(serviceMs) : sustainedBudgetMs(serviceMs);
     return now < fullUntil[need] || waitMs(now) > budget * budgetShares[need];
