@@ -96,8 +96,11 @@ const isOver = (campaign) =>
 /** @param {Env} env @returns {Promise<Campaign | null>} */
 const read = async (env) => (await callAdmin(env, 'GET', '/campaigns')).campaign;
 
-/** So many looks in a row may find nobody who can say. */
+/** So many looks in a row may find nobody who can say: a busy gateway, or one that is started again. */
 const maxMissed = 30;
+
+/** @param {unknown} error */
+const maySoonAnswer = (error) => error instanceof AdminError && [0, 503].includes(error.status);
 
 /** A line that changes on a terminal, a new one every ten seconds elsewhere. @param {Env} env */
 const watch = async (env) => {
@@ -105,9 +108,8 @@ const watch = async (env) => {
   let missed = 0;
   for (let round = 0; ; round++) {
     const campaign = await read(env).catch((error) => {
-      // A gateway that is busy for a moment; the campaign goes on without us.
-      if (!(error instanceof AdminError) || error.status !== 503 || ++missed > maxMissed)
-        throw error;
+      // The campaign goes on without us.
+      if (!maySoonAnswer(error) || ++missed > maxMissed) throw error;
       return undefined;
     });
     if (campaign === undefined) {

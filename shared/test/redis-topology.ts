@@ -215,6 +215,10 @@ export const startCluster = async (t: Test, options: Options = {}) => {
   };
 };
 
+/** The same as lines of a configuration file. */
+const asLines = (args: readonly string[]): string[] =>
+  args.flatMap((name, i) => (i % 2 === 0 ? [`${name.slice(2)} ${args[i + 1]}`] : []));
+
 /** One master, two replicas, three Sentinels with a quorum of two. */
 export const startSentinel = async (t: Test, options: Options & { password?: string } = {}) => {
   const herd = createHerd(t);
@@ -223,7 +227,7 @@ export const startSentinel = async (t: Test, options: Options & { password?: str
     [1, 2].map(() => herd.server(['--replicaof', `${host} ${first.port}`], options)),
   );
   for (const replica of replicas) await eventually('replica', () => isSynced(replica));
-  const { password } = options;
+  const { password, tls } = options;
   const openSentinel = async () => {
     const port = await findPort();
     const own = join(herd.dir, String(port));
@@ -231,7 +235,8 @@ export const startSentinel = async (t: Test, options: Options & { password?: str
     writeFileSync(
       join(own, 'sentinel.conf'),
       [
-        ...[`port ${port}`, `bind ${host}`, `dir ${own}`],
+        ...asLines(tls ? tlsArgs(tls, port) : ['--port', String(port)]),
+        ...[`bind ${host}`, `dir ${own}`],
         `sentinel monitor mymaster ${host} ${first.port} 2`,
         'sentinel down-after-milliseconds mymaster 1000',
         'sentinel failover-timeout mymaster 5000',
@@ -244,6 +249,7 @@ export const startSentinel = async (t: Test, options: Options & { password?: str
     const member = createMember(own, port, {
       role: 'sentinel',
       password,
+      tls,
       args: [join(own, 'sentinel.conf'), '--sentinel'],
     });
     herd.members.push(member);
@@ -261,11 +267,13 @@ export const startSentinel = async (t: Test, options: Options & { password?: str
       const text = String(await sentinel.ask('INFO', 'sentinel'));
       return /status=ok,.*slaves=2,sentinels=3/.test(text);
     });
+  const scheme = tls ? 'rediss+sentinel' : 'redis+sentinel';
+  const query = tls ? `?ca=${tls.ca}` : '';
   const list = sentinels.map(({ port }) => `${host}:${port}`).join(',');
 
   return {
-    url: `redis+sentinel://${list}/mymaster`,
-    urlWith: (user: string) => `redis+sentinel://${user}@${list}/mymaster`,
+    url: `${scheme}://${list}/mymaster${query}`,
+    urlWith: (user: string) => `${scheme}://${user}@${list}/mymaster${query}`,
     servers,
     sentinels,
     master: async (): Promise<Member> => {

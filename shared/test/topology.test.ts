@@ -8,7 +8,7 @@ import t, { type Test } from 'tap';
 import { codeOf } from '../errors.js';
 import { createLog } from '../log.js';
 import { quitRedis, type RedisClient } from '../redis.js';
-import { defineScript, storeCall } from '../redis-calls.js';
+import { confirmWrites, defineScript, storeCall } from '../redis-calls.js';
 import { slotOf } from '../redis-slot.js';
 import { openStore } from '../store.js';
 import { startCluster, startSentinel, type TlsPair } from './redis-topology.js';
@@ -117,6 +117,24 @@ t.test('a Cluster: a user, forgotten scripts, a master that hangs', async (t) =>
   for (const member of cluster.members) await member.stop('SIGCONT');
   for (let tries = 0; countTimers() > 0 && tries < 200; tries++) await sleep(50);
   t.equal(countTimers(), 0, 'a client that is closed while it reads the map leaves nothing');
+});
+
+t.test('Sentinels over TLS, a master that dies, and no other certificate', async (t) => {
+  const tls = makeCertificate(t);
+  const set = await startSentinel(t, { tls });
+  const store = await open(t, set.url);
+  t.equal(await store.set('a', '1'), 'OK');
+  await confirmWrites(store, 'a');
+  const stranger = makeCertificate(t);
+  const url = set.url.replace(tls.ca, stranger.ca);
+  await t.rejects(
+    openStore({ url, name: 'test', acceptDataLoss: false, log }),
+    /does not answer at REDIS_URL/,
+  );
+  const first = await set.master();
+  await first.stop('SIGKILL');
+  t.ok(await backAgain(store, 'a'), 'the new master is found');
+  t.not((await set.master()).port, first.port);
 });
 
 t.test('Sentinels: a master that hangs, all Sentinels away, and back', async (t) => {

@@ -112,6 +112,27 @@ t.test('floodgate migrate', async (t) => {
     t.equal((await decided(() => fleet.login(username, digest))).status, 401, 'pass-the-hash');
   }
 
+  await t.test('whoever watches does not mind that the gateway is started again', async (t) => {
+    for (let i = 0; i < 20; i++)
+      await fleet.importUser(`later${i}`, `$x-digest$alg=md5,o=p,salt=$${digest}`);
+    t.match(await migrate('start', '--key', 'wk1', '--share', '1'), /^0 /);
+    t.match(await migrate('pause'), /^0 /);
+    const { child, done } = rig.watchMigration();
+    await new Promise((resolve) => child.stderr?.once('data', resolve));
+    fleet.gateway().child.kill('SIGTERM');
+    await fleet.gateway().exited;
+    // Some of its looks find nobody.
+    await sleep(2500);
+    t.equal(child.exitCode, null);
+    await fleet.restartGateway();
+    const campaign = (path: string, body?: object) =>
+      decided(() => fleet.admin('POST', `/campaigns/${path}`, body));
+    t.equal((await campaign('share', { share: '100' })).status, 200);
+    t.equal((await campaign('resume')).status, 200);
+    const { code, out } = await done;
+    t.match(`${code} ${out}`, /^0 [\s\S]*Done: 20 wrapped/);
+  });
+
   await t.test('without a key it is never a wrong password, and nobody else notices', async (t) => {
     await fleet.importUser('pip', peppered(password));
     await fleet.register('una');

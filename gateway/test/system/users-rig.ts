@@ -45,6 +45,7 @@ export const createUsersRig = (fleet: Fleet) => {
   return {
     start,
     migrate: (...args: string[]): Promise<Ran> => run(['migrate', ...args]).done,
+    watchMigration: () => run(['migrate', 'status', '--watch']),
     users: (...args: string[]): Promise<Ran> => start(args).done,
     usersWith: (input: string, ...args: string[]): Promise<Ran> => start(args, input).done,
   };
