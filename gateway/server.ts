@@ -2,7 +2,6 @@
  * Composition root of an edge: every part is made here, in the order it is needed, and handed to
  * those that use it. Reads like a parts list; holds no logic of its own.
  */
-import { setFlagsFromString } from 'node:v8';
 import { readCertificate } from '../shared/certificate.js';
 import { createHttp, type Route } from '../shared/http.js';
 import type { Lifecycle } from '../shared/lifecycle.js';
@@ -47,16 +46,9 @@ import { createAccounts } from './username.js';
 
 type Given = { config: Config; lifecycle: Lifecycle; log: Log };
 
-/**
- * Bytes of bytecode that V8 may inline into one function. At its 920 it stops halfway from Node's parser to our
- * answer; with room for all of it a token check takes 4 to 12 % less. A V8 without the flag says so and goes on.
- */
-const inliningBudget = 3000;
-
 /** Resolves when this edge serves. Rejects with an Error that says what to do. */
 export const startEdge = async (given: Given): Promise<void> => {
   const { config, lifecycle, log } = given;
-  setFlagsFromString(`--max-inlined-bytecode-size-cumulative=${inliningBudget}`);
   lifecycle.onStop('log', () => flushLog(log), 500);
   const metrics = createMetrics();
   const tokens = await openTokens(given);
