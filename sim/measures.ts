@@ -98,18 +98,8 @@ const timeline = (runs: Runs, untilMs: number) => {
   });
 };
 
-/**
- * How long after `fromMs` the last bad window ended: slower than `limitMs`, or missing 1 %. A bad one between
- * good ones is chance: a few hundred logins have a 99th percentile that is now and then a quarter off.
- */
-export const recoveryMs = (
-  runs: Runs,
-  fromMs: number,
-  untilMs: number,
-  limitMs: number,
-): number => {
-  const windows = timeline(runs, untilMs).filter(({ atMs }) => atMs >= fromMs);
-  const isBad = windows.map(({ p99Ms, missing }) => p99Ms > limitMs || missing > 0.01);
-  const last = isBad.findLastIndex((bad, i) => bad && (i === 0 || isBad[i - 1]));
-  return (last + 1) * windowMs;
-};
+/** How long after `fromMs` the last window ended that was slower than `limitMs` or missed 1 %. */
+export const recoveryMs = (runs: Runs, fromMs: number, untilMs: number, limitMs: number): number =>
+  timeline(runs, untilMs)
+    .filter(({ atMs, p99Ms, missing }) => atMs >= fromMs && (p99Ms > limitMs || missing > 0.01))
+    .reduce((last, { atMs }) => Math.max(last, atMs + windowMs - fromMs), 0);

@@ -91,8 +91,11 @@ const judgeStorm = (of: Results, variant: string): Criterion => {
 export const retryStorm: Scenario = {
   about: 'ten seconds of five times the capacity, whoever is refused comes back three times',
   worlds: {
-    // Full jitter over 200, 400, 800 ms.
-    'clients with backoff': retrying((nth, chance) => 100 * 2 ** nth * chance()),
+    // Full jitter over 200, 400, 800 ms. With 20 seeds one odd window of a quarter second decides.
+    'clients with backoff': {
+      ...retrying((nth, chance) => 100 * 2 ** nth * chance()),
+      seedShare: 3,
+    },
     'clients that heed Retry-After': {
       ...retrying((_, chance) => 1000 + 2000 * chance()),
       seedShare: 0.25,

@@ -2,7 +2,10 @@
 import type { Criterion } from '../bench/report.js';
 import { type Run, serviceMs, type World } from './fleet.js';
 
-/** `seedShare`: variants that only draw a curve, or cost much, get a part of the seeds. */
+/**
+ * `seedShare`: variants that only draw a curve, or cost much, get a part of the seeds; one whose figure
+ * hangs on the tail of short windows gets more than there are.
+ */
 export type Variant = World & { seedShare?: number };
 export type Results = (variant: string) => readonly Run[];
 export type Scenario = {

@@ -62,7 +62,8 @@ export const simulate = async (
 ): Promise<Simulated> => {
   const runs = new Map<string, Run[]>();
   const runSeeds = async (variant: string, world: Variant) => {
-    const used = seeds.slice(0, Math.ceil(seeds.length * (world.seedShare ?? 1)));
+    const count = Math.ceil(seeds.length * (world.seedShare ?? 1));
+    const used = Array.from({ length: count }, (_, i) => (seeds[0] ?? 1) + i);
     const run = async (seed: number) => {
       const done = await crew.run({ scenario: name, variant, seed });
       progress(`${name}: ${variant}, seed ${seed}`);

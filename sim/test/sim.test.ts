@@ -9,7 +9,6 @@ import {
   latencyMs,
   most,
   notOk,
-  recoveryMs,
   slowestMs,
 } from '../measures.js';
 import { serviceMs, small, usual } from '../scenario.js';
@@ -32,22 +31,6 @@ t.test('the same seed gives the same run, another seed another one', async (t) =
   t.ok((a?.logins.length ?? 0) > 100);
   t.strictSame(a, b);
   t.notSame(a?.logins, c?.logins);
-});
-
-t.test('recovered is when the last slow stretch is over, not the last odd moment', async (t) => {
-  const [run] = await over({ ...small, measureMs: 50, load: () => 0.5 }, [1]);
-  if (run === undefined) throw new Error('no run');
-  /** One login in each window of a quarter second. */
-  const recovered = (tookMs: number[]) => {
-    const logins = tookMs.map((took, i) => {
-      return { atMs: 250 * i, tookMs: took, outcome: 'ok' as const, isHot: false, nth: 0 };
-    });
-    return recoveryMs([{ ...run, logins }], 250, 250 * tookMs.length, 10);
-  };
-  t.equal(recovered([5, 5, 5, 5, 5]), 0);
-  t.equal(recovered([5, 20, 5, 5, 5]), 250);
-  t.equal(recovered([5, 20, 20, 5, 20, 5]), 500, 'one alone is chance');
-  t.equal(recovered([5, 20, 5, 20, 20, 5]), 1000, 'a relapse is not');
 });
 
 t.test('keys fall evenly, and only those move that must', async (t) => {
