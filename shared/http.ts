@@ -15,6 +15,7 @@ import { AppError, type ErrorCode, isAppError, rowOf } from './errors.js';
 import { parseForm } from './form.js';
 import { errorBody, errorHeaders, parserCodes, rawAnswer } from './http-answer.js';
 import { type ConnectionLimits, createPipeline, limitConnections } from './http-connections.js';
+import { endEmpty, hasBody } from './http-empty.js';
 import { createSendHead } from './http-head.js';
 import { bad, checkHead, checkMediaType, readBody } from './http-request.js';
 import { type Ctx, createRouter, type Reply, type Route } from './http-route.js';
@@ -82,7 +83,8 @@ export const createHttp = (options: HttpOptions) => {
       headers['content-length'] = text === '' ? '0' : String(Buffer.byteLength(text));
     if (decorate !== undefined) decorate(req, headers);
     // A body that was refused unread would have to be read to reuse the connection.
-    if (isStopping || (!req.complete && reply.status >= 400)) headers.connection = 'close';
+    const isUnread = !req.complete && reply.status >= 400 && hasBody(req);
+    if (isStopping || isUnread) headers.connection = 'close';
     res.writeHead(reply.status, headers);
     res.end(req.method === 'HEAD' ? '' : text);
   };
@@ -156,8 +158,9 @@ export const createHttp = (options: HttpOptions) => {
       checkHead(req);
       if (!('handle' in route)) return refuseRoute(ctx, route);
       before?.(req);
-      if (route.body !== 'none') void handleBody(ctx, route, route.body);
-      else settle(ctx, route, route.handle(ctx, {}));
+      if (route.body !== 'none') return void handleBody(ctx, route, route.body);
+      if (!hasBody(req)) endEmpty(req);
+      settle(ctx, route, route.handle(ctx, {}));
     } catch (error) {
       if ('handle' in route) failRoute(ctx, route, error);
       else fail(ctx, 'none', error);

@@ -2,9 +2,8 @@
 import { connect } from 'node:net';
 import t, { type Test } from 'tap';
 import { AppError } from '../errors.js';
-import { createHttp, type HttpOptions, type Route, withHead } from '../http.js';
-
-const log = { error: () => {}, warn: () => {} };
+import { type HttpOptions, type Route, withHead } from '../http.js';
+import { raw, serveRoutes } from './serve-routes.js';
 
 const routes: Route[] = [
   {
@@ -54,34 +53,8 @@ const twins: Route[] = [
 ];
 const ready = withHead(who);
 
-const serve = async (t: Pick<Test, 'teardown'>, options: Partial<HttpOptions> = {}) => {
-  const http = createHttp({ routes, log, ...options });
-  await new Promise<void>((resolve) => http.server.listen(0, '127.0.0.1', resolve));
-  const address = http.server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  t.teardown(() => {
-    http.server.closeAllConnections();
-    http.server.close();
-  });
-  return { ...http, port };
-};
-
-/** Sends bytes, reads until the server closes or `until` is seen. */
-const raw = (port: number, bytes: string | Buffer, until?: RegExp): Promise<string> =>
-  new Promise((resolve, reject) => {
-    let answer = '';
-    const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
-    const timer = setTimeout(() => socket.destroy(new Error('no answer in 8 s')), 8000);
-    socket.on('data', (data) => {
-      answer += data.toString();
-      if (until?.test(answer)) socket.destroy();
-    });
-    socket.on('error', (error) => (answer === '' ? reject(error) : resolve(answer)));
-    socket.on('close', () => {
-      clearTimeout(timer);
-      resolve(answer);
-    });
-  });
+const serve = (t: Pick<Test, 'teardown'>, options: Partial<HttpOptions> = {}) =>
+  serveRoutes(t, { routes, ...options });
 
 const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
 const bodyOf = (answer: string) => JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4));
