@@ -83,10 +83,10 @@ export type Floor = ReturnType<typeof createFloor>;
 
 export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes }) => {
   const shareKey = randomBytes(32);
-  const inFlight = new Map<string, Shared>();
+  /** By account, then by key. */
+  const inFlight = new Map<string, Map<string, Shared>>();
 
   const forward = async (ctx: Ctx, work: Work, caller: Caller, signal: Signal) => {
-    nodes.shed(work.u, work.class);
     const attemptId = work.attemptId ?? newAttemptId();
     const { client, network } = caller;
     const reservation = await limits.reserve({
@@ -131,32 +131,48 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
    * A password change or registration: never shared, and never dropped when the client leaves,
    * because what the node has written must be told to every edge. Throws what limits and nodes throw.
    */
-  const run = (ctx: Ctx, work: Work, caller: Caller): Promise<Settled> =>
-    forward(ctx, work, caller, createSignal().signal);
+  const run = async (ctx: Ctx, work: Work, caller: Caller): Promise<Settled> => {
+    nodes.shed(work.u, work.class);
+    return forward(ctx, work, caller, createSignal().signal);
+  };
+
+  const keep = (u: string, key: string, shared: Shared) => {
+    const ofAccount = inFlight.get(u) ?? new Map<string, Shared>();
+    inFlight.set(u, ofAccount.set(key, shared));
+  };
+
+  const forget = (u: string, key: string, shared: Shared) => {
+    const ofAccount = inFlight.get(u);
+    if (ofAccount?.get(key) !== shared) return;
+    ofAccount.delete(key);
+    if (ofAccount.size === 0) inFlight.delete(u);
+  };
 
   /** A login: joins an identical one in flight, or becomes the one that others join. */
   const join = async (ctx: Ctx, work: Work, caller: Caller, password: string): Promise<Settled> => {
-    const key = createHmac('sha256', shareKey).update(`${work.u}\n${password}`).digest('base64');
-    const running = inFlight.get(key);
+    const { u } = work;
+    const ofAccount = inFlight.get(u);
+    // With nothing to join, whoever is turned away costs no HMAC.
+    if (ofAccount === undefined) nodes.shed(u, work.class);
+    const key = createHmac('sha256', shareKey).update(`${u}\n${password}`).digest('base64');
+    const running = ofAccount?.get(key);
     if (running !== undefined) {
       watch(ctx, running);
       const { verdict } = await running.settled;
       return { verdict, release: nothing };
     }
+    if (ofAccount !== undefined) nodes.shed(u, work.class);
     const { signal, abort } = createSignal();
-    const forget = () => {
-      if (inFlight.get(key) === shared) inFlight.delete(key);
-    };
-    // What is being dropped must not be joined.
-    signal.onAbort(forget);
     const settled = forward(ctx, work, caller, signal);
     const shared: Shared = { settled, waiters: 0, abort };
-    inFlight.set(key, shared);
+    keep(u, key, shared);
+    // What is being dropped must not be joined.
+    signal.onAbort(() => forget(u, key, shared));
     watch(ctx, shared);
     try {
       return await settled;
     } finally {
-      forget();
+      forget(u, key, shared);
     }
   };
 

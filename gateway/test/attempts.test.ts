@@ -17,6 +17,7 @@ const work = (u: string): Work => ({ kind: 'login', u, class: 'login', body: {} 
 
 const create = (answer: () => Promise<Verdict['outcome']>) => {
   const calls: string[] = [];
+  let isFull = false;
   const attempts = createAttempts({
     limits: {
       reserve: async () => {
@@ -30,7 +31,10 @@ const create = (answer: () => Promise<Verdict['outcome']>) => {
       },
     },
     nodes: {
-      shed: () => void calls.push('shed'),
+      shed: () => {
+        calls.push('shed');
+        if (isFull) throw new AppError('overloaded');
+      },
       submit: async ({ attemptId, signal }) => {
         calls.push('submit');
         signal.onAbort(() => calls.push('abort'));
@@ -39,7 +43,10 @@ const create = (answer: () => Promise<Verdict['outcome']>) => {
       },
     },
   });
-  return { attempts, calls };
+  const fill = () => {
+    isFull = true;
+  };
+  return { attempts, calls, fill };
 };
 
 const settle = async () => {
@@ -56,6 +63,21 @@ t.test('identical logins share one reservation and one forward', async (t) => {
   for (const { verdict } of all) t.equal(verdict.outcome, 'ok');
   await Promise.all(all.map(({ release }) => release()));
   t.same(calls.filter((call) => call === 'release').length, 1, 'one of them ends the reservation');
+  t.equal(attempts.size(), 0, 'nothing is kept');
+});
+
+t.test('where there is no room left, only what is in flight already is joined', async (t) => {
+  const { attempts, calls, fill } = create(settle);
+  const join = (u: string, password: string) =>
+    attempts.join(newCtx().ctx, work(u), caller, password);
+  const first = join('a', 'pw');
+  fill();
+  const joined = join('a', 'pw');
+  await t.rejects(join('a', 'pw2'), { code: 'overloaded' }, 'another password');
+  await t.rejects(join('b', 'pw'), { code: 'overloaded' }, 'another account');
+  t.equal((await joined).verdict.outcome, 'ok');
+  await first;
+  t.same(calls.toSorted(), ['reserve', 'shed', 'shed', 'shed', 'submit'], 'each is looked at once');
   t.equal(attempts.size(), 0, 'nothing is kept');
 });
 
