@@ -29,7 +29,7 @@ const minAttemptMs = 600;
 /** A node hears for so long that somebody was turned away; longer, and a burst would seem to go on. */
 const crowdedMs = 100;
 /** After a refusal, this edge's share of the node grows by one per slot in so long. */
-const shareGrowsMs = 1000;
+const shareGrowsMs = 4000;
 
 const clamp = (value: number, min: number, max: number): number =>
   Math.min(Math.max(value, min), max);
@@ -77,6 +77,8 @@ export const createLoad = (slotsAtStart: number) => {
     reportedAt = now;
     sentSince = 0;
     reportedWaitMs = report.queueMs;
+    // A slot is free there: the shares of all edges together are less than it takes.
+    if (report.queueMs === 0) share++;
     if (report.serviceMs > 0) serviceMs = report.serviceMs;
     slowestMs = Math.max(serviceMs, faded);
   };
@@ -145,8 +147,9 @@ export const createLoad = (slotsAtStart: number) => {
      * force; the shorter absence is assumed. One below it does, and the node keeps to that for a while.
      *
      * Other edges fill a node that stays full as fast as it empties, which this one cannot see. So what
-     * it has there at such a refusal is its share, until a slow growth finds more (additive increase, as TCP has
-     * it: Chiu and Jain, 1989): one of its own that ends is then the sign that there is room.
+     * it has there at such a refusal is its share, until a slow growth or the sight of a free slot finds more
+     * (additive increase, as TCP has it: Chiu and Jain, 1989): one of its own that ends is then the sign that
+     * there is room.
      */
     refused: (now: number, predictedMs: number, cls: Need) => {
       if (cls === 'none') return;

@@ -177,7 +177,7 @@ t.test('an attempt may take three times the slowest service of late, and the bud
 });
 
 t.test(
-  'after a refusal this edge keeps to what it had there, and one more per slot and second',
+  'after a refusal this edge keeps to what it had there, and one more per slot and four seconds',
   async (t) => {
     const load = createLoad(2);
     for (let i = 0; i < 4; i++) load.sent(0, 'login');
@@ -187,11 +187,17 @@ t.test(
     load.ended('login');
     t.equal(load.isFull(100, 'login'), false, 'a place of its own became free');
     load.sent(100, 'login');
-    t.equal(load.isFull(499, 'login'), true);
-    t.equal(load.isFull(500, 'login'), false, 'it tries one more');
-    load.sent(500, 'login');
-    t.equal(load.isFull(500, 'login'), true);
-    t.equal(load.isFull(500, 'none'), false, 'what needs no hash is not held back');
+    t.equal(load.isFull(1999, 'login'), true);
+    t.equal(load.isFull(2000, 'login'), false, 'it tries one more');
+    load.sent(2000, 'login');
+    t.equal(load.isFull(2000, 'login'), true);
+    t.equal(load.isFull(2000, 'none'), false, 'what needs no hash is not held back');
+    load.heard(2000, { ...report(4), queueMs: 5 });
+    t.equal(load.isFull(2000, 'login'), true, 'others wait there');
+    load.heard(2000, report(4));
+    t.equal(load.isFull(2000, 'login'), false, 'a slot is free there: one more');
+    load.sent(2000, 'login');
+    t.equal(load.isFull(2000, 'login'), true);
   },
 );
 
