@@ -1,7 +1,7 @@
 /**
  * pm2: `npm run build && npx pm2 start ecosystem.config.js`. The same programs, secrets and Redis as
  * `npm start`, each under pm2's own care. Fork mode throughout: the gateway forks its edges itself, and
- * a node is one process. Secrets go by file name, so none of them is in pm2's dump.
+ * a node is kept by a process of its own, so that SIGHUP replaces both without a gap. Secrets go by file name, so none of them is in pm2's dump.
  *
  * - `wait_ready`: pm2 goes on to the next one only when a program has said that it serves.
  * - `kill_timeout`: longer than the program's own budget for draining.
@@ -38,11 +38,11 @@ const redis = {
 const node = {
   ...common,
   name: 'floodgate-node',
-  script: 'dist/worker/main.js',
+  script: 'ops/node-app.mjs',
   instances: readSettings(process.env).nodes,
   instance_var: 'NODE_APP_INSTANCE',
   listen_timeout: 20_000,
-  kill_timeout: 12_000,
+  kill_timeout: 15_000,
   env: { DATA_DIR: paths.dataDir, ...workerSettings(paths, process.env) },
 };
 

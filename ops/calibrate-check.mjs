@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { importUsers, sendLogins } from './calibrate-load.mjs';
 import { launchChild, programs } from './children.mjs';
+import { openLog } from './logs.mjs';
 import { preparePaths } from './paths.mjs';
 import { killGroup, signalProcess, waitGroupGone } from './processes.mjs';
 import { launchRedis } from './redis.mjs';
@@ -89,14 +90,18 @@ const startSystem = async ({ redis, chosen, threads, env: caller }, onStop) => {
   };
   await keep(await launchRedis(paths, redis));
   const node = { ...env, ...workerSettings(paths, env), ...nodeSettings(chosen, threads) };
-  await keep(await launchChild(paths, { name: 'node', script: programs.worker, env: node }));
+  await keep(
+    await launchChild({ script: programs.worker, env: node, log: openLog(paths, 'node') }),
+  );
   const [port, adminPort] = [await freePort(), await freePort()];
   const listening = { HOST: '127.0.0.1', PORT: String(port), ADMIN_PORT: String(adminPort) };
   const gateway = {
     ...{ ...env, ...gatewaySettings(paths, env), ...listening },
     TRUSTED_PROXIES: '127.0.0.1',
   };
-  await keep(await launchChild(paths, { name: 'gateway', script: programs.gateway, env: gateway }));
+  await keep(
+    await launchChild({ script: programs.gateway, env: gateway, log: openLog(paths, 'gateway') }),
+  );
   return { port, adminPort, token: readAdminToken(paths, env) };
 };
 

@@ -5,7 +5,6 @@
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { openLog } from './logs.mjs';
 import { projectRoot } from './paths.mjs';
 import { identify, yieldToOthers } from './processes.mjs';
 
@@ -14,20 +13,25 @@ export const programs = {
   worker: join(projectRoot, 'dist/worker/main.js'),
 };
 
+/** A node drains within this time; then it is killed. */
+export const nodeStopMs = 12_000;
+
 /**
- * @param {import('./paths.mjs').Paths} paths
- * @param {{ name: string, script: string, env: Record<string, string | undefined> }} program
+ * @param {{
+ *   script: string, env: Record<string, string | undefined>,
+ *   log?: ReturnType<typeof import('./logs.mjs').openLog>,
+ * }} program Without a log it writes where we do.
  * @returns {Promise<import('./keeper.mjs').Running>}
  */
-export const launchChild = async (paths, { name, script, env }) => {
-  const log = openLog(paths, name);
+export const launchChild = async ({ script, env, log }) => {
+  const output = log?.fd ?? 'inherit';
   const child = spawn(process.execPath, [script], {
     detached: true,
-    stdio: ['ignore', log.fd, log.fd, 'ipc'],
+    stdio: ['ignore', output, output, 'ipc'],
     cwd: projectRoot,
     env,
   });
-  log.close();
+  log?.close();
   if (script === programs.worker) yieldToOthers(child.pid ?? 0);
   const ready = new Promise((resolve) => {
     child.on('message', (message) => {
@@ -39,5 +43,5 @@ export const launchChild = async (paths, { name, script, env }) => {
     child.once('exit', (code, signal) => resolve(signal ?? `code ${code}`));
   });
   const identity = identify(child.pid ?? 0);
-  return { identity, isAdopted: false, ready, gone, lastWords: log.lastWords };
+  return { identity, isAdopted: false, ready, gone, lastWords: log?.lastWords ?? (() => '') };
 };

@@ -4,16 +4,18 @@
  * directory from before the first start until after the last stop.
  */
 import { formatBanner } from './banner.mjs';
-import { launchChild, programs } from './children.mjs';
+import { launchChild, nodeStopMs, programs } from './children.mjs';
 import { ensureBuilt, ensureInstalled } from './install.mjs';
 import { createKeeper } from './keeper.mjs';
 import { takeLock } from './lock.mjs';
+import { openLog } from './logs.mjs';
 import { endOrphans } from './orphans.mjs';
 import { preparePaths } from './paths.mjs';
 import { checkPort } from './ports.mjs';
 import { launchRedis } from './redis.mjs';
 import { ensureRedisBinary } from './redis-binary.mjs';
 import { Refusal } from './refusal.mjs';
+import { createReload } from './reload.mjs';
 import { adminTokenPlace, hasOwnRedis, initSecrets } from './secrets.mjs';
 import { gatewaySettings, readSettings, workerSettings } from './settings.mjs';
 
@@ -22,7 +24,7 @@ import { gatewaySettings, readSettings, workerSettings } from './settings.mjs';
 
 const secondSignalMs = 500; // npm and the terminal both pass on one Ctrl-C
 const redisLoadMs = 600_000;
-const stopMs = { gateway: 45_000, node: 12_000, redis: 30_000 };
+const stopMs = { gateway: 45_000, node: nodeStopMs, redis: 30_000 };
 
 /** @param {string} text */
 const say = (text) => console.log(text);
@@ -65,14 +67,16 @@ const createSystem = (env, signal) => {
   const startNode = (slot) => {
     const name = `node-${slot}`;
     const nodeEnv = { ...env, ...workerSettings(paths, env), NODE_ID: name };
-    return keep(name, () => launchChild(paths, { name, script: programs.worker, env: nodeEnv }));
+    return keep(name, () =>
+      launchChild({ script: programs.worker, env: nodeEnv, log: openLog(paths, name) }),
+    );
   };
 
   const startGateway = () => {
     const registration = env.REGISTRATION || 'open';
     const gatewayEnv = { ...env, ...gatewaySettings(paths, env), REGISTRATION: registration };
     return keep('gateway', () =>
-      launchChild(paths, { name: 'gateway', script: programs.gateway, env: gatewayEnv }),
+      launchChild({ script: programs.gateway, env: gatewayEnv, log: openLog(paths, 'gateway') }),
     );
   };
 
@@ -114,17 +118,15 @@ const createSystem = (env, signal) => {
     lock?.release();
   };
 
-  let isReloading = false;
-  let isReloadAsked = false;
-
   /**
    * Nodes one at a time, then the edges (the gateway replaces them itself). A new node that does not
    * become ready ends the reload: the old one and all that follow stay as they are.
    */
-  const reloadOnce = async () => {
+  const reload = createReload(async () => {
+    if (signal.aborted) return;
     say('Reloading …');
     for (const keeper of keepers.filter(({ name }) => name.startsWith('node-'))) {
-      const problem = await keeper.replace(stopMs.node);
+      const problem = await keeper.replace(nodeStopMs);
       if (signal.aborted) return;
       if (problem !== undefined) {
         say(
@@ -136,22 +138,7 @@ const createSystem = (env, signal) => {
     }
     keepers.find(({ name }) => name === 'gateway')?.signal('SIGHUP');
     say('  gateway: replaces its edges one at a time (its log says when it has)');
-  };
-
-  /** One that is asked for during a reload is about something newer: it is done afterwards. */
-  const reload = async () => {
-    isReloadAsked = true;
-    if (isReloading) return;
-    isReloading = true;
-    try {
-      while (isReloadAsked && !signal.aborted) {
-        isReloadAsked = false;
-        await reloadOnce();
-      }
-    } finally {
-      isReloading = false;
-    }
-  };
+  });
 
   const abandon = () => {
     for (const keeper of keepers) keeper.abandon();

@@ -80,3 +80,20 @@ export const takeLock = async (path) => {
     await sleep(20);
   }
 };
+
+/**
+ * The lock as soon as nobody else has it; undefined when `signal` came first.
+ * @param {string} path
+ * @param {AbortSignal} signal
+ */
+export const waitForLock = async (path, signal) => {
+  while (!signal.aborted) {
+    try {
+      return await takeLock(path);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+    }
+    await sleep(100);
+  }
+  return undefined;
+};

@@ -1,9 +1,9 @@
 /**
- * Under pm2 with the real programs: nodes reloaded one at a time, edges by signal, nodes added and
- * taken away, all under load and without losing a request; then Redis stops last.
+ * Under pm2 with the real programs: nodes and edges replaced by signal, nodes reloaded one at a time,
+ * added and taken away, all under load and without losing a request; then Redis stops last.
  */
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -42,6 +42,13 @@ const pm2 = (...args) =>
 const processes = async () => JSON.parse((await pm2('jlist')).stdout);
 const pidsOf = async (name) =>
   (await processes()).filter((one) => one.name === name).map((one) => one.pid);
+
+/** The nodes that the applications keep. */
+const keptNodes = () =>
+  readdirSync(dataDir)
+    .filter((name) => /^node-\d+\.lock$/.test(name))
+    .sort()
+    .flatMap((name) => JSON.parse(readFileSync(join(dataDir, name), 'utf8')).children);
 
 const agent = new http.Agent({ keepAlive: true });
 t.teardown(() => agent.destroy());
@@ -95,7 +102,7 @@ const startLoad = async (users, token) => {
 
 t.teardown(async () => {
   await pm2('kill').catch(() => {});
-  for (const entry of listRunning(dataDir)) killGroup(entry);
+  for (const entry of [...listRunning(dataDir), ...keptNodes()]) killGroup(entry);
 });
 
 t.test('reload, scale and stop under load', async (t) => {
@@ -109,6 +116,29 @@ t.test('reload, scale and stop under load', async (t) => {
   const stopLoad = await startLoad(users, token);
 
   const nodes = await pidsOf('floodgate-node');
+  const readLog = (name) => {
+    const dir = join(env.PM2_HOME, 'logs');
+    const files = readdirSync(dir).filter((file) => file.startsWith(`${name}-out`));
+    return files.map((file) => readFileSync(join(dir, file), 'utf8')).join('');
+  };
+  const count = (text, pattern) => text.match(pattern)?.length ?? 0;
+  const kept = keptNodes();
+  await pm2('sendSignal', 'SIGHUP', 'floodgate-node');
+  const replaced = /node-\d replaced/g;
+  await until(() => count(readLog('floodgate-node'), replaced) === 2, 'nodes are replaced', 40_000);
+  t.notOk(kept.some(isAlive), 'every node is a new process');
+  t.equal(keptNodes().filter(isAlive).length, 2);
+  t.same(await pidsOf('floodgate-node'), nodes, 'and pm2 has seen nothing of it');
+
+  const secret = join(dataDir, 'secrets/node-secret');
+  renameSync(secret, `${secret}.away`);
+  const well = keptNodes();
+  await pm2('sendSignal', 'SIGHUP', 'floodgate-node');
+  const stays = /did not start \(code 1\); the old one stays/g;
+  await until(() => count(readLog('floodgate-node'), stays) === 2, 'reloads have ended', 40_000);
+  t.same(keptNodes(), well, 'nodes that do not start replace nobody');
+  renameSync(`${secret}.away`, secret);
+
   await pm2('reload', 'floodgate-node', '--parallel', '1');
   const reloaded = await pidsOf('floodgate-node');
   t.equal(reloaded.length, 2);
@@ -119,30 +149,25 @@ t.test('reload, scale and stop under load', async (t) => {
 
   const [gateway] = await pidsOf('floodgate-gateway');
   await pm2('sendSignal', 'SIGHUP', 'floodgate-gateway');
-  const log = join(env.PM2_HOME, 'logs');
-  const readLog = () =>
-    readdirSync(log)
-      .filter((name) => name.startsWith('floodgate-gateway-out'))
-      .map((name) => readFileSync(join(log, name), 'utf8'))
-      .join('');
-  await until(() => readLog().includes('reload ended'), 'edges are reloaded', 40_000);
+  const gatewayLog = () => readLog('floodgate-gateway');
+  await until(() => gatewayLog().includes('reload ended'), 'edges are reloaded', 40_000);
   t.same(await pidsOf('floodgate-gateway'), [gateway], 'the primary stays');
-  t.notMatch(readLog(), 'reload aborted');
+  t.notMatch(gatewayLog(), 'reload aborted');
 
   await pm2('scale', 'floodgate-node', '3');
   t.equal((await pidsOf('floodgate-node')).length, 3);
   await pm2('scale', 'floodgate-node', '2');
   t.equal((await pidsOf('floodgate-node')).length, 2);
 
-  const { odd, count } = await stopLoad();
-  t.same(odd, [], `none of ${count} requests was lost`);
+  const { odd, count: requests } = await stopLoad();
+  t.same(odd, [], `none of ${requests} requests was lost`);
 
-  const running = listRunning(dataDir);
+  const running = [...listRunning(dataDir), ...keptNodes()];
   await pm2('kill');
   await until(() => !running.some(isAlive), 'nothing is left');
   const redisLog = readFileSync(join(dataDir, 'logs/redis.log'), 'utf8');
   t.match(redisLog, 'ready to exit', 'Redis ended in an orderly way');
-  t.notMatch(readLog(), 'redis is gone');
+  t.notMatch(gatewayLog(), 'redis is gone');
 });
 
 t.test('no secret is in what pm2 keeps about the programs', async (t) => {
