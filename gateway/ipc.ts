@@ -11,7 +11,8 @@ export type Topic = 'metrics' | 'nodes';
 
 export type ToChild =
   | 'drain'
-  | { t: 'ping' }
+  /** `mean`: connections of an edge, on average. */
+  | { t: 'ping'; mean: number }
   /** The whole gateway stops: readiness turns 503. */
   | { t: 'stopping' }
   | { t: 'collect'; id: number; topic: Topic }
@@ -19,7 +20,7 @@ export type ToChild =
 
 export type FromChild =
   | 'ready'
-  | { t: 'pong' }
+  | { t: 'pong'; connections: number }
   | { t: 'listening'; port: number }
   | { t: 'failed'; text: string }
   /** From the admin child: gather it of all edges. */

@@ -12,6 +12,7 @@ import { patiently } from '../shared/redis-calls.js';
 import { loadNameKey } from './account-key.js';
 import { createAddresses } from './address.js';
 import { createAttempts, createFloor } from './attempts.js';
+import { createBalance } from './balance.js';
 import { createCallers, createIdentify } from './caller.js';
 import type { Config } from './config.js';
 import { createCookieSessions } from './cookie-sessions.js';
@@ -107,6 +108,7 @@ export const startEdge = async (given: Given): Promise<void> => {
     ...createWellKnown({ jwks: keys.jwks, isStopping: () => isGatewayStopping }),
   ];
 
+  const balance = createBalance();
   const http = createHttp({
     routes: [...routes, createOpenapi(config.issuer, routes)],
     log,
@@ -115,6 +117,7 @@ export const startEdge = async (given: Given): Promise<void> => {
     preflight: origins.preflight,
     observe: createObserve({ metrics, log, addresses }),
     keepAliveMs,
+    isLast: balance.isLast,
     maxConnections: config.maxConnections,
     perClient: { max: 100, keyOf: addresses.connectionKey },
     ...(config.tls ? { tls: readCertificate(config.tls) } : {}),
@@ -123,7 +126,10 @@ export const startEdge = async (given: Given): Promise<void> => {
 
   lifecycle.onMessage(async (message) => {
     if (!isMessage(message)) return;
-    if (message.t === 'ping') lifecycle.tell({ t: 'pong' });
+    if (message.t === 'ping') {
+      balance.heard(http.connections(), message.mean);
+      lifecycle.tell({ t: 'pong', connections: http.connections() });
+    }
     if (message.t === 'stopping') isGatewayStopping = true;
     if (message.t !== 'collect') return;
     const part = message.topic === 'nodes' ? nodes.snapshot() : await metrics.json();

@@ -13,10 +13,7 @@ export type ConnectionLimits = {
 /** Unanswered requests that one connection may have; who pipelines more is cut off. */
 const maxPipelined = 16;
 
-/**
- * Closes connections past the limits. Not with `server.maxConnections`: in a cluster a full child
- * hands the connection back to the primary, which offers it round for ever.
- */
+/** Counts connections and closes those past the limits. */
 export const limitConnections = ({
   maxConnections = Number.POSITIVE_INFINITY,
   perClient,
@@ -32,7 +29,7 @@ export const limitConnections = ({
     else open.set(key, left);
   };
 
-  return (socket: Socket) => {
+  const enter = (socket: Socket) => {
     const key = perClient?.keyOf(socket.remoteAddress ?? '');
     const count = key === undefined ? 0 : (open.get(key) ?? 0) + 1;
     if (all >= maxConnections || count > (perClient?.max ?? Number.POSITIVE_INFINITY))
@@ -41,6 +38,8 @@ export const limitConnections = ({
     if (key !== undefined) open.set(key, count);
     socket.once('close', () => leave(key));
   };
+
+  return { enter, count: () => all };
 };
 
 /** Counts unanswered requests by connection. Only those that wait for something are counted. */

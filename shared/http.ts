@@ -48,6 +48,8 @@ export type HttpOptions = ConnectionLimits & {
     'cert' | 'key' | 'ca' | 'requestCert' | 'rejectUnauthorized' | 'minVersion'
   >;
   keepAliveMs?: number;
+  /** Asked at each answer whose connection would be kept: shall it be the last one there? */
+  isLast?: () => boolean;
   /** Inner answers carry the reason as a field, so that an edge can pass it on. */
   inner?: boolean;
 };
@@ -57,6 +59,7 @@ const parsers = { json: parseJson, form: parseForm, lines: parseLines };
 
 export const createHttp = (options: HttpOptions) => {
   const { log, before, requestIdOf, decorate, observe, inner = false } = options;
+  const { isLast = () => false } = options;
   const findRoute = createRouter(options.routes);
   const idPrefix = randomBytes(9).toString('base64url');
   let lastId = 0;
@@ -69,7 +72,8 @@ export const createHttp = (options: HttpOptions) => {
   const write = (ctx: Ctx, reply: Reply) => {
     const { req, res } = ctx;
     const { head } = reply;
-    if (head !== undefined && decorate === undefined && !isStopping)
+    const closes = isStopping || (res.shouldKeepAlive && isLast());
+    if (head !== undefined && decorate === undefined && !closes)
       if (sendHead(res, ctx.requestId, head)) return;
     const text = reply.text ?? (reply.body === undefined ? '' : JSON.stringify(reply.body));
     // Spread at once: adding one after the other takes a microsecond longer.
@@ -84,7 +88,7 @@ export const createHttp = (options: HttpOptions) => {
     if (decorate !== undefined) decorate(req, headers);
     // A body that was refused unread would have to be read to reuse the connection.
     const isUnread = !req.complete && reply.status >= 400 && hasBody(req);
-    if (isStopping || isUnread) headers.connection = 'close';
+    if (closes || isUnread) headers.connection = 'close';
     res.writeHead(reply.status, headers);
     res.end(req.method === 'HEAD' ? '' : text);
   };
@@ -191,8 +195,8 @@ export const createHttp = (options: HttpOptions) => {
     : createServer(settings, onRequest);
   // Every line is kept, so that checkHead can count them.
   server.maxHeadersCount = 0;
-  if (options.maxConnections !== undefined || options.perClient !== undefined)
-    server.on('connection', limitConnections(options));
+  const connections = limitConnections(options);
+  server.on('connection', connections.enter);
   server.on('clientError', onClientError);
   server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
     const ctx: Ctx = { req, res, requestId: newId(), path: '', arrivedAt: performance.now() };
@@ -222,5 +226,5 @@ export const createHttp = (options: HttpOptions) => {
     clearInterval(sweep);
   };
 
-  return { server, stop, stopping: () => isStopping };
+  return { server, stop, stopping: () => isStopping, connections: connections.count };
 };

@@ -102,7 +102,7 @@ export const startAdmin = async ({
   }
   lifecycle.onMessage((message) => {
     if (!isMessage(message)) return;
-    if (message.t === 'ping') lifecycle.tell({ t: 'pong' });
+    if (message.t === 'ping') lifecycle.tell({ t: 'pong', connections: 0 });
     if (message.t === 'collected') gather.collected(message.id, message.parts);
   });
 

@@ -1,0 +1,25 @@
+/**
+ * Even shares of the kept-alive connections. Edges take connections from one queue, and whoever is awake
+ * first takes more: with four edges the busiest was measured at twice the mean. An edge that has clearly more
+ * than the others answers some of its requests with `Connection: close`; these clients come again, and any
+ * edge may take them. So the shares also become even again after an edge was replaced.
+ */
+
+/** Not worth a new connection. */
+const tolerance = 1.25;
+/** Of what is too much, at each word of the primary (500 ms): where the clients come out again is chance. */
+const part = 1 / 4;
+
+export type Balance = ReturnType<typeof createBalance>;
+
+export const createBalance = () => {
+  let surplus = 0;
+  return {
+    /** How many connections this edge has, and an edge on average. */
+    heard: (own: number, mean: number): void => {
+      surplus = Math.max(0, Math.ceil((own - mean * tolerance - 1) * part));
+    },
+    /** Whether the connection of this answer is one too many. */
+    isLast: (): boolean => surplus > 0 && surplus-- > 0,
+  };
+};
