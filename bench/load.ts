@@ -43,13 +43,26 @@ const nextRequest = (): Uint8Array => {
   return request;
 };
 
-const openLine = async (): Promise<Line> => {
-  const line: Line = { wire: undefined, sentAt: 0, onAnswer: () => {} };
-  const lost = (isWaiting: boolean) => {
-    line.wire = undefined;
-    if (isWaiting) line.onAnswer(0, '');
+/** Gives a line its connection, which the server may end with an answer or lose. */
+const openLine = async (
+  line: Line = { wire: undefined, sentAt: 0, onAnswer: () => {} },
+): Promise<Line> => {
+  let wire: Wire | undefined;
+  const end = () => {
+    if (line.wire === wire) line.wire = undefined;
   };
-  line.wire = await openWire(target, ({ status, text }) => line.onAnswer(status, text), lost);
+  wire = await openWire(
+    target,
+    ({ status, text, closes }) => {
+      if (closes) end();
+      line.onAnswer(status, text);
+    },
+    (isWaiting) => {
+      end();
+      if (isWaiting) line.onAnswer(0, '');
+    },
+  );
+  line.wire = wire;
   return line;
 };
 
@@ -106,11 +119,13 @@ const closed = async (options: {
   let started = 0;
   await new Promise<void>((resolve) => {
     let busy = used.length;
+    const leave = () => {
+      if (--busy === 0) resolve();
+    };
     const step = (line: Line, now: number) => {
-      if (now >= to || started >= limit || line.wire === undefined) {
-        if (--busy === 0) resolve();
-        return;
-      }
+      if (now >= to || started >= limit) return leave();
+      if (line.wire === undefined)
+        return void openLine(line).then(() => step(line, nowMs()), leave);
       started++;
       line.sentAt = now;
       line.wire.send(nextRequest());

@@ -12,12 +12,16 @@ const part = 1 / 4;
 
 export type Balance = ReturnType<typeof createBalance>;
 
-export const createBalance = () => {
+/** `count`: the connections of this edge. */
+export const createBalance = (count: () => number) => {
+  let known = 0;
   let surplus = 0;
   return {
-    /** How many connections this edge has, and an edge on average. */
-    heard: (own: number, mean: number): void => {
-      surplus = Math.max(0, Math.ceil((own - mean * tolerance - 1) * part));
+    /** How many an edge has on average, by what each said last; returns how many this one has now. */
+    heard: (mean: number): number => {
+      surplus = Math.max(0, Math.ceil((known - mean * tolerance - 1) * part));
+      known = count();
+      return known;
     },
     /** Whether the connection of this answer is one too many. */
     isLast: (): boolean => surplus > 0 && surplus-- > 0,

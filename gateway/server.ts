@@ -108,7 +108,7 @@ export const startEdge = async (given: Given): Promise<void> => {
     ...createWellKnown({ jwks: keys.jwks, isStopping: () => isGatewayStopping }),
   ];
 
-  const balance = createBalance();
+  const balance = createBalance(() => http.connections());
   const http = createHttp({
     routes: [...routes, createOpenapi(config.issuer, routes)],
     log,
@@ -126,10 +126,8 @@ export const startEdge = async (given: Given): Promise<void> => {
 
   lifecycle.onMessage(async (message) => {
     if (!isMessage(message)) return;
-    if (message.t === 'ping') {
-      balance.heard(http.connections(), message.mean);
-      lifecycle.tell({ t: 'pong', connections: http.connections() });
-    }
+    if (message.t === 'ping')
+      lifecycle.tell({ t: 'pong', connections: balance.heard(message.mean) });
     if (message.t === 'stopping') isGatewayStopping = true;
     if (message.t !== 'collect') return;
     const part = message.topic === 'nodes' ? nodes.snapshot() : await metrics.json();

@@ -9,9 +9,10 @@ const countLast = (balance: ReturnType<typeof createBalance>): number => {
 };
 
 t.test('an edge with clearly more than its share gives a quarter of the rest away', async (t) => {
-  const balance = createBalance();
+  let own = 0;
+  const balance = createBalance(() => own);
   t.equal(countLast(balance), 0, 'nothing is known yet');
-  for (const [own, mean, last] of [
+  for (const [count, mean, last] of [
     [0, 0, 0],
     [1, 0.25, 0],
     [100, 100, 0],
@@ -21,11 +22,24 @@ t.test('an edge with clearly more than its share gives a quarter of the rest awa
     [8, 2, 2],
     [3, 2, 0],
   ] as const) {
-    balance.heard(own, mean);
-    t.equal(countLast(balance), last, `${own} of ${mean}`);
+    own = count;
+    t.equal(balance.heard(0), count, 'what the primary will know');
+    balance.heard(mean);
+    t.equal(countLast(balance), last, `${count} of ${mean}`);
     t.equal(countLast(balance), 0, 'once');
   }
-  balance.heard(226, 100);
-  balance.heard(100, 100);
+  own = 226;
+  balance.heard(226);
+  balance.heard(100);
+  balance.heard(226);
   t.equal(countLast(balance), 0, 'the last word counts');
+});
+
+t.test('the mean is held against what it was made of', async (t) => {
+  let own = 0;
+  const balance = createBalance(() => own);
+  balance.heard(0);
+  own = 50;
+  balance.heard(0);
+  t.equal(countLast(balance), 0, 'the only edge, when a crowd has come since');
 });
