@@ -18,6 +18,8 @@ export type Sizes = typeof sizes;
 export const sizes = {
   layouts,
   factors: [0.8, 1, 2, 5, 10],
+  /** The same with a new connection for each login, as a crowd without a proxy comes. */
+  closingFactors: [2, 10],
   burst: { base: 0.5, factor: 5, beforeMs: 8000, durationMs: 10_000, afterMs: 10_000 },
   /** At ten times the capacity no account comes near its 60 a minute. */
   users: 2000,
@@ -32,6 +34,8 @@ const stretch = { lengthMs: 1000, stepMs: 100 };
 
 export type Level = Summary & {
   factor: number;
+  /** A new connection for each login. */
+  closing: boolean;
   capacity: number;
   /** Mean of the nodes' hashes during the level, in milliseconds. */
   serviceMs: number;
@@ -74,10 +78,13 @@ const watched = async <T>(rig: Rig, run: () => Promise<T>) => {
   return { result, neighbours, grown: growth(before, await readMetrics(rig.fleet)) };
 };
 
-const runLevel = async (rig: Rig, its: Sizes, factor: number, capacity: number) => {
+type Wanted = Pick<Level, 'factor' | 'closing'>;
+
+const runLevel = async (rig: Rig, its: Sizes, { factor, closing }: Wanted, capacity: number) => {
   const durationMs = rig.options.durationSeconds * 1000;
   const phases = [{ perSecond: factor * capacity, durationMs }];
-  const { result, neighbours, grown } = await watched(rig, () => rig.load.run({ phases }));
+  const run = () => rig.load.run({ phases, closing });
+  const { result, neighbours, grown } = await watched(rig, run);
   await sleep(its.pauseMs);
   const sent = result.samples.length;
   return {
@@ -86,6 +93,7 @@ const runLevel = async (rig: Rig, its: Sizes, factor: number, capacity: number) 
       toMs: durationMs,
     }),
     factor,
+    closing,
     serviceMs: serviceOf(grown),
     edgeShare: grown('node_shed_total') / sent,
     nodeShare: grown('node_forwards_total', { outcome: 'refused' }) / sent,
@@ -150,9 +158,13 @@ const measureLayout = async (rig: Rig, its: Sizes, layout: Layout): Promise<Layo
   place(pidsOf(rig), layout);
   const levels: Level[] = [];
   let before = await capacity();
-  for (const factor of its.factors) {
+  const wanted: Wanted[] = [
+    ...its.factors.map((factor) => ({ factor, closing: false })),
+    ...its.closingFactors.map((factor) => ({ factor, closing: true })),
+  ];
+  for (const { factor, closing } of wanted) {
     options.progress(`${layout}: ${factor} × ${before.toFixed(0)} logins/s`);
-    const level = await runLevel(rig, its, factor, before);
+    const level = await runLevel(rig, its, { factor, closing }, before);
     const after = await capacity();
     levels.push({ ...level, capacity: (before + after) / 2 });
     before = after;

@@ -16,6 +16,7 @@ export type Summary = {
   maxMs: number;
   /** 429 and 503. */
   refused: number;
+  refusedP50Ms: number;
   refusedP99Ms: number;
   /** Everything but 200, by error code or by how the connection was lost. */
   codes: Record<string, number>;
@@ -55,6 +56,7 @@ export const summarise = (samples: readonly Sample[], window: Window): Summary =
     p99Ms: percentile(times, 0.99),
     maxMs: percentile(times, 1),
     refused: refused.length,
+    refusedP50Ms: percentile(latencies(refused), 0.5),
     refusedP99Ms: percentile(latencies(refused), 0.99),
     codes: countCodes(inside),
   };

@@ -22,11 +22,20 @@ t.test('overload: what is served, what is refused, and where', async (t) => {
   const burst = { base: 0.5, factor: 5, beforeMs: 500, durationMs: 500, afterMs: 500 };
   const [found] = await measureOverload(tiny, {
     ...overloadSizes,
-    ...{ ...few, burst, layouts: ['shared'], factors: [10], settleMs: 0, pauseMs: 300 },
+    ...{
+      ...few,
+      burst,
+      layouts: ['shared'],
+      factors: [10],
+      closingFactors: [10],
+      settleMs: 0,
+      pauseMs: 300,
+    },
   });
-  const [level] = found?.levels ?? [];
+  const [level, closing] = found?.levels ?? [];
   t.ok(level && level.ok > 0 && level.refused > 0, JSON.stringify(level?.codes));
   t.ok(level && level.edgeShare + level.nodeShare > 0 && level.serviceMs > 0);
+  t.ok(closing?.closing && closing.ok > 0, JSON.stringify(closing?.codes));
   t.ok(found?.burst.samples.some(({ tries }) => tries > 0));
 });
 
