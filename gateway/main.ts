@@ -4,7 +4,6 @@
  */
 import cluster from 'node:cluster';
 import { fileURLToPath } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
 import { createLifecycle } from '../shared/lifecycle.js';
 import { loadConfig, maskConfig } from './config.js';
 
@@ -30,22 +29,9 @@ const runPrimary = async () => {
   });
 };
 
-/**
- * V8 compiles what is called often anew, optimised. A crowd that meets a fleet just started makes all of an
- * edge's code hot at once, and compiling then takes most of a processor for seconds: at ten times the
- * capacity, edges on one core, the median refusal took 50 to 130 ms for four to five seconds. With four times the
- * budget (bytes of code run) before a function is compiled it is 17 to 95 ms in the first second and 1 from then on,
- * and as fast as ever after half a minute. Later V8 counts calls and has a compiler in between.
- */
-const compileLater = () => {
-  const isOld = Number.parseInt(process.versions.v8, 10) < 12;
-  if (isOld) setFlagsFromString('--interrupt-budget=300000');
-};
-
 const runChild = async (role: string) => {
   const config = loadConfig(process.env);
   process.title = `floodgate ${role}`;
-  compileLater();
   const { createLog } = await import('../shared/log.js');
   const log = createLog({ level: config.logLevel, role });
   const lifecycle = createLifecycle({ log, role: 'child' });

@@ -41,6 +41,7 @@ import { createSessionRoutes } from './routes/sessions.js';
 import { createUsers } from './routes/users.js';
 import { createVerifyRoutes } from './routes/verify.js';
 import { createWellKnown } from './routes/well-known.js';
+import { createTierUp } from './tier-up.js';
 import { keepCertificate, openGatewayIdentity } from './tls.js';
 import { usersOnly } from './tokens/users-only.js';
 import { createAccounts } from './username.js';
@@ -108,6 +109,8 @@ export const startEdge = async (given: Given): Promise<void> => {
     ...createWellKnown({ jwks: keys.jwks, isStopping: () => isGatewayStopping }),
   ];
 
+  const observe = createObserve({ metrics, log, addresses });
+  const tierUp = createTierUp();
   const balance = createBalance(() => http.connections());
   const http = createHttp({
     routes: [...routes, createOpenapi(config.issuer, routes)],
@@ -115,7 +118,10 @@ export const startEdge = async (given: Given): Promise<void> => {
     requestIdOf: addresses.requestIdOf,
     ...(origins.decorate ? { decorate: origins.decorate } : {}),
     preflight: origins.preflight,
-    observe: createObserve({ metrics, log, addresses }),
+    observe: (...answer) => {
+      observe(...answer);
+      tierUp();
+    },
     keepAliveMs,
     isLast: balance.isLast,
     maxConnections: config.maxConnections,
