@@ -30,6 +30,8 @@ type Logs = { info(fields: object, text: string): void; error(fields: object, te
 const pingMs = 500;
 const silenceMs = 2000;
 const readyMs = 10_000;
+/** Between two edges that are replaced: a start takes most of a processor, and what waited for it passes. */
+const settleMs = 1000;
 
 const tell = (worker: Worker, message: ToChild) => {
   if (worker.isConnected()) worker.send(message, () => {});
@@ -188,7 +190,10 @@ export const startPrimary = ({
     for (const [at, old] of slots.entries()) {
       // Whoever is forked now would be missed by the stop.
       if (lifecycle.stopping()) break;
-      if (await replace(at, old)) continue;
+      if (await replace(at, old)) {
+        await sleep(settleMs);
+        continue;
+      }
       log.error({ role: old.role }, 'reload aborted: the new process did not become ready');
       break;
     }
