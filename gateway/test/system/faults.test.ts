@@ -167,10 +167,14 @@ t.test('SIGHUP replaces the edges one at a time without losing a request', async
   };
   const clients = [client(), client(), client()];
   process.kill(fleet.gatewayPid(), 'SIGHUP');
-  await until('new edges', () => {
-    const now = fleet.edgePids();
-    return now.length === 2 && now.every((pid) => !before.includes(pid));
-  });
+  await until(
+    'new edges',
+    () => {
+      const now = fleet.edgePids();
+      return now.length === 2 && now.every((pid) => !before.includes(pid));
+    },
+    15_000,
+  );
   isDone = true;
   await Promise.all(clients);
   t.same(failed, []);
