@@ -42,10 +42,15 @@ t.test('a stopped edge takes no connections, and its share afterwards', async (t
   const first = await count();
   process.kill(stopped ?? 0, 'SIGCONT');
   t.same(first, [connections], 'the other one has them all');
-  await until('each has a part of them', async () => {
-    const now = await count();
-    return now.length === 2 && Math.max(...now) <= (connections / 2) * 1.25 + 1;
-  });
+  // Where nothing else is idle, clients mostly come out again at the edge that runs anyway.
+  await until(
+    'each has a part of them',
+    async () => {
+      const now = await count();
+      return now.length === 2 && Math.max(...now) <= (connections / 2) * 1.25 + 1;
+    },
+    60_000,
+  );
   t.same(failed, [], 'no request has noticed');
   t.ok(fleet.edgePids().includes(stopped ?? 0), 'both edges are the same as before');
 });
