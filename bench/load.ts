@@ -165,7 +165,7 @@ const open = async (options: {
       line.sentAt = at;
       line.onAnswer = (status, text) => {
         record.add(at, nowMs(), status, text);
-        if (line.wire !== undefined) free.push(line);
+        free.push(line);
         if (record.sent() === intended.length) return resolve();
         dispatch();
       };
@@ -176,7 +176,7 @@ const open = async (options: {
         const line = free.pop();
         const at = intended[taken++] ?? 0;
         if (line?.wire !== undefined) start(line, at);
-        // The server has closed it while nobody used it.
+        // The server has closed it: with its last answer, or while nobody used it.
         else openLine().then((fresh) => start(fresh, at), reject);
       }
     };

@@ -10,8 +10,6 @@ const tolerance = 1.25;
 /** Of what is too much, at each word of the primary (500 ms): where the clients come out again is chance. */
 const part = 1 / 4;
 
-export type Balance = ReturnType<typeof createBalance>;
-
 /** `count`: the connections of this edge. */
 export const createBalance = (count: () => number) => {
   let known = 0;
