@@ -91,18 +91,22 @@ export const startEdge = async (given: Given): Promise<void> => {
   const { defaultScopes } = config;
   let isGatewayStopping = false;
 
-  const routes: Route[] = [
+  const passwordRoutes = [
     createUsers({ isOpen, defaultScopes, attempts, accounts, addresses }),
     createLogin({
       ...{ attempts, accounts, addresses, devices, sessions, cookies, callers, origins },
       ...{ revocations, grant, floor },
     }),
-    ...createVerifyRoutes({ identify: createIdentify({ verify: verifyAny, cookies }) }),
-    createRefresh({ sessions, revocations, grant }),
     createPassword({
       ...{ callers, cookies, attempts, addresses, sessions, userSessions, reset, followUp },
       ...{ grant, floor },
     }),
+  ];
+  const { whenBehind } = nodes;
+  const routes: Route[] = [
+    ...passwordRoutes.map((route) => ({ ...route, whenBehind })),
+    ...createVerifyRoutes({ identify: createIdentify({ verify: verifyAny, cookies }) }),
+    createRefresh({ sessions, revocations, grant }),
     ...createSessionRoutes({ callers, userSessions, endOwn, followUp }),
     createLogout({ callers, endOwn }),
     ...openOauth(config, tokens, { sessions, limits, addresses }),

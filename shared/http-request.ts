@@ -51,6 +51,11 @@ export const checkMediaType = (req: IncomingMessage, kind: keyof typeof mediaTyp
     throw new AppError('unsupported_media_type', { reason: `${kind}_required` });
 };
 
+/** Says that its body has at most 16 KiB. */
+export const isSmall = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] === undefined &&
+  Number(headers['content-length'] ?? 0) <= maxBodyBytes;
+
 /** The whole body, or undefined when the client left while sending it. */
 export const readBody = (
   req: IncomingMessage,

@@ -36,6 +36,8 @@ export type Route = {
   body: 'json' | 'form' | 'lines' | 'none';
   /** Largest body; 16 KiB unless it says otherwise. */
   maxBytes?: number;
+  /** What it refuses with, unread, while the event loop is behind; else a request waits its turn. */
+  whenBehind?: () => AppError;
   /** Errors of this route in the words of its protocol. */
   translate?: (error: AppError) => AppError;
   handle: (ctx: Ctx, body: Body) => Reply | Promise<Reply>;

@@ -17,7 +17,8 @@ import { errorBody, errorHeaders, parserCodes, rawAnswer } from './http-answer.j
 import { type ConnectionLimits, createPipeline, limitConnections } from './http-connections.js';
 import { endEmpty, hasBody } from './http-empty.js';
 import { createSendHead } from './http-head.js';
-import { bad, checkHead, checkMediaType, readBody } from './http-request.js';
+import { bad, checkHead, checkMediaType, isSmall, readBody } from './http-request.js';
+import { createRounds } from './http-rounds.js';
 import { type Ctx, createRouter, type Reply, type Route } from './http-route.js';
 import { parseJson } from './json.js';
 import { parseLines } from './lines.js';
@@ -65,6 +66,7 @@ export const createHttp = (options: HttpOptions) => {
   let lastId = 0;
   let isStopping = false;
   const pipeline = createPipeline();
+  const rounds = createRounds();
   const keepAliveMs = options.keepAliveMs ?? 5000;
   const sendHead = createSendHead(keepAliveMs);
   const newId = () => `${idPrefix}${(++lastId).toString(36)}`;
@@ -86,8 +88,8 @@ export const createHttp = (options: HttpOptions) => {
     if (reply.status !== 204)
       headers['content-length'] = text === '' ? '0' : String(Buffer.byteLength(text));
     if (decorate !== undefined) decorate(req, headers);
-    // A body that was refused unread would have to be read to reuse the connection.
-    const isUnread = !req.complete && reply.status >= 400 && hasBody(req);
+    // What was refused unread has to be read, by Node and for nobody, before the connection is used again.
+    const isUnread = !req.complete && reply.status >= 400 && hasBody(req) && !isSmall(req);
     if (closes || isUnread) headers.connection = 'close';
     res.writeHead(reply.status, headers);
     res.end(req.method === 'HEAD' ? '' : text);
@@ -156,12 +158,16 @@ export const createHttp = (options: HttpOptions) => {
     const mark = url.indexOf('?');
     const path = mark === -1 ? url : url.slice(0, mark);
     const requestId = requestIdOf?.(req) ?? newId();
-    const ctx: Ctx = { req, res, requestId, path, arrivedAt: performance.now() };
+    const arrivedAt = performance.now();
+    rounds.enter(arrivedAt);
+    const ctx: Ctx = { req, res, requestId, path, arrivedAt };
     const route = findRoute(req.method ?? '', path);
     try {
       checkHead(req);
       if (!('handle' in route)) return refuseRoute(ctx, route);
       before?.(req);
+      if (route.whenBehind !== undefined && rounds.turnsAway(arrivedAt, req.socket))
+        throw route.whenBehind();
       if (route.body !== 'none') return void handleBody(ctx, route, route.body);
       if (!hasBody(req)) endEmpty(req);
       settle(ctx, route, route.handle(ctx, {}));
@@ -197,6 +203,7 @@ export const createHttp = (options: HttpOptions) => {
   server.maxHeadersCount = 0;
   const connections = limitConnections(options);
   server.on('connection', connections.enter);
+  server.on('connection', () => rounds.enter(performance.now()));
   server.on('clientError', onClientError);
   server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
     const ctx: Ctx = { req, res, requestId: newId(), path: '', arrivedAt: performance.now() };

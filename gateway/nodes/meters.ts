@@ -49,7 +49,7 @@ export const createMeters = (options: {
     forwarded: (node: string, outcome: Label) =>
       (bound.get(node)?.get(outcome) ?? bind(node, outcome)).inc(),
     retried: (reason: Label) => retries.inc({ reason }),
-    shed: (reason: 'full' | 'none' | 'account') => shed.inc({ reason }),
+    shed: (reason: 'full' | 'none' | 'account' | 'behind') => shed.inc({ reason }),
     rejected: (reason: 'unsigned' | 'unreachable') => rejects.inc({ reason }),
     /** Ids of nodes may come and go for ever, their series must not stay. */
     left: (node: string) => {

@@ -72,7 +72,7 @@ export const createNodes = (options: {
   const probes = createProbes({ nodes: pool.nodes, now });
   const open = (bootId: string, attemptId: string, body: unknown) =>
     openVerdict(secrets, bootId, attemptId, body);
-  const { shed, submit } = createDispatch({
+  const { shed, submit, whenBehind } = createDispatch({
     nodes: pool.nodes,
     choose: createChoose(rank, options.zone),
     attempt: createAttempt({ open, meters, now }),
@@ -86,6 +86,7 @@ export const createNodes = (options: {
     /** See dispatch: throws when submitting work for this account now would be in vain. */
     shed,
     submit,
+    whenBehind,
     /** An admin call to one node; resolves to the body of its 2xx answer. */
     call: createCall({ find: pool.find }),
     /** Repeatable work on records at whichever node is up; resolves to the body of its 2xx answer. */
