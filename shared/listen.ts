@@ -7,6 +7,12 @@ const hints: Record<string, string> = {
   EADDRNOTAVAIL: 'is at an address that this machine does not have',
 };
 
+/**
+ * Connections that the kernel keeps for us until we accept them, within its own limit (somaxconn, 4096). What is
+ * over that has to try again, a second later; Node's 511 are a tenth of a second of a crowd.
+ */
+const backlog = 4096;
+
 export const listen = (
   server: Server,
   wanted: { host: string; port: number; setting: string },
@@ -14,11 +20,11 @@ export const listen = (
   new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException) => {
       const hint = hints[error.code ?? ''] ?? `cannot be opened (${error.code})`;
-      const { setting, host, port } = wanted;
-      reject(new Error(`${setting}=${port} on ${host} ${hint}.`));
+      reject(new Error(`${wanted.setting}=${port} on ${host} ${hint}.`));
     };
     server.once('error', onError);
-    server.listen(wanted.port, wanted.host, () => {
+    const { host, port } = wanted;
+    server.listen({ host, port, backlog }, () => {
       server.off('error', onError);
       const address = server.address();
       resolve(typeof address === 'object' && address !== null ? address.port : wanted.port);
