@@ -20,6 +20,8 @@ export type Caller = {
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 type Range = [Address, number];
+type From = { readonly remoteAddress?: string | undefined };
+type Peer = { caller: Caller; address: Address | undefined; isProxy: boolean };
 
 const nobody: Caller = { address: '', client: undefined, network: undefined };
 
@@ -70,7 +72,7 @@ export const createAddresses = ({
   metrics: Metrics;
 }) => {
   const ranges = trustedProxies.map(parseRange).filter((range) => range !== undefined);
-  const direct = new WeakMap<object, Caller>();
+  const direct = new WeakMap<From, Peer>();
   const found = new WeakMap<IncomingMessage, Caller>();
   let warnedAt = Number.NEGATIVE_INFINITY;
   const unconfigured = metrics.counter(
@@ -98,33 +100,28 @@ export const createAddresses = ({
     return undefined;
   };
 
-  const isTrusted = (text: string): boolean => {
-    const address = parse(text);
-    return address !== undefined && isIn(address, ranges);
-  };
-
-  const callerOfPeer = (req: IncomingMessage): Caller => {
-    const known = direct.get(req.socket);
+  /** Found once per connection. */
+  const peerOf = (socket: From): Peer => {
+    const known = direct.get(socket);
     if (known !== undefined) return known;
-    const peer = parse(req.socket.remoteAddress ?? '');
-    const caller = peer === undefined ? nobody : callerOf(peer);
-    direct.set(req.socket, caller);
-    return caller;
+    const address = parse(socket.remoteAddress ?? '');
+    const caller = address === undefined ? nobody : callerOf(address);
+    const peer = { caller, address, isProxy: address !== undefined && isIn(address, ranges) };
+    direct.set(socket, peer);
+    return peer;
   };
 
   const findCaller = (req: IncomingMessage): Caller => {
     const header = req.headers['x-forwarded-for'];
-    const peer = callerOfPeer(req);
-    if (typeof header !== 'string') return peer;
-    const address = parse(peer.address);
-    if (address === undefined) return nobody;
-    if (isIn(address, ranges)) {
+    const { caller, address, isProxy } = peerOf(req.socket);
+    if (typeof header !== 'string' || address === undefined) return caller;
+    if (isProxy) {
       const client = forwarded(header);
-      return client === undefined ? peer : callerOf(client);
+      return client === undefined ? caller : callerOf(client);
     }
-    if (ranges.length > 0 || !isPrivate(address)) return peer;
+    if (ranges.length > 0 || !isPrivate(address)) return caller;
     warn();
-    return { address: peer.address, client: undefined, network: undefined };
+    return { address: caller.address, client: undefined, network: undefined };
   };
 
   return {
@@ -136,18 +133,17 @@ export const createAddresses = ({
       found.set(req, caller);
       return caller;
     },
-    isTrusted,
     /** Whose connection this is, for the limit of them; undefined for our own proxies. */
-    connectionKey: (peer: string): string | undefined => {
-      const address = parse(peer);
-      return address === undefined || isIn(address, ranges) ? undefined : callerOf(address).client;
+    connectionKey: (socket: From): string | undefined => {
+      const { caller, isProxy } = peerOf(socket);
+      return isProxy ? undefined : caller.client;
     },
     /** A trusted proxy's request id, for correlation only. */
     requestIdOf: (req: IncomingMessage): string | undefined => {
       const id = req.headers['x-request-id'];
       if (ranges.length === 0 || typeof id !== 'string' || !/^[\w.:-]{1,64}$/.test(id))
         return undefined;
-      return isTrusted(req.socket.remoteAddress ?? '') ? id : undefined;
+      return peerOf(req.socket).isProxy ? id : undefined;
     },
   };
 };

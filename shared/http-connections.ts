@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 export type ConnectionLimits = {
   maxConnections?: number;
   /** Connections of one client; no key = an address that stands for many of them. */
-  perClient?: { max: number; keyOf: (address: string) => string | undefined };
+  perClient?: { max: number; keyOf: (socket: Socket) => string | undefined };
 };
 
 /** Unanswered requests that one connection may have; who pipelines more is cut off. */
@@ -30,7 +30,7 @@ export const limitConnections = ({
   };
 
   const enter = (socket: Socket) => {
-    const key = perClient?.keyOf(socket.remoteAddress ?? '');
+    const key = perClient?.keyOf(socket);
     const count = key === undefined ? 0 : (open.get(key) ?? 0) + 1;
     if (all >= maxConnections || count > (perClient?.max ?? Number.POSITIVE_INFINITY))
       return void socket.destroy();

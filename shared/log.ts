@@ -9,6 +9,7 @@ import { isAppError } from './errors.js';
 export type Log = Logger;
 
 const redacted = ['password', 'token', 'secret', 'authorization', 'cookie', 'hash'];
+const censor = '[redacted]';
 
 /** What is said of an error: never the message of a SyntaxError, which quotes the input. */
 const describeError = (error: unknown): object => {
@@ -31,12 +32,16 @@ export const createLog = (options: {
       level: options.level,
       base: { role: options.role, pid: process.pid },
       timestamp: pino.stdTimeFunctions.isoTime,
-      redact: { paths: redacted.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' },
+      redact: { paths: redacted.flatMap((name) => [name, `*.${name}`]), censor },
       serializers: { err: describeError },
     },
     options.stream ??
       destination({ fd: 1, sync: false, minLength: 4096, periodicFlush: 200, maxLength: 1 << 26 }),
   );
+
+/** For lines of objects without objects in them: looking into those is four fifths of what a line costs. */
+export const flatLog = (log: Log): Log =>
+  log.child({}, { redact: { paths: [...redacted], censor } });
 
 /** Resolves when everything logged so far has left the process. */
 export const flushLog = (log: Log): Promise<void> =>

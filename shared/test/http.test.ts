@@ -182,7 +182,9 @@ t.test('a refused caller is refused before the body is read', async (t) => {
 });
 
 t.test('one address holds at most its share of connections', async (t) => {
-  const { port } = await serve(t, { perClient: { max: 2, keyOf: (address) => address } });
+  const { port } = await serve(t, {
+    perClient: { max: 2, keyOf: ({ remoteAddress }) => remoteAddress },
+  });
   const open = await Promise.all(
     [1, 2].map(
       () =>
