@@ -17,6 +17,7 @@ import { login } from './login.js';
 import { nodes } from './nodes.js';
 import { oauth } from './oauth.js';
 import { failover } from './open/failover.js';
+import { flood } from './open/flood.js';
 import { hotkey } from './open/hotkey.js';
 import { overload } from './open/overload.js';
 import { reload } from './open/reload.js';
@@ -35,6 +36,7 @@ const benches: Record<string, Bench> = {
   nodes,
   haproxy,
   overload,
+  flood,
   hotkey,
   failover,
   reload,

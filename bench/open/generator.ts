@@ -45,7 +45,6 @@ type Crowd = { name: string; kept: Uint8Array[]; closing: Uint8Array[]; next: nu
 
 const leadMs = 50;
 const sweepMs = 100;
-const refusedPauseMs = 25;
 const defaultGiveUpMs = 10_000;
 
 const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
@@ -194,8 +193,15 @@ const run = (plan: Plan): Promise<Run> =>
     return { startedAt, samples };
   });
 
-/** Closed loop: `clients` at once, each sends its next request when it has its answer. */
-const saturate = (options: { clients: number; durationMs: number }): Promise<Run> =>
+/**
+ * Closed loop: `clients` at once, each sends its next request when it has its answer, and after a pause
+ * when it was refused.
+ */
+const saturate = (options: {
+  clients: number;
+  durationMs: number;
+  pauseMs: number;
+}): Promise<Run> =>
   sweeping(async () => {
     const startedAt = nowMs();
     const plan: Plan = { phases: [] };
@@ -205,8 +211,9 @@ const saturate = (options: { clients: number; durationMs: number }): Promise<Run
     const work = async () => {
       while (!isOver()) {
         const end = await new Promise<End>((resolve) => attempt(pick(), nowMs(), 0, resolve));
-        // Asking again at once would turn a busy moment into a flood of refusals.
-        if (end.status !== 200) await new Promise((resolve) => setTimeout(resolve, refusedPauseMs));
+        const isRefused = end.status !== 200;
+        if (isRefused && options.pauseMs > 0)
+          await new Promise((resolve) => setTimeout(resolve, options.pauseMs));
       }
     };
     await Promise.all(Array.from({ length: options.clients }, work));

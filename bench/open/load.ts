@@ -13,6 +13,8 @@ export type Load = Awaited<ReturnType<typeof createLoad>>;
 
 /** What a closed loop needs to come up to speed. */
 const settleMs = 500;
+/** Asking again at once would turn a busy moment into a flood of refusals. */
+const pauseMs = 25;
 
 /** The same clock as `startedAt` of a run. */
 export const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
@@ -29,7 +31,7 @@ export const createLoad = async (given: { target: Target; groups: Record<string,
   }
   const saturate = async (clients: number, durationMs: number): Promise<number> => {
     const forMs = durationMs + settleMs;
-    const { samples } = await peer.ask('saturate', { clients, durationMs: forMs });
+    const { samples } = await peer.ask('saturate', { clients, durationMs: forMs, pauseMs });
     const counted = samples.filter(({ at, ms, status }) => {
       const end = at + ms;
       return status === 200 && end > settleMs && end <= forMs;
@@ -56,6 +58,9 @@ export const createLoad = async (given: { target: Target; groups: Record<string,
       }
       throw new Error('no request succeeds');
     },
+    /** `clients` that ask again at once, also when they are refused. */
+    flood: (clients: number, durationMs: number): Promise<Run> =>
+      peer.ask('saturate', { clients, durationMs, pauseMs: 0 }),
     /** No more arrivals: the run in progress comes to its end. */
     endRun: (): Promise<void> => peer.ask('stop', undefined),
     /** Tries sent by the run in progress. */

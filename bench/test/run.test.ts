@@ -13,7 +13,7 @@ t.test('--help names every bench', async (t) => {
   const { status, stdout } = run('--help');
   t.equal(status, 0);
   const closedLoop = ['login', 'verify', 'engines', 'oauth', 'nodes', 'haproxy', 'timing'];
-  const openLoop = ['overload', 'hotkey', 'failover', 'reload', 'soak', 'revocation'];
+  const openLoop = ['overload', 'flood', 'hotkey', 'failover', 'reload', 'soak', 'revocation'];
   const legacy = ['import', 'campaign'];
   for (const name of [...closedLoop, ...openLoop, ...legacy]) t.match(stdout, name);
 });

@@ -4,6 +4,7 @@
 import t from 'tap';
 import { ensureBuilt } from '../../launch.js';
 import { measureFailover } from '../../open/failover-measure.js';
+import { measureFlood } from '../../open/flood-measure.js';
 import { measureHotKey } from '../../open/hotkey-measure.js';
 import { measureOverload, sizes as overloadSizes } from '../../open/overload-measure.js';
 import { measureReload } from '../../open/reload-measure.js';
@@ -37,6 +38,14 @@ t.test('overload: what is served, what is refused, and where', async (t) => {
   t.ok(level && level.edgeShare + level.nodeShare > 0 && level.serviceMs > 0);
   t.ok(closing?.closing && closing.ok > 0, JSON.stringify(closing?.codes));
   t.ok(found?.burst.samples.some(({ tries }) => tries > 0));
+});
+
+t.test('flood: logins beyond what an edge can look at, and checks beside them', async (t) => {
+  const its = { clients: [64], capacityMs: 500, settleMs: 1000, windowMs: 1000 };
+  const { capacity, levels } = await measureFlood(tiny, { ...few, ...its });
+  const [found] = levels;
+  t.ok(capacity > 0 && found && found.logins.refused > 0);
+  t.ok(found && found.kept.ok > 0 && found.fresh.ok > 0);
 });
 
 t.test('hotkey: both kinds of slices have others that are served', async (t) => {

@@ -1,0 +1,89 @@
+/** The flood bench: more logins than one edge can look at; do token checks, and who else comes, notice? */
+import { drawChart } from '../chart.js';
+import { atLeast, atMost, type Bench, type Criterion, round } from '../report.js';
+import { checksPerSecond, type Level, measureFlood, sizes } from './flood-measure.js';
+import type { Summary } from './samples.js';
+
+/** Of the checks, while the edge is busy without a pause. */
+const targetP50Ms = 20;
+const targetGoodput = 0.7;
+
+const failedOf = ({ sent, ok }: Summary): number => sent - ok;
+
+const describe = ({ clients, logins, kept, fresh, unreadShare }: Level, capacity: number) => ({
+  clients,
+  answered_per_s: round(logins.offered, 0),
+  of_capacity: round(logins.goodput / capacity, 2),
+  refused_unread: round(unreadShare, 2),
+  refused_p50_ms: round(logins.refusedP50Ms, 1),
+  refused_p99_ms: round(logins.refusedP99Ms, 1),
+  checks_p50_ms: round(kept.p50Ms, 1),
+  checks_p99_ms: round(kept.p99Ms, 1),
+  new_checks_p50_ms: round(fresh.p50Ms, 1),
+  new_checks_p99_ms: round(fresh.p99Ms, 1),
+  checks_failed: failedOf(kept) + failedOf(fresh),
+});
+
+const judge = ({ clients, logins, kept, fresh }: Level, capacity: number): Criterion[] => [
+  atMost(`${clients}: checks, p50 ms`, kept.p50Ms, targetP50Ms),
+  atMost(`${clients}: checks on new connections, p50 ms`, fresh.p50Ms, targetP50Ms),
+  atMost(`${clients}: checks that failed`, failedOf(kept) + failedOf(fresh), 0),
+  atLeast(`${clients}: logins served ÷ capacity`, logins.goodput / capacity, targetGoodput),
+];
+
+const show = (first: number, second: number): string => `${first}, ${second}`;
+
+export const flood: Bench = {
+  about: 'more logins than an edge can look at, on kept connections: token checks beside them',
+  run: async (options) => {
+    const { capacity, levels } = await measureFlood(options);
+    const rows = levels.map((level) => describe(level, capacity));
+    return {
+      parameters: { checks_per_second: checksPerSecond, window_ms: sizes.windowMs },
+      results: { capacity: round(capacity, 1), levels: rows },
+      criteria: levels
+        .filter(({ clients }) => clients > 0)
+        .flatMap((level) => judge(level, capacity)),
+      isNoisy: false,
+      tables: [
+        {
+          title: `One edge on a core of its own; a node with one thread: ${capacity.toFixed(0)} logins/s`,
+          head: [
+            'clients',
+            'logins/s',
+            'served ÷ capacity',
+            'refused unread',
+            'refused p50, p99 ms',
+            'checks p50, p99 ms',
+            'on new connections',
+            'failed',
+          ],
+          rows: rows.map((row) => [
+            String(row.clients),
+            String(row.answered_per_s),
+            row.of_capacity.toFixed(2),
+            row.refused_unread.toFixed(2),
+            row.clients === 0 ? '–' : show(row.refused_p50_ms, row.refused_p99_ms),
+            show(row.checks_p50_ms, row.checks_p99_ms),
+            show(row.new_checks_p50_ms, row.new_checks_p99_ms),
+            String(row.checks_failed),
+          ]),
+        },
+      ],
+      chart: drawChart({
+        heading: 'Token checks in a flood of logins',
+        notes: ['Clients keep their connections and ask again at once; one edge.'],
+        panels: [
+          {
+            title: 'Latency of token checks by number of clients',
+            axis: 'p50 in ms: on kept, on new connections',
+            bars: rows.map((row) => ({
+              label: String(row.clients),
+              values: [row.checks_p50_ms, row.new_checks_p50_ms],
+            })),
+          },
+        ],
+      }),
+    };
+  },
+};
