@@ -31,6 +31,8 @@ export type Level = {
   fresh: Summary;
   /** Of all answers to logins: refused without being read. */
   unreadShare: number;
+  /** Of the time, in which the node's thread had a hash to work on, at whatever speed. */
+  busyShare: number;
 };
 export type FloodResult = { capacity: number; levels: Level[] };
 type Checks = { kept: Load; fresh: Load };
@@ -69,6 +71,7 @@ const measureLevel = async (
     fresh: summarise(freshRun.samples, window),
     unreadShare:
       grown('node_shed_total', { reason: 'behind' }) / Math.max(1, logins.samples.length),
+    busyShare: (grown('hash_seconds_sum') * 1000) / (durationMs * rig.slots),
   };
 };
 
