@@ -46,8 +46,10 @@ export const createRounds = ({
   const changeHeld = () => {
     const count = Math.max(leastFreed, Math.ceil(held.length * freedPart));
     for (const socket of held.splice(0, count)) socket.resume();
-    for (const socket of refused) socket.pause();
-    held.push(...refused);
+    for (const socket of refused) {
+      socket.pause();
+      held.push(socket);
+    }
     refused = [];
   };
 
