@@ -100,7 +100,7 @@ export const createAddresses = ({
     return undefined;
   };
 
-  /** Found once per connection. */
+  /** Found once per socket. */
   const peerOf = (socket: From): Peer => {
     const known = direct.get(socket);
     if (known !== undefined) return known;

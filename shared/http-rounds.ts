@@ -1,27 +1,30 @@
 /**
- * Is the event loop behind? What has arrived while it works waits unseen: no load of a node, no deadline and
- * no queue counts it. So the rounds of the loop are timed, each from the first thing that arrives in it to its end. A long
- * one may be no more than a collection of garbage, but when none was short for a while, more arrives than
- * can be looked at. This is the rule of CoDel, with its two constants (RFC 8289 § 4.2 and 4.3): a
- * queue is judged by the least delay within an interval, not by the longest.
- *
- * A round takes as long as there are connections with something to say, and each of them, and everybody who is not
- * accepted yet (libuv accepts one per round), waits for all others. So those that were refused for it are not read for
- * some rounds: what they say next waits in the kernel, and the rounds become short for everybody else.
+ * Is the event loop behind? What arrives while it works waits unseen: no queue, no load of a node and
+ * no deadline counts it. So its rounds are timed, from the first thing that arrives to the end, and
+ * judged as CoDel judges a queue (RFC 8289 § 4): by the least delay within an interval, since one long
+ * round may be no more than a collection of garbage. A round takes as long as all connections that
+ * have something to say; and libuv accepts one new one in each. So whoever was refused for it is not
+ * read for some rounds, and these become short for everybody else.
  */
 const targetMs = 5;
 const intervalMs = 100;
-/** So much of each round is for looking at what came, while the loop is behind. */
+/** A stall is one long round, and perhaps a second one for what came meanwhile. */
+const leastLong = 3;
+/** So much of each round is for looking at such requests, while the loop is behind. */
 const lookMs = 1;
-/** Held connections that are read again after a round: so many, or this part of them when it is more. */
+/**
+ * Held connections that are read again after a round: so many, or this part of them when it is more.
+ * They wait little longer than they would if all were read in each round: the work is the same.
+ */
 const leastFreed = 8;
-const freedPart = 1 / 64;
+const freedPart = 1 / 16;
+/** Of one connection, refused in one round: who pipelines more is cut off. */
+const maxRefused = 16;
 
-export type Rounds = ReturnType<typeof createRounds>;
 /** A connection, of which only this is touched. */
-type Held = { pause(): unknown; resume(): unknown };
+type Held = { pause(): unknown; resume(): unknown; destroy(): unknown };
 
-/** `atEnd` runs its function when all that had arrived is handled. Times are milliseconds on one clock. */
+/** `atEnd` runs its function when all that had arrived is handled. Times are in ms, of one clock. */
 export const createRounds = ({
   now = () => performance.now(),
   atEnd = (end: () => void): unknown => setImmediate(end),
@@ -29,40 +32,51 @@ export const createRounds = ({
   let isOpen = false;
   let startedAt = 0;
   let endedAt = 0;
-  /** When the first of the long rounds began that are not over, or that no short one has followed. */
+  /** Long rounds in a row, and when the first of them began. */
+  let longRounds = 0;
   let longSince = 0;
   let isBehind = false;
-  /** To be held from the end of this round on: until then, Node still reads what was refused. */
-  let refused: Held[] = [];
-  const held: Held[] = [];
+  let lookedSince: number | undefined;
+  let isReleased = false;
+  /** How often in this round. Held from its end on: until then, Node still reads what was refused. */
+  const refused = new Map<Held, number>();
+  const held = new Set<Held>();
 
   const open = (at: number) => {
     isOpen = true;
     startedAt = at;
-    if (at - longSince >= intervalMs) isBehind = true;
+    lookedSince = undefined;
+    if (longRounds === 0) longSince = at;
+    if (longRounds >= leastLong && at - longSince >= intervalMs) isBehind = true;
     atEnd(end);
   };
 
-  const changeHeld = () => {
-    const count = Math.max(leastFreed, Math.ceil(held.length * freedPart));
-    for (const socket of held.splice(0, count)) socket.resume();
-    for (const socket of refused) {
-      socket.pause();
-      held.push(socket);
+  const free = (count: number) => {
+    let left = count;
+    for (const connection of held) {
+      if (left-- <= 0) return;
+      held.delete(connection);
+      connection.resume();
     }
-    refused = [];
+  };
+
+  const hold = () => {
+    for (const connection of refused.keys()) {
+      connection.pause();
+      held.add(connection);
+    }
+    refused.clear();
   };
 
   const end = () => {
     isOpen = false;
     endedAt = now();
-    changeHeld();
-    if (endedAt - startedAt <= targetMs) {
-      longSince = endedAt;
-      if (held.length === 0) isBehind = false;
-    }
+    free(Math.max(leastFreed, Math.ceil(held.size * freedPart)));
+    hold();
+    longRounds = endedAt - startedAt > targetMs ? longRounds + 1 : 0;
+    if (longRounds === 0 && held.size === 0) isBehind = false;
     // Whoever is held waits for rounds, so there is always another one.
-    if (held.length > 0) open(endedAt);
+    if (held.size > 0) open(endedAt);
   };
 
   return {
@@ -71,20 +85,29 @@ export const createRounds = ({
       if (isOpen) return;
       if (at - endedAt > targetMs) {
         // It had nothing to do meanwhile.
-        longSince = at;
+        longRounds = 0;
         isBehind = false;
       }
       open(at);
     },
     /**
-     * Is what came on this connection refused unread? When all rounds were longer than 5 ms for 100 ms, and until
-     * one is shorter and nobody is held any more. What comes first in each round is looked at even then,
-     * so that the nodes are kept busy.
+     * True when a request is to be refused unread; its connection is then held. So it is when all rounds
+     * were longer than 5 ms for 100 ms, until one is shorter and nobody is held any more; but the
+     * requests in the first millisecond of each round are looked at, which keeps the nodes busy.
      */
-    turnsAway: (at: number, from: Held): boolean => {
-      const isLate = isBehind && at - startedAt > lookMs;
-      if (isLate) refused.push(from);
-      return isLate;
+    turnAway: (at: number, from: Held): boolean => {
+      lookedSince ??= at;
+      if (isReleased || !isBehind || at - lookedSince <= lookMs) return false;
+      const times = (refused.get(from) ?? 0) + 1;
+      refused.set(from, times);
+      if (times > maxRefused) from.destroy();
+      return true;
+    },
+    /** Nobody is held any more, from now on: the server stops. */
+    release: (): void => {
+      isReleased = true;
+      refused.clear();
+      free(held.size);
     },
   };
 };

@@ -12,8 +12,10 @@ export type Ctx = {
   path: string;
   /** performance.now() when the request was complete: the last body byte, or the head. */
   arrivedAt: number;
-  /** What a route knows of the caller, for the audit line. Never a secret. */
-  facts?: Record<string, unknown>;
+  /** Refused before its body was read, because the event loop is behind. */
+  isTurnedAway?: true;
+  /** What a route knows of the caller, for the audit line. Never a secret, and nothing nested. */
+  facts?: Record<string, string | number | boolean | undefined>;
 };
 /** The lines of an answer without a body, but for those that differ each time. */
 export type Head = { first: string; rest: string };

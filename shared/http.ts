@@ -88,9 +88,11 @@ export const createHttp = (options: HttpOptions) => {
     if (reply.status !== 204)
       headers['content-length'] = text === '' ? '0' : String(Buffer.byteLength(text));
     if (decorate !== undefined) decorate(req, headers);
-    // What was refused unread has to be read, by Node and for nobody, before the connection is used again.
-    const isUnread = !req.complete && reply.status >= 400 && hasBody(req) && !isSmall(req);
-    if (closes || isUnread) headers.connection = 'close';
+    // A body that was refused unread would have to be read to reuse the connection. Only of those
+    // that are turned away, of which there are thousands, a short one is.
+    const isUnread = !req.complete && reply.status >= 400 && hasBody(req);
+    const isThrownAway = ctx.isTurnedAway === true && isSmall(req);
+    if (closes || (isUnread && !isThrownAway)) headers.connection = 'close';
     res.writeHead(reply.status, headers);
     res.end(req.method === 'HEAD' ? '' : text);
   };
@@ -166,8 +168,10 @@ export const createHttp = (options: HttpOptions) => {
       checkHead(req);
       if (!('handle' in route)) return refuseRoute(ctx, route);
       before?.(req);
-      if (route.whenBehind !== undefined && rounds.turnsAway(arrivedAt, req.socket))
+      if (route.whenBehind !== undefined && rounds.turnAway(arrivedAt, req.socket)) {
+        ctx.isTurnedAway = true;
         throw route.whenBehind();
+      }
       if (route.body !== 'none') return void handleBody(ctx, route, route.body);
       if (!hasBody(req)) endEmpty(req);
       settle(ctx, route, route.handle(ctx, {}));
@@ -218,6 +222,7 @@ export const createHttp = (options: HttpOptions) => {
    */
   const stop = async (announceMs: number, keepsIdle = () => false): Promise<void> => {
     isStopping = true;
+    rounds.release();
     const promisedUntil = performance.now() + keepAliveMs;
     await sleep(announceMs);
     const closeIdle = () => {

@@ -39,7 +39,7 @@ export const createLog = (options: {
       destination({ fd: 1, sync: false, minLength: 4096, periodicFlush: 200, maxLength: 1 << 26 }),
   );
 
-/** For lines of objects without objects in them: looking into those is four fifths of what a line costs. */
+/** For lines of objects without objects in them: looking into those is four fifths of their cost. */
 export const flatLog = (log: Log): Log =>
   log.child({}, { redact: { paths: [...redacted], censor } });
 

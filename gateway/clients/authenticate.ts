@@ -39,7 +39,7 @@ const isSecretOf = (client: Client, secret: string): boolean => {
   return client.digests.filter((stored) => timingSafeEqual(stored, digest)).length > 0;
 };
 
-const noteClient = (ctx: Ctx, facts: Record<string, unknown>) => {
+const noteClient = (ctx: Ctx, facts: Ctx['facts']) => {
   ctx.facts = { ...ctx.facts, ...facts };
 };
 

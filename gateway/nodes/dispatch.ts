@@ -39,7 +39,7 @@ export const createDispatch = (options: {
   /** One to three seconds, or everyone refused would come back at once. */
   const overloaded = () => new AppError('overloaded', { retryAfterMs: 1000 + random() * 2000 });
 
-  const refuse = (reason: 'full' | 'none' | 'behind', need: Need): AppError => {
+  const refuse = (reason: 'full' | 'none', need: Need): AppError => {
     meters.shed(reason);
     if (reason === 'none') return new AppError('no_node');
     const at = now();
@@ -113,8 +113,11 @@ export const createDispatch = (options: {
     }
   };
 
-  /** What a login is told that this edge has no time to look at. */
-  const whenBehind = (): AppError => refuse('behind', 'login');
+  /** For what this edge has no time to look at. */
+  const whenBehind = (): AppError => {
+    meters.shed('behind');
+    return overloaded();
+  };
 
   return { shed, submit, whenBehind };
 };

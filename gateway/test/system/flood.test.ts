@@ -82,14 +82,17 @@ t.test('a crowd at one edge', async (t) => {
   isOver = true;
   const statuses = (await Promise.all(crowd)).flat();
   t.equal(statuses.length, sent, 'everybody has an answer');
-  t.same([...new Set(statuses)].sort(), ['401', '503'], 'some are served');
+  const different = new Set(statuses);
+  t.ok(different.has('401') && different.has('503'), 'some are served, some refused');
+  for (const status of ['401', '503', '504']) different.delete(status);
+  t.same([...different], []);
   t.ok(
     checks.every((status) => status === 200),
-    'token checks are',
+    'token checks are answered',
   );
   t.equal((await fleet.signIn('x')).status, 200, 'and logins afterwards');
 
   const audited = () => fleet.logLines().filter(({ client }) => String(client).startsWith('100.'));
-  await until('each answer has its line', () => audited().length >= sent);
+  await until('each answer has its line', () => audited().length >= sent, 60_000);
   t.equal(audited().length, sent);
 });
