@@ -9,24 +9,14 @@ import { createKeeper } from './keeper.mjs';
 import { takeLock, waitForLock } from './lock.mjs';
 import { endOrphans } from './orphans.mjs';
 import { preparePaths } from './paths.mjs';
-import { Refusal } from './refusal.mjs';
+import { runApp, say } from './pm2-app.mjs';
 import { createReload } from './reload.mjs';
-
-/** @param {string} text */
-const say = (text) => console.log(text);
 
 const paths = preparePaths(process.env);
 const name = `node-${process.env.NODE_APP_INSTANCE ?? 0}`;
 const turn = join(paths.dataDir, 'reload.lock');
 
-const main = async () => {
-  const stopping = new AbortController();
-  const stopAsked = new Promise((resolve) => {
-    stopping.signal.addEventListener('abort', () => resolve(undefined));
-  });
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stopping.abort());
-  process.on('disconnect', () => stopping.abort());
-
+await runApp(async ({ stopping, stopAsked }) => {
   const lock = await takeLock(join(paths.dataDir, `${name}.lock`));
   await endOrphans(lock.previous, say);
   const launch = () => launchChild({ script: programs.worker, env: process.env });
@@ -37,10 +27,10 @@ const main = async () => {
   const keeper = createKeeper({ name, launch, say, changed: record });
 
   const reload = createReload(async () => {
-    const held = await waitForLock(turn, stopping.signal);
+    const held = await waitForLock(turn, stopping);
     try {
       const problem = await keeper.replace(nodeStopMs);
-      if (stopping.signal.aborted) return;
+      if (stopping.aborted) return;
       say(
         problem === undefined
           ? `${name} replaced`
@@ -58,18 +48,10 @@ const main = async () => {
   try {
     await Promise.race([keeper.start(), stopAsked]);
     isUp = true;
-    if (!stopping.signal.aborted) process.send?.('ready');
+    if (!stopping.aborted) process.send?.('ready');
     await stopAsked;
   } finally {
     say(`${name} ${await keeper.stop(nodeStopMs)}`);
     lock.release();
   }
-};
-
-try {
-  await main();
-  process.exit(0);
-} catch (error) {
-  console.error(error instanceof Refusal ? error.message : error);
-  process.exit(1);
-}
+});

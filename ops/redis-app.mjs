@@ -8,17 +8,14 @@ import { createKeeper } from './keeper.mjs';
 import { takeLock } from './lock.mjs';
 import { endOrphans } from './orphans.mjs';
 import { preparePaths } from './paths.mjs';
+import { runApp, say } from './pm2-app.mjs';
 import { callOwnRedis, launchRedis } from './redis.mjs';
 import { ensureRedisBinary } from './redis-binary.mjs';
-import { Refusal } from './refusal.mjs';
 import { initSecrets } from './secrets.mjs';
 
 const letGoMs = 15_000;
 const stuckMs = 5000;
 const stopMs = 30_000;
-
-/** @param {string} text */
-const say = (text) => console.log(text);
 
 const paths = preparePaths(process.env);
 
@@ -42,14 +39,7 @@ const waitClientsGone = async () => {
   }
 };
 
-const main = async () => {
-  const stopping = new AbortController();
-  const stopAsked = new Promise((resolve) => {
-    stopping.signal.addEventListener('abort', () => resolve(undefined));
-  });
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stopping.abort());
-  process.on('disconnect', () => stopping.abort());
-
+await runApp(async ({ stopAsked }) => {
   const lock = await takeLock(paths.lock);
   await endOrphans(lock.previous, say);
   initSecrets(paths);
@@ -66,12 +56,4 @@ const main = async () => {
     say(`redis ${await keeper.stop(stopMs)}`);
     lock.release();
   }
-};
-
-try {
-  await main();
-  process.exit(0);
-} catch (error) {
-  console.error(error instanceof Refusal ? error.message : error);
-  process.exit(1);
-}
+});
