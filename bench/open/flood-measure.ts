@@ -47,12 +47,11 @@ const signIn = async ({ fleet, users }: Rig): Promise<string> => {
   return parsePair(await answer.text()).access;
 };
 
-const measureLevel = async (
-  rig: Rig,
-  { kept, fresh }: Checks,
-  its: typeof sizes,
-  clients: number,
-): Promise<Level> => {
+type Given = { rig: Rig; checks: Checks; its: typeof sizes };
+
+const measureLevel = async (given: Given, clients: number): Promise<Level> => {
+  const { rig, its } = given;
+  const { kept, fresh } = given.checks;
   const durationMs = its.settleMs + its.windowMs;
   const window = { fromMs: its.settleMs, toMs: durationMs };
   const plan = (perSecond: number) => ({ phases: [{ perSecond, durationMs }] });
@@ -94,7 +93,7 @@ export const measureFlood = async (options: Options, its = sizes): Promise<Flood
     const levels: Level[] = [];
     for (const clients of its.clients) {
       options.progress(`${clients} clients that ask again at once`);
-      levels.push(await measureLevel(rig, checks, its, clients));
+      levels.push(await measureLevel({ rig, checks, its }, clients));
     }
     return { capacity, levels };
   } finally {

@@ -34,6 +34,32 @@ const judge = ({ clients, kept, fresh, busyShare }: Level): Criterion[] => [
 
 const show = (first: number, second: number): string => `${first}, ${second}`;
 
+const tableOf = (rows: readonly ReturnType<typeof describe>[], capacity: number) => ({
+  title: `One edge on a core of its own; a node with one thread: ${capacity.toFixed(0)} logins/s`,
+  head: [
+    'clients',
+    'logins/s',
+    'served/s',
+    'thread busy',
+    'refused unread',
+    'refused p50, p99 ms',
+    'checks p50, p99 ms',
+    'on new connections',
+    'failed',
+  ],
+  rows: rows.map((row) => [
+    String(row.clients),
+    String(row.answered_per_s),
+    String(row.served_per_s),
+    row.thread_busy.toFixed(2),
+    row.refused_unread.toFixed(2),
+    row.clients === 0 ? '–' : show(row.refused_p50_ms, row.refused_p99_ms),
+    show(row.checks_p50_ms, row.checks_p99_ms),
+    show(row.new_checks_p50_ms, row.new_checks_p99_ms),
+    String(row.checks_failed),
+  ]),
+});
+
 export const flood: Bench = {
   about: 'more logins than an edge can look at, on kept connections: token checks beside them',
   run: async (options) => {
@@ -44,33 +70,7 @@ export const flood: Bench = {
       results: { capacity: round(capacity, 1), levels: rows },
       criteria: levels.filter(({ clients }) => clients > 0).flatMap(judge),
       isNoisy: false,
-      tables: [
-        {
-          title: `One edge on a core of its own; a node with one thread: ${capacity.toFixed(0)} logins/s`,
-          head: [
-            'clients',
-            'logins/s',
-            'served/s',
-            'thread busy',
-            'refused unread',
-            'refused p50, p99 ms',
-            'checks p50, p99 ms',
-            'on new connections',
-            'failed',
-          ],
-          rows: rows.map((row) => [
-            String(row.clients),
-            String(row.answered_per_s),
-            String(row.served_per_s),
-            row.thread_busy.toFixed(2),
-            row.refused_unread.toFixed(2),
-            row.clients === 0 ? '–' : show(row.refused_p50_ms, row.refused_p99_ms),
-            show(row.checks_p50_ms, row.checks_p99_ms),
-            show(row.new_checks_p50_ms, row.new_checks_p99_ms),
-            String(row.checks_failed),
-          ]),
-        },
-      ],
+      tables: [tableOf(rows, capacity)],
       chart: drawChart({
         heading: 'Token checks in a flood of logins',
         notes: ['Clients keep their connections and ask again at once; one edge.'],
