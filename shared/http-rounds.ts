@@ -17,7 +17,7 @@ const lookMs = 1;
  * They wait little longer than they would if all were read in each round: the work is the same.
  */
 const leastFreed = 8;
-const freedPart = 1 / 16;
+const freedPart = 1 / 32;
 /** Of one connection, refused in one round: who pipelines more is cut off. */
 const maxRefused = 16;
 
@@ -36,6 +36,8 @@ export const createRounds = ({
   let longRounds = 0;
   let longSince = 0;
   let isBehind = false;
+  /** When somebody was turned away last. */
+  let awayAt = 0;
   let lookedSince: number | undefined;
   let isReleased = false;
   /** How often in this round. Held from its end on: until then, Node still reads what was refused. */
@@ -47,7 +49,10 @@ export const createRounds = ({
     startedAt = at;
     lookedSince = undefined;
     if (longRounds === 0) longSince = at;
-    if (longRounds >= leastLong && at - longSince >= intervalMs) isBehind = true;
+    if (longRounds >= leastLong && at - longSince >= intervalMs) {
+      isBehind = true;
+      awayAt = at;
+    } else if (at - awayAt > intervalMs) isBehind = false;
     atEnd(end);
   };
 
@@ -74,7 +79,6 @@ export const createRounds = ({
     free(Math.max(leastFreed, Math.ceil(held.size * freedPart)));
     hold();
     longRounds = endedAt - startedAt > targetMs ? longRounds + 1 : 0;
-    if (longRounds === 0 && held.size === 0) isBehind = false;
     // Whoever is held waits for rounds, so there is always another one.
     if (held.size > 0) open(endedAt);
   };
@@ -83,21 +87,19 @@ export const createRounds = ({
     /** A connection or a request has come. */
     enter: (at: number): void => {
       if (isOpen) return;
-      if (at - endedAt > targetMs) {
-        // It had nothing to do meanwhile.
-        longRounds = 0;
-        isBehind = false;
-      }
+      // It had nothing to do meanwhile.
+      if (at - endedAt > targetMs) longRounds = 0;
       open(at);
     },
     /**
-     * True when a request is to be refused unread; its connection is then held. So it is when all rounds
-     * were longer than 5 ms for 100 ms, until one is shorter and nobody is held any more; but the
-     * requests in the first millisecond of each round are looked at, which keeps the nodes busy.
+     * True when a request is to be refused unread; its connection is then held. It begins when all
+     * rounds were longer than 5 ms for 100 ms, and is over when nobody was refused for as long. Requests
+     * in the first millisecond of each round are looked at, which keeps the nodes busy.
      */
     turnAway: (at: number, from: Held): boolean => {
       lookedSince ??= at;
       if (isReleased || !isBehind || at - lookedSince <= lookMs) return false;
+      awayAt = at;
       const times = (refused.get(from) ?? 0) + 1;
       refused.set(from, times);
       if (times > maxRefused) from.destroy();
