@@ -1,6 +1,6 @@
 /**
  * Is the event loop behind? What arrives while it works waits unseen: no queue, no load of a node and
- * no deadline counts it. So its rounds are timed, from the first thing that arrives to the end, and
+ * no deadline counts it. So its rounds are timed, from the first request that may be refused, and
  * judged as CoDel judges a queue (RFC 8289 § 4): by the least delay within an interval, since one long
  * round may be no more than a collection of garbage. A round takes as long as all connections that
  * have something to say; and libuv accepts one new one in each. So whoever was refused for it is not
@@ -83,20 +83,21 @@ export const createRounds = ({
     if (held.size > 0) open(endedAt);
   };
 
+  const enter = (at: number) => {
+    if (isOpen) return;
+    // It had something else to do meanwhile, or nothing.
+    if (at - endedAt > targetMs) longRounds = 0;
+    open(at);
+  };
+
   return {
-    /** A connection or a request has come. */
-    enter: (at: number): void => {
-      if (isOpen) return;
-      // It had nothing to do meanwhile.
-      if (at - endedAt > targetMs) longRounds = 0;
-      open(at);
-    },
     /**
      * True when a request is to be refused unread; its connection is then held. It begins when all
      * rounds were longer than 5 ms for 100 ms, and is over when nobody was refused for as long. Requests
      * in the first millisecond of each round are looked at, which keeps the nodes busy.
      */
     turnAway: (at: number, from: Held): boolean => {
+      enter(at);
       lookedSince ??= at;
       if (isReleased || !isBehind || at - lookedSince <= lookMs) return false;
       awayAt = at;

@@ -160,15 +160,13 @@ export const createHttp = (options: HttpOptions) => {
     const mark = url.indexOf('?');
     const path = mark === -1 ? url : url.slice(0, mark);
     const requestId = requestIdOf?.(req) ?? newId();
-    const arrivedAt = performance.now();
-    rounds.enter(arrivedAt);
-    const ctx: Ctx = { req, res, requestId, path, arrivedAt };
+    const ctx: Ctx = { req, res, requestId, path, arrivedAt: performance.now() };
     const route = findRoute(req.method ?? '', path);
     try {
       checkHead(req);
       if (!('handle' in route)) return refuseRoute(ctx, route);
       before?.(req);
-      if (route.whenBehind !== undefined && rounds.turnAway(arrivedAt, req.socket)) {
+      if (route.whenBehind !== undefined && rounds.turnAway(ctx.arrivedAt, req.socket)) {
         ctx.isTurnedAway = true;
         throw route.whenBehind();
       }
@@ -207,7 +205,6 @@ export const createHttp = (options: HttpOptions) => {
   server.maxHeadersCount = 0;
   const connections = limitConnections(options);
   server.on('connection', connections.enter);
-  server.on('connection', () => rounds.enter(performance.now()));
   server.on('clientError', onClientError);
   server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
     const ctx: Ctx = { req, res, requestId: newId(), path: '', arrivedAt: performance.now() };
