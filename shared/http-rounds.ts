@@ -85,8 +85,8 @@ export const createRounds = ({
 
   const enter = (at: number) => {
     if (isOpen) return;
-    // It had something else to do meanwhile, or nothing.
-    if (at - endedAt > targetMs) longRounds = 0;
+    // For longer than that round took, it had something else to do, or nothing.
+    if (at - endedAt > Math.max(targetMs, endedAt - startedAt)) longRounds = 0;
     open(at);
   };
 

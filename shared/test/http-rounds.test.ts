@@ -95,7 +95,7 @@ t.test('a loop that had nothing to do is not behind', async (t) => {
   const { round, rest, many } = createLoop();
   for (let i = 0; i < 20; i++) {
     t.same(round(60, [0, 59]), [false, false]);
-    rest(6);
+    rest(61);
   }
   many(20, 6);
   rest(4);
