@@ -1,4 +1,7 @@
-/** Refusing unread while the event loop is behind: the rule by a clock of its own, and a server that has too much to do. */
+/**
+ * Refusing unread while the event loop is behind: the rule by a clock of its own, and a server that has
+ * too much to do.
+ */
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import t, { type Test } from 'tap';

@@ -1,6 +1,6 @@
 /**
- * More logins than an edge can look at, on connections that are kept: it refuses unread what it has no time
- * for, reads from those later, and serves on.
+ * More logins than an edge can look at, on connections that are kept: it refuses unread what it has
+ * no time for, reads from those later, and serves on.
  */
 import { connect } from 'node:net';
 import t from 'tap';
