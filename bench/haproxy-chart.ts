@@ -1,6 +1,6 @@
 /** The picture of the haproxy bench: what each way serves and how fast, at each load. */
 import { type Bar, drawChart, type Panel } from './chart.js';
-import type { ByWay, HaproxyResult } from './haproxy-measure.js';
+import { type ByWay, doubleClick, type HaproxyResult } from './haproxy-measure.js';
 
 const labels = { floodgate: 'Floodgate', hash: 'HAProxy hash', leastconn: 'HAProxy leastconn' };
 const ways = ['floodgate', 'hash', 'leastconn'] as const;
@@ -14,7 +14,7 @@ const barsOf = <T>(found: ByWay<T>, pick: (value: T) => number, before = ''): Ba
 export const drawHaproxy = ({ capacity, overload, hot, kill }: HaproxyResult): string => {
   const atEach = (
     pick: (found: HaproxyResult['overload'][number]['found'][(typeof ways)[number]]) => number,
-  ) => overload.flatMap(({ multiple, found }) => barsOf(found, pick, `${multiple} × `));
+  ) => overload.flatMap(({ offer, found }) => barsOf(found, pick, `${offer.name}: `));
   const panels: Panel[] = [
     {
       title: 'Throughput',
@@ -40,6 +40,7 @@ export const drawHaproxy = ({ capacity, overload, hot, kill }: HaproxyResult): s
     notes: [
       'Three nodes, one argon2id thread each, all on one core; everything else on the other',
       'Floodgate: whole logins with limits, session and signature; HAProxy: the inner request and its verdict',
+      `Twice: ${doubleClick.share * 100} % of the people press twice within ${doubleClick.afterMs} ms`,
     ],
     panels,
   });

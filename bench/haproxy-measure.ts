@@ -9,6 +9,7 @@ import type { LoadCalls, Slice } from './load.js';
 import { besideNeighbours } from './neighbours.js';
 import type { Plan, Sample } from './open/generator.js';
 import {
+  byPerson,
   countCodes,
   isServed,
   latencies,
@@ -21,10 +22,16 @@ import type { Options } from './report.js';
 import { type Comparison, compare } from './slices.js';
 import { type Interval, median, medianInterval, percentile } from './stats.js';
 
-const multiples = [1, 2, 5];
-/** What is compared there, and so often that a neighbour's burst does not decide it. */
-export const judged = [2, 5];
-const judgedRounds = 6;
+/** "Twice": half of the people double-click. */
+export const doubleClick = { share: 0.5, afterMs: 50 };
+/** Of capacity, in people. What is judged is repeated so often that a neighbour's burst does not decide it. */
+const offers: Offer[] = [
+  { name: '1 ×', multiple: 1, rounds: 2, isJudged: false },
+  { name: '2 ×', multiple: 2, rounds: 6, isJudged: true },
+  { name: '5 ×', multiple: 5, rounds: 6, isJudged: true },
+  { name: '0.9 × twice', multiple: 0.9, rounds: 4, isJudged: true, again: doubleClick },
+  { name: '2 × twice', multiple: 2, rounds: 4, isJudged: true, again: doubleClick },
+];
 /** Of capacity; with one account taking a fifth of it. */
 export const hotLoad = 0.7;
 export const hotShare = 0.2;
@@ -51,13 +58,21 @@ type Hot = {
   hotOk: number;
   hotSent: number;
 };
+type Offer = {
+  name: string;
+  multiple: number;
+  rounds: number;
+  isJudged: boolean;
+  again?: NonNullable<Plan['again']>;
+};
 export type ByWay<T> = Record<Way, T>;
 export type HaproxyResult = {
   /** Logins per second in a closed loop. */
   capacity: ByWay<number>;
   ratios: Record<Exclude<Way, 'floodgate'>, Comparison<Slice, Slice>>;
   overload: {
-    multiple: number;
+    offer: Offer;
+    /** People. */
     perSecond: number;
     found: ByWay<Summary>;
     /** Floodgate's goodput ÷ theirs, round by round. */
@@ -105,23 +120,22 @@ const measureThroughput = async (rig: Rig, options: Options) => {
 
 // ─── open loop ───────────────────────────────────────────────────────────────
 
-type Stretch = { perSecond: number; windowMs: number; mix?: Plan['mix'] };
+type Stretch = { perSecond: number; windowMs: number } & Pick<Plan, 'mix' | 'again'>;
 
 /**
  * What came after the settling, on a clock that begins there. `done` counts by the time of the answer:
  * by arrival, a queue that is longer at the start than at the end would pass for lost goodput.
  */
-const arrive = async (rig: Rig, way: Way, { perSecond, windowMs, mix }: Stretch) => {
+const arrive = async (rig: Rig, way: Way, { perSecond, windowMs, ...plan }: Stretch) => {
   const phases = [{ perSecond, durationMs: settleMs + windowMs }];
-  const run = await rig.loads[way].run({ phases, ...(mix === undefined ? {} : { mix }) });
+  const run = await rig.loads[way].run({ phases, ...plan });
   await sleep(pauseMs);
   const window = { fromMs: settleMs, toMs: settleMs + windowMs };
-  const samples = within(run.samples, window).map(
+  const people = byPerson(run.samples);
+  const samples = within(people, window).map(
     (sample): Sample => ({ ...sample, at: sample.at - settleMs }),
   );
-  const ends = run.samples
-    .filter(isServed)
-    .map((sample) => ({ ...sample, at: sample.at + sample.ms }));
+  const ends = people.filter(isServed).map((sample) => ({ ...sample, at: sample.at + sample.ms }));
   return { samples, done: within(ends, window).length };
 };
 
@@ -136,14 +150,15 @@ const append = (all: Sample[], more: readonly Sample[], round: number, windowMs:
 const measureOverload = async (rig: Rig, options: Options, peak: number) => {
   const windowMs = options.durationSeconds * 600;
   const results: HaproxyResult['overload'] = [];
-  for (const multiple of multiples) {
+  for (const offer of offers) {
+    const { name, multiple, rounds: count, again } = offer;
     const perSecond = multiple * peak;
     const samples = mapWays((): Sample[] => []);
     const goodputs = mapWays((): number[] => []);
-    const count = judged.includes(multiple) ? judgedRounds : rounds;
+    const stretch = { perSecond, windowMs, ...(again === undefined ? {} : { again }) };
     await inTurn(count, async (way, round) => {
-      options.progress(`${multiple} × capacity: ${way}, ${round + 1} of ${count}`);
-      const more = await arrive(rig, way, { perSecond, windowMs });
+      options.progress(`${name}: ${way}, ${round + 1} of ${count}`);
+      const more = await arrive(rig, way, stretch);
       append(samples[way], more.samples, round, windowMs);
       goodputs[way].push((more.done * 1000) / windowMs);
     });
@@ -155,7 +170,7 @@ const measureOverload = async (rig: Rig, options: Options, peak: number) => {
     const against = (way: Way) =>
       medianInterval(goodputs.floodgate.map((own, round) => own / (goodputs[way][round] ?? 0)));
     const goodputRatios = { hash: against('hash'), leastconn: against('leastconn') };
-    results.push({ multiple, perSecond, found, goodputRatios });
+    results.push({ offer, perSecond, found, goodputRatios });
   }
   return results;
 };

@@ -7,10 +7,10 @@
 import { drawHaproxy } from './haproxy-chart.js';
 import {
   type ByWay,
+  doubleClick,
   type HaproxyResult,
   hotLoad,
   hotShare,
-  judged,
   killLoad,
   measureHaproxy,
   rounds,
@@ -54,15 +54,15 @@ const criteriaOf = ({ ratios, overload, hot, kill }: HaproxyResult): Criterion[]
     atLeast(`throughput ÷ ${wayNames[way]}`, ratios[way].ratio.median, minThroughput),
   ),
   ...overload
-    .filter(({ multiple }) => judged.includes(multiple))
-    .flatMap(({ multiple, found, goodputRatios }) => [
+    .filter(({ offer }) => offer.isJudged)
+    .flatMap(({ offer, found, goodputRatios }) => [
       atLeast(
-        `goodput at ${multiple} × ÷ the better HAProxy`,
+        `goodput at ${offer.name} ÷ the better HAProxy`,
         Math.min(...others.map((way) => goodputRatios[way].median)),
         1,
       ),
       atMost(
-        `p99 at ${multiple} × ÷ the better HAProxy`,
+        `p99 at ${offer.name} ÷ the better HAProxy`,
         against(found, (s) => s.p99Ms, Math.min),
         1,
       ),
@@ -92,8 +92,10 @@ const describe = ({ capacity, ratios, overload, hot, kill }: HaproxyResult) => (
       },
     ]),
   ),
-  overload: overload.map(({ multiple, perSecond, found, goodputRatios }) => ({
-    multiple,
+  overload: overload.map(({ offer, perSecond, found, goodputRatios }) => ({
+    name: offer.name,
+    multiple: offer.multiple,
+    ...(offer.again === undefined ? {} : { press_again: offer.again }),
     goodput_ratio: Object.fromEntries(
       others.map((way) => [way, roundInterval(goodputRatios[way])]),
     ),
@@ -140,10 +142,10 @@ const tablesOf = ({ capacity, ratios, overload, hot, kill }: HaproxyResult): Rep
     ],
   },
   {
-    title: 'Open loop, multiples of capacity',
+    title: `Open loop, people in multiples of capacity (twice: ${doubleClick.share * 100} % press twice within ${doubleClick.afterMs} ms)`,
     head: [
       '',
-      'offered/s',
+      'people/s',
       'goodput/s',
       'Floodgate ÷ it',
       'p50 ms',
@@ -151,7 +153,7 @@ const tablesOf = ({ capacity, ratios, overload, hot, kill }: HaproxyResult): Rep
       'refused',
       'refusal p99 ms',
     ],
-    rows: overload.flatMap(({ multiple, found, goodputRatios }) =>
+    rows: overload.flatMap(({ offer, found, goodputRatios }) =>
       ways.map((way) => {
         const s = found[way];
         const rates = [s.offered, s.goodput].map((value) => value.toFixed(1));
@@ -159,7 +161,7 @@ const tablesOf = ({ capacity, ratios, overload, hot, kill }: HaproxyResult): Rep
         const ratio = way === 'floodgate' ? '' : showInterval(goodputRatios[way]);
         const late = s.refused === 0 ? '–' : s.refusedP99Ms.toFixed(1);
         return [
-          `${multiple} ×, ${wayNames[way]}`,
+          `${offer.name}: ${wayNames[way]}`,
           ...rates,
           ratio,
           ...times,

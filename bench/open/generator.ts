@@ -23,6 +23,8 @@ export type Plan = {
   closing?: boolean;
   /** How often a client comes back at most. */
   retries?: number;
+  /** This part of the people presses twice: the same once more, so long after, answered or not. */
+  again?: { share: number; afterMs: number };
   giveUpMs?: number;
 };
 export type Sample = {
@@ -37,10 +39,12 @@ export type Sample = {
   group: string;
   /** Earlier tries of the same client. */
   tries: number;
+  /** All tries of one arrival have the same number. */
+  person: number;
 };
 /** `startedAt`: milliseconds of CLOCK_MONOTONIC, which all processes share. */
 export type Run = { startedAt: number; samples: Sample[] };
-type Client = { group: string; bytes: Uint8Array };
+type Client = { group: string; bytes: Uint8Array; person: number };
 type Crowd = { name: string; kept: Uint8Array[]; closing: Uint8Array[]; next: number };
 
 const leadMs = 50;
@@ -63,6 +67,7 @@ const codeOf = ({ status, text }: End): string => {
 const createPick = (plan: Plan) => {
   const mix = Object.entries(plan.mix ?? { [crowds[0]?.name ?? '']: 1 });
   const total = mix.reduce((sum, [, share]) => sum + share, 0);
+  let person = 0;
   return (): Client => {
     let left = Math.random() * total;
     const [name] = mix.find(([, share]) => {
@@ -74,7 +79,7 @@ const createPick = (plan: Plan) => {
     if (crowd === undefined) throw new Error(`no group "${name}"`);
     const requests = plan.closing ? crowd.closing : crowd.kept;
     crowd.next = (crowd.next + 1) % requests.length;
-    return { group: name, bytes: requests[crowd.next] ?? new Uint8Array() };
+    return { group: name, bytes: requests[crowd.next] ?? new Uint8Array(), person: person++ };
   };
 };
 
@@ -95,7 +100,7 @@ const comesBack = (end: End, tries: number): boolean => mayRepeat('login', failu
 /** Sends tries and keeps their samples; `idle` resolves when nobody waits for anything any more. */
 const createRecord = (plan: Plan, startedAt: number) => {
   const samples: Sample[] = [];
-  const { closing = false, retries = 0, giveUpMs = defaultGiveUpMs } = plan;
+  const { closing = false, retries = 0, giveUpMs = defaultGiveUpMs, again } = plan;
   let pending = 0;
   let onIdle = () => {};
   const leave = () => {
@@ -105,26 +110,30 @@ const createRecord = (plan: Plan, startedAt: number) => {
   const attempt = (client: Client, dueAt: number, tries: number, onEnd?: (end: End) => void) => {
     pending++;
     sent++;
-    const { group, bytes } = client;
+    const { group, bytes, person } = client;
     const request = { bytes, isKept: !closing, until: dueAt + giveUpMs };
     lines.send(request, (end) => {
       const { status } = end;
       const at = dueAt - startedAt;
-      samples.push({ at, ms: nowMs() - dueAt, status, code: codeOf(end), group, tries });
-      if (tries < retries && !isStopped && comesBack(end, tries)) comeBack(client, end, tries);
+      samples.push({ at, ms: nowMs() - dueAt, status, code: codeOf(end), group, tries, person });
+      if (tries < retries && !isStopped && comesBack(end, tries))
+        later(client, nowMs() + pauseOf(end, tries), tries + 1);
       onEnd?.(end);
       leave();
     });
   };
 
-  const comeBack = (client: Client, end: End, tries: number) => {
+  const later = (client: Client, dueAt: number, tries: number) => {
     pending++;
-    const pauseMs = pauseOf(end, tries);
-    const dueAt = nowMs() + pauseMs;
     setTimeout(() => {
-      if (!isStopped) attempt(client, dueAt, tries + 1);
+      if (!isStopped) attempt(client, dueAt, tries);
       leave();
-    }, pauseMs);
+    }, dueAt - nowMs());
+  };
+
+  const arrive = (client: Client, at: number) => {
+    attempt(client, at, 0);
+    if (again !== undefined && Math.random() < again.share) later(client, at + again.afterMs, 0);
   };
 
   const idle = () =>
@@ -132,7 +141,7 @@ const createRecord = (plan: Plan, startedAt: number) => {
       onIdle = resolve;
       if (pending === 0) resolve();
     });
-  return { samples, attempt, idle };
+  return { samples, attempt, arrive, idle };
 };
 
 const timesOf = (phases: readonly Phase[], startedAt: number): number[] => {
@@ -186,9 +195,9 @@ const run = (plan: Plan): Promise<Run> =>
     const pick = createPick(plan);
     const pacer = await startPacer();
     const startedAt = nowMs() + leadMs;
-    const { samples, attempt, idle } = createRecord(plan, startedAt);
+    const { samples, arrive, idle } = createRecord(plan, startedAt);
     const times = timesOf(plan.phases, startedAt);
-    await onEachArrival(pacer, times, (at) => attempt(pick(), at, 0));
+    await onEachArrival(pacer, times, (at) => arrive(pick(), at));
     await idle();
     return { startedAt, samples };
   });

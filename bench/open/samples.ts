@@ -62,6 +62,26 @@ export const summarise = (samples: readonly Sample[], window: Window): Summary =
   };
 };
 
+/**
+ * One sample for each person, whatever they sent: from the first try to the first answer that serves, or
+ * as the first try ended when none does.
+ */
+export const byPerson = (samples: readonly Sample[]): Sample[] => {
+  const people = new Map<number, Sample[]>();
+  for (const sample of samples) {
+    const tries = people.get(sample.person);
+    if (tries === undefined) people.set(sample.person, [sample]);
+    else tries.push(sample);
+  }
+  return [...people.values()].map((tries) => {
+    const first = tries.reduce((a, b) => (b.at < a.at ? b : a));
+    const served = tries.filter(isServed);
+    if (served.length === 0) return first;
+    const end = Math.min(...served.map(({ at, ms }) => at + ms));
+    return { ...first, ms: end - first.at, status: 200, code: '' };
+  });
+};
+
 /** The same for each stretch of `everyMs`, up to the last arrival. */
 export const series = (samples: readonly Sample[], everyMs: number): (Window & Summary)[] => {
   const end = samples.reduce((last, { at }) => Math.max(last, at), 0);

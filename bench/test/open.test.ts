@@ -4,7 +4,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import t, { type Test } from 'tap';
 import { createLoad, type Load } from '../open/load.js';
-import { countCodes, isServed, series } from '../open/samples.js';
+import { byPerson, countCodes, isServed, series } from '../open/samples.js';
 
 // The machine may be slow.
 t.setTimeout(180_000);
@@ -64,6 +64,33 @@ t.test('clients come back after what Retry-After asks for, and every try counts'
   t.equal(seen.length, samples.length);
   t.strictSame(Object.keys(countCodes(samples)), samples.length > 0 ? ['overloaded'] : []);
   t.ok(samples.every(({ tries, at }) => tries === 0 || at >= 1000));
+});
+
+t.test('who presses twice is one person, served by whichever answer serves', async (t) => {
+  let count = 0;
+  const load = await openServer(t, (_, res) => {
+    const isEven = ++count % 2 === 0;
+    if (isEven) res.writeHead(503);
+    setTimeout(() => res.end(isEven ? '{"error":"overloaded"}' : '{}'), isEven ? 0 : 300);
+  });
+  const { samples } = await load.run({
+    phases: [{ perSecond: 60, durationMs: 500 }],
+    again: { share: 1, afterMs: 100 },
+  });
+  const people = byPerson(samples);
+  t.equal(samples.length, 2 * people.length);
+  t.equal(samples.length, count);
+  for (const person of people) {
+    const [first, second] = samples
+      .filter((sample) => sample.person === person.person)
+      .sort((a, b) => a.at - b.at);
+    if (first === undefined || second === undefined) throw new Error('a person with one try');
+    t.ok(Math.abs(second.at - first.at - 100) < 0.01);
+    t.equal(person.at, first.at);
+    t.equal(isServed(person), isServed(first) || isServed(second));
+    if (isServed(first)) t.ok(person.ms <= first.ms);
+    else if (isServed(second)) t.ok(Math.abs(person.ms - second.ms - 100) < 0.01);
+  }
 });
 
 t.test('lost, refused and endless connections are told apart', async (t) => {
