@@ -3,11 +3,14 @@
  * too much to do.
  */
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import t, { type Test } from 'tap';
 import { AppError } from '../errors.js';
 import type { Route } from '../http.js';
 import { createRounds } from '../http-rounds.js';
+import { makeAuthority } from './certs.js';
 import { serveRoutes } from './serve-routes.js';
 
 /** A connection of which the test sees whether it is read. */
@@ -178,8 +181,7 @@ const post = (path: string) =>
   `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`;
 
 /** Sends all of it at once on a connection that stays, and resolves to the answers. */
-const openLine = (t: Test, port: number) => {
-  const socket = connect(port, '127.0.0.1');
+const openLine = (t: Test, socket: Socket) => {
   t.teardown(() => socket.destroy());
   const closed = once(socket, 'close').then((): never => {
     throw new Error('the connection was closed');
@@ -210,27 +212,39 @@ const chunkedLogin =
 
 const statusesOf = (answers: readonly string[]) => answers.map((answer) => answer.slice(9, 12));
 
-t.test(
-  'a server with too much to do refuses some unread, and keeps their connection',
-  async (t) => {
-    const { port } = await serveRoutes(t, { routes });
-    const ask = openLine(t, port);
-    const rounds = [post('/login'), get('/work'), get('/work'), post('/login'), post('/refresh')];
-    t.same(statusesOf(await ask(rounds)), ['200', '204', '204', '200', '200'], 'it has time');
-    let last: string[] = [];
-    for (let tries = 0; tries < 1000 && !last[3]?.includes(' 503 '); tries++)
-      last = await ask(rounds);
-    t.same(statusesOf(last), ['200', '204', '204', '503', '200'], 'not the first, and logins only');
-    t.match(last[3], /^retry-after: 2\r$/m);
-    t.notMatch(last[3], /^connection: close\r$/im);
-    t.match(last[3], /"error":"overloaded"/);
-    t.same(statusesOf(await ask([get('/any')])), ['404'], 'the line is in order');
+/** On a server that has time at first. */
+const expectRefusals = async (t: Test, port: number, dial: (port: number) => Socket) => {
+  const ask = openLine(t, dial(port));
+  const rounds = [post('/login'), get('/work'), get('/work'), post('/login'), post('/refresh')];
+  t.same(statusesOf(await ask(rounds)), ['200', '204', '204', '200', '200'], 'it has time');
+  let last: string[] = [];
+  for (let tries = 0; tries < 1000 && !last[3]?.includes(' 503 '); tries++)
+    last = await ask(rounds);
+  t.same(statusesOf(last), ['200', '204', '204', '503', '200'], 'not the first, and logins only');
+  t.match(last[3], /^retry-after: 2\r$/m);
+  t.notMatch(last[3], /^connection: close\r$/im);
+  t.match(last[3], /"error":"overloaded"/);
+  t.same(statusesOf(await ask([get('/any')])), ['404'], 'the line is in order');
 
-    const other = openLine(t, port);
-    const closing = [post('/login'), get('/work'), get('/work'), get('/work'), chunkedLogin];
-    let answers: string[] = [];
-    for (let tries = 0; tries < 1000 && !answers[4]?.includes(' 503 '); tries++)
-      answers = await other(closing);
-    t.match(answers[4], /^connection: close\r$/im, 'nobody knows how long that body is');
-  },
-);
+  const other = openLine(t, dial(port));
+  const closing = [post('/login'), get('/work'), get('/work'), get('/work'), chunkedLogin];
+  let answers: string[] = [];
+  for (let tries = 0; tries < 1000 && !answers[4]?.includes(' 503 '); tries++)
+    answers = await other(closing);
+  t.match(answers[4], /^connection: close\r$/im, 'nobody knows how long that body is');
+};
+
+t.test('too much to do: some are refused unread, and their connection is kept', async (t) => {
+  const { port } = await serveRoutes(t, { routes });
+  await expectRefusals(t, port, (to) => connect(to, '127.0.0.1'));
+});
+
+t.test('the same over TLS', async (t) => {
+  const authority = await makeAuthority(t);
+  const { certFile, keyFile } = await authority.make('server', 'floodgate://any', 'server');
+  const tls = { cert: readFileSync(certFile), key: readFileSync(keyFile) };
+  const { port } = await serveRoutes(t, { routes, tls });
+  await expectRefusals(t, port, (to) =>
+    connectTls({ port: to, host: '127.0.0.1', rejectUnauthorized: false }),
+  );
+});
