@@ -1,5 +1,5 @@
 /** The README's promises about itself: its settings table is the code's, its links lead somewhere. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -48,4 +48,28 @@ t.test('every runtime dependency has its line and its one importer', async (t) =
   const doors = [...readme.matchAll(/^\| `[^`]+`[^|]*\| `([a-z/-]+(?:\.ts|\/))` \|/gm)];
   t.ok(doors.length >= 10);
   for (const [, door] of doors) t.ok(existsSync(join(root, door ?? '')), `${door} exists`);
+});
+
+/** As GitHub makes them: lower case, without punctuation, a dash for each space. */
+const anchorsOf = (page: string): string[] =>
+  [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} -]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+
+t.test('links lead somewhere, in the README and in docs', async (t) => {
+  const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)];
+  let count = 0;
+  for (const page of pages.filter((path) => path.endsWith('.md'))) {
+    const links = [...text(page).matchAll(/\]\((?!https?:)([^)#]*)#?([^)]*)\)/g)];
+    for (const [link, path = '', anchor = ''] of links) {
+      const target = path === '' ? page : join(dirname(page), path);
+      t.ok(existsSync(join(root, target)), `${page}: ${link}`);
+      if (anchor !== '') t.ok(anchorsOf(text(target)).includes(anchor), `${page}: ${link}`);
+      count++;
+    }
+  }
+  t.ok(count > 20, `${count} links`);
 });

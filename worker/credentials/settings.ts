@@ -1,4 +1,4 @@
-/** Where password records are: settings of the user store (README, "The user store"). */
+/** Where password records are: settings of the user store (docs/user-store.md). */
 import type { Env } from '../../shared/env.js';
 import { parsePostgresUrl } from './postgres-url.js';
 import { isIdentifier, isTableName, type TableSettings } from './table-map.js';
