@@ -1,31 +1,51 @@
 /**
- * What this machine, or the container we are in, lets us use. Node 20 reports the host's cores, not
- * a container's CPU quota, so the quota is read from the cgroup files; memory likewise.
+ * What this machine, or our control group, lets us use; as shared/machine.ts does it, which is there
+ * only after the build. Node 20 knows the memory limit, but not the CPU quota.
  */
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
+import { join } from 'node:path';
 
-/** @param {string} path */
-const read = (path) => {
+const places = { root: '/sys/fs/cgroup', self: '/proc/self/cgroup' };
+
+/** @param {string[]} parts */
+const read = (...parts) => {
   try {
-    return readFileSync(path, 'utf8').trim();
+    return readFileSync(join(...parts), 'utf8').trim();
   } catch {
     return '';
   }
 };
 
+/**
+ * The directory of our group and those of all above it. `controller` is '' for version 2.
+ * @param {string} base @param {string} controller @param {string} self
+ */
+const groupsOf = (base, controller, self) => {
+  const lines = read(self)
+    .split('\n')
+    .map((line) => line.split(':'));
+  const [, , ...path] = lines.find(([, names]) => names?.split(',').includes(controller)) ?? [];
+  const parts = path.join(':').split('/').filter(Boolean);
+  return [base, ...parts.map((_, i) => join(base, ...parts.slice(0, i + 1)))];
+};
+
 /** CPU quota in cores, or Infinity. */
-const cpuQuota = () => {
-  const [quota, period] = read('/sys/fs/cgroup/cpu.max').split(' ').map(Number); // cgroup 2
-  if (quota && period) return quota / period;
-  const quota1 = Number(read('/sys/fs/cgroup/cpu/cpu.cfs_quota_us')); // cgroup 1, -1 = none
-  const period1 = Number(read('/sys/fs/cgroup/cpu/cpu.cfs_period_us'));
-  return quota1 > 0 && period1 > 0 ? quota1 / period1 : Number.POSITIVE_INFINITY;
+const cpuQuota = ({ root, self } = places) => {
+  const version2 = groupsOf(root, '', self).map((group) => read(group, 'cpu.max').split(' '));
+  const version1 = groupsOf(join(root, 'cpu'), 'cpu', self).map((group) => [
+    read(group, 'cpu.cfs_quota_us'), // -1 = none
+    read(group, 'cpu.cfs_period_us'),
+  ]);
+  const quotas = [...version2, ...version1].map(
+    ([quota, period]) => Number(quota) / Number(period),
+  );
+  return Math.min(...quotas.filter((quota) => quota > 0), Number.POSITIVE_INFINITY);
 };
 
 /** Cores we may keep busy, at least 1. */
-export const countCpus = () =>
-  Math.max(1, Math.min(os.availableParallelism(), Math.ceil(cpuQuota())));
+export const countCpus = (where = places) =>
+  Math.max(1, Math.min(os.availableParallelism(), Math.ceil(cpuQuota(where))));
 
 /** Bytes of memory we may fill. */
 export const memoryBytes = () => {

@@ -1,9 +1,6 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir, totalmem } from 'node:os';
-import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import { availableParallelism } from 'node:os';
+import t from 'tap';
 import { ConfigError } from '../../shared/env.js';
-import { countCpus, memoryBytes } from '../../shared/machine.js';
 import { loadConfig, maskConfig } from '../config.js';
 
 const given = {
@@ -161,38 +158,6 @@ t.test('secrets are masked', async (t) => {
   const text = JSON.stringify(maskConfig(loadConfig(given, 1)));
   t.notMatch(text, 'before');
   t.notMatch(text, 'r.sock');
-});
-
-const makeRoot = (t: Test, files: Record<string, string>): string => {
-  const root = mkdtempSync(join(tmpdir(), 'fg-cgroup-'));
-  t.teardown(() => rmSync(root, { recursive: true, force: true }));
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(join(root, path, '..'), { recursive: true });
-    writeFileSync(join(root, path), text);
-  }
-  return root;
-};
-
-t.test('the quota of a control group counts, rounded up', async (t) => {
-  const all = availableParallelism();
-  const cases: [Record<string, string>, number][] = [
-    [{}, all],
-    [{ 'cpu.max': 'max 100000\n' }, all],
-    [{ 'cpu.max': '50000 100000\n' }, 1],
-    [{ 'cpu.max': '150000 100000\n' }, Math.min(all, 2)],
-    [{ 'cpu/cpu.cfs_quota_us': '-1\n', 'cpu/cpu.cfs_period_us': '100000\n' }, all],
-    [{ 'cpu/cpu.cfs_quota_us': '20000\n', 'cpu/cpu.cfs_period_us': '100000\n' }, 1],
-  ];
-  for (const [files, wanted] of cases)
-    t.equal(countCpus(makeRoot(t, files)), wanted, JSON.stringify(files));
-});
-
-t.test('and so does its memory limit', async (t) => {
-  t.equal(memoryBytes(makeRoot(t, {})), totalmem());
-  t.equal(memoryBytes(makeRoot(t, { 'memory.max': 'max\n' })), totalmem());
-  t.equal(memoryBytes(makeRoot(t, { 'memory.max': '104857600\n' })), 104_857_600);
-  const v1 = { 'memory/memory.limit_in_bytes': '104857600\n' };
-  t.equal(memoryBytes(makeRoot(t, v1)), 104_857_600);
 });
 
 t.test('the key ring is a secret, and the pepper one of its keys', async (t) => {
