@@ -5,9 +5,12 @@
  */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { setPriority } from 'node:os';
 
 /** Hash threads of the product run at this nice value; nothing else does. */
 const hashNice = 19;
+/** Threads beside the main one of a load generator. */
+const niceOfHelpers = 5;
 
 export type Thread = { tid: number; nice: number };
 /** CPU milliseconds since start. */
@@ -79,6 +82,12 @@ const pinThread = (tid: number, cores: string) => {
   } catch {
     // A helper thread that ended meanwhile.
   }
+};
+
+/** So that a load generator's compilations do not pass for the latency of what shares its core. */
+export const lowerHelpers = (pid: number) => {
+  for (const { tid, nice } of threadsOf(pid))
+    if (tid !== pid && nice === 0) setPriority(tid, niceOfHelpers);
 };
 
 export type Layout = 'shared' | 'isolated';

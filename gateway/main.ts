@@ -4,6 +4,7 @@
  */
 import cluster from 'node:cluster';
 import { fileURLToPath } from 'node:url';
+import { lowerHelperThreads } from '../shared/helper-threads.js';
 import { createLifecycle } from '../shared/lifecycle.js';
 import { loadConfig, maskConfig } from './config.js';
 
@@ -32,6 +33,7 @@ const runPrimary = async () => {
 const runChild = async (role: string) => {
   const config = loadConfig(process.env);
   process.title = `floodgate ${role}`;
+  lowerHelperThreads();
   const { createLog } = await import('../shared/log.js');
   const log = createLog({ level: config.logLevel, role });
   const lifecycle = createLifecycle({ log, role: 'child' });

@@ -1,4 +1,5 @@
 /** Entry of a worker node: settings, then the node, then word to the parent that it serves. */
+import { lowerHelperThreads } from '../shared/helper-threads.js';
 import { loadConfig, maskConfig } from './config.js';
 import { optimiseCode, yieldToOthers } from './nice.js';
 
@@ -13,6 +14,7 @@ const run = async () => {
     return;
   }
   process.title = `floodgate worker ${config.nodeId}`;
+  lowerHelperThreads();
   yieldToOthers(niceAtStart);
   optimiseCode(false);
   // Loaded only now: most of a start is this.

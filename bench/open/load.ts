@@ -5,6 +5,7 @@
  *   const run = await load.run({ phases: [{ perSecond: 50, durationMs: 10_000 }] });
  *   summarise(run.samples, { fromMs: 2000, toMs: 10_000 });      // samples.ts
  */
+import { lowerHelpers } from '../cpu.js';
 import { startPeer } from '../peer.js';
 import type { Target } from '../wire.js';
 import type { GeneratorCalls, Plan, Run } from './generator.js';
@@ -25,6 +26,7 @@ export const createLoad = async (given: { target: Target; groups: Record<string,
   const groups = Object.entries(given.groups).map(([name, requests]) => ({ name, requests }));
   try {
     await peer.ask('aim', { target: given.target, groups });
+    lowerHelpers(peer.pid);
   } catch (error) {
     await peer.stop();
     throw error;
