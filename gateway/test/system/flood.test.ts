@@ -2,8 +2,11 @@
  * More logins than an edge can look at, on connections that are kept: it refuses unread what it has
  * no time for, reads from those later, and serves on.
  */
+import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
+import { getPriority } from 'node:os';
 import t from 'tap';
+import { niceOfHelpers } from '../../../shared/helper-threads.js';
 import { type Fleet, startFleet, textOf, until } from './fleet.js';
 
 const connections = 60;
@@ -53,6 +56,13 @@ const crowdIn = (port: number, isOver: () => boolean): Promise<string[]> =>
     );
   });
 
+/** Of the threads beside the main one. */
+const nicesOf = (pid: number): number[] =>
+  readdirSync(`/proc/${pid}/task`)
+    .map(Number)
+    .filter((tid) => tid !== pid)
+    .map((tid) => getPriority(tid));
+
 t.setTimeout(180_000);
 
 t.test('a crowd at one edge', async (t) => {
@@ -64,6 +74,11 @@ t.test('a crowd at one edge', async (t) => {
   await fleet.register('x');
   const token = textOf(await fleet.signIn('x'), 'access_token');
   t.equal(await shedBehind(fleet), 0);
+  for (const pid of [fleet.edgePids()[0] ?? 0, fleet.nodes[0]?.child.pid ?? 0]) {
+    t.equal(getPriority(pid), 0);
+    const lowered = nicesOf(pid).filter((nice) => nice === niceOfHelpers);
+    t.equal(lowered.length, 5, 'what compiles and collects garbage gives way');
+  }
 
   let isOver = false;
   const crowd = Array.from({ length: connections }, () => crowdIn(fleet.port, () => isOver));
