@@ -1,7 +1,7 @@
 /**
  * The threads that V8 has beside the main one: they compile hot code anew and help collect garbage. What
  * they do can wait, but on a full machine the scheduler gives them as much as the main thread that everybody
- * waits for: compilations of 3 to 27 ms stood behind nearly every refusal that took over 10 ms on a busy core.
+ * waits for: compilations of 3 to 27 ms stood behind most refusals that took over 10 ms on a busy core.
  */
 import { readdirSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
