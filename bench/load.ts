@@ -5,7 +5,7 @@
  * Poisson arrivals whether or not answers come; latency counts from the intended time, so a stall
  * is seen by every request that it delays (no coordinated omission).
  */
-import { Worker } from 'node:worker_threads';
+import { startPacer } from './pacer.js';
 import { serve } from './peer.js';
 import { poissonTimes, shareInside } from './stats.js';
 import { openWire, type Target, type Wire } from './wire.js';
@@ -153,11 +153,10 @@ const open = async (options: {
 }): Promise<Slice> => {
   const { connections, settleMs, windowMs, perSecond } = options;
   const free = await openLines(connections);
+  const pacer = await startPacer();
   const from = nowMs() + settleMs + 50;
   const intended = poissonTimes(perSecond, settleMs + windowMs).map((t) => from - settleMs + t);
   const record = createRecord(from, from + windowMs, false);
-  const pacer = new Worker(new URL('./pacer.mjs', import.meta.url), { execArgv: [] });
-  pacer.postMessage(Float64Array.from(intended));
   await new Promise<void>((resolve, reject) => {
     let due = 0;
     let taken = 0;
@@ -180,12 +179,13 @@ const open = async (options: {
         else openLine().then((fresh) => start(fresh, at), reject);
       }
     };
-    pacer.on('message', () => {
+    const arrive = () => {
       due++;
       dispatch();
-    });
+      return true;
+    };
+    pacer.pace(intended, arrive).catch(reject);
   });
-  await pacer.terminate();
   return record.slice();
 };
 

@@ -4,9 +4,8 @@
  * every request that it delays (no coordinated omission). Clients may come back, when and whether as
  * the client library does; the connections are our own, for speed. Every try is one sample.
  */
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
 import { createBackoff, type Failure, mayRepeat, readRetryAfter } from '../../client/retry.js';
+import { startPacer } from '../pacer.js';
 import { serve } from '../peer.js';
 import { poissonTimes } from '../stats.js';
 import type { Target } from '../wire.js';
@@ -153,31 +152,6 @@ const timesOf = (phases: readonly Phase[], startedAt: number): number[] => {
   });
 };
 
-/** A thread takes a moment to start, which must not pass for latency. */
-const startPacer = async (): Promise<Worker> => {
-  const pacer = new Worker(new URL('../pacer.mjs', import.meta.url), { execArgv: [] });
-  await once(pacer, 'online');
-  return pacer;
-};
-
-const onEachArrival = (
-  pacer: Worker,
-  times: readonly number[],
-  arrive: (at: number) => void,
-): Promise<void> =>
-  new Promise<void>((resolve, reject) => {
-    let next = 0;
-    const over = () => void pacer.terminate().then(() => resolve());
-    pacer.once('error', reject);
-    pacer.on('message', () => {
-      const at = times[next++];
-      if (at !== undefined && !isStopped) arrive(at);
-      if (next >= times.length || isStopped) over();
-    });
-    pacer.postMessage(Float64Array.from(times));
-    if (times.length === 0) over();
-  });
-
 const sweeping = async <T>(run: () => Promise<T>): Promise<T> => {
   isStopped = false;
   sent = 0;
@@ -197,7 +171,10 @@ const run = (plan: Plan): Promise<Run> =>
     const startedAt = nowMs() + leadMs;
     const { samples, arrive, idle } = createRecord(plan, startedAt);
     const times = timesOf(plan.phases, startedAt);
-    await onEachArrival(pacer, times, (at) => arrive(pick(), at));
+    await pacer.pace(times, (at) => {
+      if (!isStopped) arrive(pick(), at);
+      return !isStopped;
+    });
     await idle();
     return { startedAt, samples };
   });
