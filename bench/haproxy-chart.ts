@@ -3,18 +3,23 @@ import { type Bar, drawChart, type Panel } from './chart.js';
 import { type ByWay, doubleClick, type HaproxyResult } from './haproxy-measure.js';
 
 const labels = { floodgate: 'Floodgate', hash: 'HAProxy hash', leastconn: 'HAProxy leastconn' };
+/** Behind the name of a load. */
+const shortLabels = { floodgate: 'Floodgate', hash: 'hash', leastconn: 'leastconn' };
 const ways = ['floodgate', 'hash', 'leastconn'] as const;
 
 const barsOf = <T>(found: ByWay<T>, pick: (value: T) => number, before = ''): Bar[] =>
   ways.map((way) => {
     const value = pick(found[way]);
-    return { label: `${before}${labels[way]}`, values: [Number.isFinite(value) ? value : 0] };
+    return {
+      label: before === '' ? labels[way] : `${before}: ${shortLabels[way]}`,
+      values: [Number.isFinite(value) ? value : 0],
+    };
   });
 
 export const drawHaproxy = ({ capacity, overload, hot, kill }: HaproxyResult): string => {
   const atEach = (
     pick: (found: HaproxyResult['overload'][number]['found'][(typeof ways)[number]]) => number,
-  ) => overload.flatMap(({ offer, found }) => barsOf(found, pick, `${offer.name}: `));
+  ) => overload.flatMap(({ offer, found }) => barsOf(found, pick, offer.name));
   const panels: Panel[] = [
     {
       title: 'Throughput',
