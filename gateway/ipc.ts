@@ -6,6 +6,9 @@
 /** For how long an edge keeps an idle connection; every answer says so, and a reload keeps to it. */
 export const keepAliveMs = 5000;
 
+/** Within which a child ends, its announcement (`STOP_DELAY`) included; then the primary kills it. */
+export const drainMs = (stopDelayMs: number): number => stopDelayMs + 10_000;
+
 /** What the admin child asks every edge for. */
 export type Topic = 'metrics' | 'nodes';
 

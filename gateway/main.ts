@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { lowerHelperThreads } from '../shared/helper-threads.js';
 import { createLifecycle } from '../shared/lifecycle.js';
 import { loadConfig, maskConfig } from './config.js';
+import { drainMs } from './ipc.js';
 
 const say = (level: string) => (fields: object, text: string) => {
   const line = { level, time: new Date().toISOString(), role: 'primary', pid: process.pid };
@@ -25,7 +26,7 @@ const runPrimary = async () => {
   startPrimary({
     config,
     program: fileURLToPath(import.meta.url),
-    lifecycle: createLifecycle({ log, role: 'top' }),
+    lifecycle: createLifecycle({ log, role: 'top', stopMs: drainMs(config.stopDelayMs) + 2000 }),
     log,
   });
 };
@@ -36,7 +37,11 @@ const runChild = async (role: string) => {
   lowerHelperThreads();
   const { createLog } = await import('../shared/log.js');
   const log = createLog({ level: config.logLevel, role });
-  const lifecycle = createLifecycle({ log, role: 'child' });
+  const lifecycle = createLifecycle({
+    log,
+    role: 'child',
+    stopMs: drainMs(config.stopDelayMs) - 1000,
+  });
   const start =
     role === 'admin'
       ? (await import('./admin/server.js')).startAdmin

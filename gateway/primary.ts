@@ -11,7 +11,14 @@ import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lifecycle } from '../shared/lifecycle.js';
 import type { Config } from './config.js';
-import { type FromChild, isMessage, keepAliveMs, type ToChild, type Topic } from './ipc.js';
+import {
+  drainMs,
+  type FromChild,
+  isMessage,
+  keepAliveMs,
+  type ToChild,
+  type Topic,
+} from './ipc.js';
 
 type Role = 'edge' | 'admin';
 /** A place that one process at a time fills. */
@@ -56,8 +63,7 @@ export const startPrimary = ({
   cluster.setupPrimary({ exec: program });
   const slots: Slot[] = [];
   const gathering = new Map<number, { from: Worker; parts: object[][]; missing: number }>();
-  /** The announcement, what is in flight, and the way out. */
-  const drainMs = config.stopDelayMs + 10_000;
+  const patienceMs = drainMs(config.stopDelayMs);
   const serving = new WeakSet<Worker>();
   let isServing = false;
   let isReloading = false;
@@ -158,7 +164,7 @@ export const startPrimary = ({
     return slot.isReady;
   };
 
-  const drain = async (worker: Worker, limitMs = drainMs) => {
+  const drain = async (worker: Worker, limitMs = patienceMs) => {
     // One that is still starting may not hear us yet, and holds no request.
     if (serving.has(worker)) tell(worker, 'drain');
     else worker.process.kill('SIGKILL');
@@ -176,7 +182,7 @@ export const startPrimary = ({
     }
     if (slots[at] !== old) return drain(next.worker).then(() => true);
     slots[at] = next;
-    await drain(old.worker, drainMs + keepAliveMs);
+    await drain(old.worker, patienceMs + keepAliveMs);
     return true;
   };
 
@@ -231,6 +237,6 @@ export const startPrimary = ({
       for (const worker of workers) tell(worker, { t: 'stopping' });
       await Promise.all(workers.map((worker) => drain(worker)));
     },
-    drainMs + 1000,
+    patienceMs + 1000,
   );
 };

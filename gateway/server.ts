@@ -147,7 +147,7 @@ export const startEdge = async (given: Given): Promise<void> => {
   const port = await listen(http.server, { host, port: config.port, setting: 'PORT' });
   // A reloaded edge has time; a gateway that stops leaves clients whose connections are reset anyway.
   const stop = () => http.stop(config.stopDelayMs, () => !isGatewayStopping);
-  lifecycle.onStop('public port', stop, config.stopDelayMs + keepAliveMs + 4000);
+  lifecycle.onStop('public port', stop, config.stopDelayMs + keepAliveMs + 3000);
   lifecycle.tell({ t: 'listening', port });
   lifecycle.ready();
 };

@@ -1,24 +1,33 @@
 /**
  * How a process ends. `onStop` is called right where something is created; `stop` runs that list
- * backwards, each step with a deadline, once. SIGINT, SIGTERM, the IPC message `drain` and a closed
+ * backwards, each step with a deadline and all of them with one, once. SIGINT, SIGTERM, the IPC message `drain` and a closed
  * IPC channel are one and the same request. Only a top process obeys a second signal (exit at once),
  * and only 500 ms after the first: terminals and supervisors send more than one at a time.
  */
 type Logs = { info(fields: object, text: string): void; error(fields: object, text: string): void };
 type Step = { name: string; run: () => unknown; deadlineMs: number };
+type Given = {
+  log: Logs;
+  role: 'top' | 'child';
+  /** For all steps together: below what the parent or supervisor waits before it kills. */
+  stopMs: number;
+};
+
+/** What a step gets when the ones before it took all the time: enough to hang up or to write a line. */
+const leastMs = 100;
 
 export type Lifecycle = ReturnType<typeof createLifecycle>;
 
-const within = (step: Step): Promise<'done' | 'late'> =>
+const within = (ms: number, run: () => unknown): Promise<'done' | 'late'> =>
   new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve('late'), step.deadlineMs);
+    const timer = setTimeout(() => resolve('late'), ms);
     Promise.resolve()
-      .then(step.run)
+      .then(run)
       .then(() => resolve('done'), reject)
       .finally(() => clearTimeout(timer));
   });
 
-export const createLifecycle = ({ log, role }: { log: Logs; role: 'top' | 'child' }) => {
+export const createLifecycle = ({ log, role, stopMs }: Given) => {
   const steps: Step[] = [];
   let stoppingSince: number | undefined;
 
@@ -27,11 +36,13 @@ export const createLifecycle = ({ log, role }: { log: Logs; role: 'top' | 'child
   };
 
   const runSteps = async () => {
-    for (const step of steps.reverse()) {
+    const end = performance.now() + stopMs;
+    for (const { name, run, deadlineMs } of steps.reverse()) {
+      const ms = Math.max(leastMs, Math.min(deadlineMs, end - performance.now()));
       try {
-        if ((await within(step)) === 'late') log.error({ step: step.name }, 'stop step is late');
+        if ((await within(ms, run)) === 'late') log.error({ step: name }, 'stop step is late');
       } catch (err) {
-        log.error({ step: step.name, err }, 'stop step failed');
+        log.error({ step: name, err }, 'stop step failed');
       }
     }
   };

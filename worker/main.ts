@@ -6,6 +6,8 @@ import { optimiseCode, yieldToOthers } from './nice.js';
 /** While it starts, a node must not take processors from those that serve. */
 const niceAtStart = 19;
 const niceWhenServing = 10;
+/** The launcher kills a node after 12 s, and the README tells other supervisors 15. */
+const stopMs = 11_000;
 
 const run = async () => {
   const config = loadConfig(process.env, process.pid);
@@ -22,7 +24,7 @@ const run = async () => {
   const { createLog } = await import('../shared/log.js');
   const { startWorker } = await import('./server.js');
   const log = createLog({ level: config.logLevel, role: 'worker' }).child({ node: config.nodeId });
-  const lifecycle = createLifecycle({ log, role: 'child' });
+  const lifecycle = createLifecycle({ log, role: 'child', stopMs });
   const { slots } = await startWorker({ config, lifecycle, log });
   log.info({ threads: slots }, 'node serves');
   yieldToOthers(niceWhenServing);
