@@ -53,6 +53,12 @@ const threadMs = (pid: number, tid: number): number => {
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 10;
 };
 
+/** CPU milliseconds of this process, and of all that it and its children have started and seen end. */
+export const spentMs = (): number => {
+  const ticks = statFields('/proc/self/stat').slice(11, 15).map(Number);
+  return ticks.reduce((sum, value) => sum + value, 0) * 10;
+};
+
 export const cpuTime = (pid: number): CpuTime => {
   const time = { hashMs: 0, otherMs: 0 };
   for (const { tid, nice } of threadsOf(pid))

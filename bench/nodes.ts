@@ -118,7 +118,6 @@ export const nodes: Bench = {
       },
       results: { nodes: all.map(describeCount) },
       criteria: criteriaOf(all),
-      isNoisy: false,
       tables: [
         {
           title: `Stand-in nodes (${nodeCapacity} logins/s each), ${lowPerSecond} logins/s, open loop`,

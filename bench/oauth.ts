@@ -27,7 +27,6 @@ export const oauth: Bench = {
         ]),
       ),
       criteria: [],
-      isNoisy: false,
       tables: [
         {
           title: 'One edge, one Redis',

@@ -27,8 +27,8 @@ export type Report = {
   parameters: Record<string, unknown>;
   results: Record<string, unknown>;
   criteria: Criterion[];
-  /** Others used the machine so much that the ratios are not to be trusted. */
-  isNoisy: boolean;
+  /** Others used the machine so much that the ratios are not to be trusted. Of comparisons. */
+  isNoisy?: boolean;
   tables: { title: string; head: Row; rows: Row[] }[];
   /** A whole SVG document. */
   chart: string;

@@ -14,6 +14,7 @@ import { ensureBuilt, projectRoot } from './launch.js';
 import { campaign } from './legacy/campaign.js';
 import { importBench } from './legacy/import.js';
 import { login } from './login.js';
+import { watchWhole } from './neighbours.js';
 import { nodes } from './nodes.js';
 import { oauth } from './oauth.js';
 import { failover } from './open/failover.js';
@@ -22,7 +23,7 @@ import { hotkey } from './open/hotkey.js';
 import { overload } from './open/overload.js';
 import { reload } from './open/reload.js';
 import { soak } from './open/soak.js';
-import { type Bench, describeMachine, describeVersions, formatReport } from './report.js';
+import { type Bench, describeMachine, describeVersions, formatReport, round } from './report.js';
 import { revocation } from './revocation/revocation.js';
 import { routing } from './routing.js';
 import { timing } from './timing.js';
@@ -120,16 +121,23 @@ try {
   const machine = describeMachine();
   options.progress('building');
   ensureBuilt();
+  const seen = watchWhole();
   const report = await bench.run(options);
+  const neighbours = seen();
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   const out = join(projectRoot, 'bench/out');
   mkdirSync(out, { recursive: true });
   const chart = join(out, `${name}.svg`);
   writeFileSync(chart, report.chart);
-  process.stdout.write(`${formatReport(report)}\nchart: ${chart}\n`);
+  const others = `other programs: ${(100 * neighbours).toFixed(1)} % of the machine's cores`;
+  process.stdout.write(`${formatReport(report)}\n${others}\nchart: ${chart}\n`);
   const { parameters, results, criteria } = report;
   const versions = describeVersions(projectRoot);
-  const summary = { bench: name, machine, versions, parameters, results, criteria };
+  const machineAndOthers = { ...machine, neighbours: round(neighbours) };
+  const summary = {
+    ...{ bench: name, machine: machineAndOthers, versions },
+    ...{ parameters, results, criteria },
+  };
   if (values.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
 } catch (error) {
   if (isInterrupted) await new Promise<never>(() => {});

@@ -52,7 +52,6 @@ export const importBench: Bench = {
         ...{ kills: killed.kills, sign_ins: signIns, records: killed.records.byKind },
       },
       criteria: criteriaOf(found),
-      isNoisy: false,
       tables: [
         {
           title: `${rows} rows: ${perSecond.toFixed(0)} a second, dry run ${dryPerSecond.toFixed(0)}`,

@@ -131,7 +131,6 @@ export const failover: Bench = {
         proof: { ...proof, errors: proof.errors.length, first_errors: proof.errors.slice(0, 5) },
       },
       criteria: judgeAll(found),
-      isNoisy: false,
       tables: [
         {
           title: `Two nodes alone: ${capacity.toFixed(0)} logins/s; offered ${perSecond.toFixed(0)}/s, open loop`,

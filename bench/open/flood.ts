@@ -69,7 +69,6 @@ export const flood: Bench = {
       parameters: { checks_per_second: checksPerSecond, window_ms: sizes.windowMs },
       results: { capacity: round(capacity, 1), levels: rows },
       criteria: levels.filter(({ clients }) => clients > 0).flatMap(judge),
-      isNoisy: false,
       tables: [tableOf(rows, capacity)],
       chart: drawChart({
         heading: 'Token checks in a flood of logins',

@@ -79,7 +79,6 @@ export const reload: Bench = {
         failed_during: blame(found),
       },
       criteria: [atMost('errors of any kind', failed, 0)],
-      isNoisy: false,
       tables: [
         {
           title: `${edgeReloads} edge reloads, ${steps.length - edgeReloads} node replacements at ${perSecond.toFixed(0)} logins/s`,

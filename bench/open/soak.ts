@@ -107,7 +107,6 @@ export const soak: Bench = {
         first_errors: proof.errors.slice(0, 5),
       },
       criteria: judge(found),
-      isNoisy: false,
       tables: [
         {
           title: `${minutes} min, ${happenings.length} faults, ${perSecond.toFixed(0)} logins/s`,

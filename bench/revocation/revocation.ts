@@ -83,7 +83,6 @@ export const revocation: Bench = {
           ];
         }),
       ],
-      isNoisy: false,
       tables: [
         {
           title: `Milliseconds from the answer until the last of ${edgeCount} edges refuses, beside ${background
