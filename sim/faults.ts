@@ -36,7 +36,7 @@ export const kill: Scenario = {
     ['registry alive', 'registry frozen'].flatMap((variant) => {
       const runs = of(variant);
       const before = latencyMs(runs, 0.99, ({ atMs }) => atMs < faultAtMs);
-      const backMs = recoveryMs(runs, faultAtMs, 2500, 1.5 * before);
+      const backMs = recoveryMs(runs, { fromMs: faultAtMs, untilMs: 2500, limitMs: 1.5 * before });
       const number = variant === 'registry alive' ? 21 : 11;
       return [
         atMost(

@@ -128,7 +128,7 @@ const charts = Object.entries(drawCharts(simulated)).map(([name, svg]) => {
   return join(out, name);
 });
 const tables = simulated.map(tableOf);
-process.stdout.write(formatReport({ tables, criteria, isNoisy: false }));
+process.stdout.write(formatReport({ tables, criteria }));
 process.stdout.write(`\n${seeds.length} seeds, ${seconds.toFixed(0)} s\n`);
 for (const path of charts) process.stdout.write(`chart: ${path}\n`);
 if (values.json) {

@@ -78,10 +78,8 @@ export const peakToMean = (runs: Runs): number =>
 export const busyRatio = (runs: Runs): number =>
   average(runs, ({ counts }) => Math.max(...counts.busyMs) / Math.min(...counts.busyMs));
 
-const windowMs = 250;
-
 /** By time of arrival, in windows: the 99th percentile and how many were not answered. */
-const timeline = (runs: Runs, untilMs: number) => {
+const timeline = (runs: Runs, untilMs: number, windowMs: number) => {
   const windows = Array.from({ length: Math.floor(untilMs / windowMs) }, (): Login[] => []);
   for (const { logins } of runs)
     for (const login of logins) windows[Math.floor(login.atMs / windowMs)]?.push(login);
@@ -98,8 +96,13 @@ const timeline = (runs: Runs, untilMs: number) => {
   });
 };
 
+type Recovery = { fromMs: number; untilMs: number; limitMs: number; windowMs?: number };
+
 /** How long after `fromMs` the last window ended that was slower than `limitMs` or missed 1 %. */
-export const recoveryMs = (runs: Runs, fromMs: number, untilMs: number, limitMs: number): number =>
-  timeline(runs, untilMs)
+export const recoveryMs = (
+  runs: Runs,
+  { fromMs, untilMs, limitMs, windowMs = 250 }: Recovery,
+): number =>
+  timeline(runs, untilMs, windowMs)
     .filter(({ atMs, p99Ms, missing }) => atMs >= fromMs && (p99Ms > limitMs || missing > 0.01))
     .reduce((last, { atMs }) => Math.max(last, atMs + windowMs - fromMs), 0);

@@ -1,7 +1,7 @@
 /**
  * Picks the node for one attempt: the account's first choice, unless somebody waits there already and
- * the least loaded of the account's first three has nearly a whole hash per slot less. So only those
- * move who gain by it: 96 % of accounts stay on their node at 70 % load, 91 % at 90 %.
+ * the least loaded of the account's first three has most of a hash per slot less. So only those
+ * move who gain by it: 95.5 % of accounts stay on their node at 70 % load, 90 % at 90 %.
  * Nodes of the edge's own zone come first while they have less than two hashes per slot: a hash next
  * door is as good, and costs no way between zones.
  * Draining nodes are never chosen, open ones only in panic, suspect ones only when nothing better is
@@ -25,7 +25,7 @@ const candidates = 3;
 /** Where three usable ones are nearly always found. */
 const nearTop = 6;
 /** What another node must have less, in hashes per slot: one, but for what the estimates may err. */
-const spillGain = 0.9;
+const spillGain = 0.85;
 /** A node of the own zone is preferred below so many hashes per slot. */
 const zoneFullAt = 2;
 /** A slow start goes from a tenth to the whole in ten seconds. */

@@ -20,6 +20,10 @@ export type Weights = ArrayLike<number>;
 const isBefore = (node: Ranked, score: number, other: Ranked, than: number): boolean =>
   score > than || (score === than && node.id < other.id);
 
+/** Of two with the same score. */
+const isFirst = (nodes: readonly Ranked[], at: number, than: number): boolean =>
+  (nodes[at]?.id ?? '') < (nodes[than]?.id ?? '');
+
 /** Into two lists that run in step, best first. */
 const insert = <T extends Ranked>(best: T[], scores: number[], node: T, score: number) => {
   let at = best.length;
@@ -34,26 +38,29 @@ const insert = <T extends Ranked>(best: T[], scores: number[], node: T, score: n
   scores[at] = score;
 };
 
-/** Murmur3's finaliser over the words of key and node; 32 bits, every input bit reaches all. */
+/**
+ * Murmur3's finaliser over the words of key and node, the first of them with one more round; 32 bits
+ * with a sign (comparing two of them is one instruction), every input bit reaches all.
+ */
 const combine = (a: number, b: number, seedA: number, seedB: number): number => {
   let h = a ^ seedA;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13) ^ b, 0xc2b2ae35);
-  h = Math.imul(h ^ (h >>> 16) ^ seedB, 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
+  h = Math.imul(h ^ (h >>> 13) ^ b ^ seedB, 0xc2b2ae35);
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  return h ^ (h >>> 13);
 };
+const lowest = 1 << 31;
 
 /** −w ÷ ln(u) for u in (0, 1): the largest wins with probability w ÷ Σw. */
 const weigh = (hash: number, weight: number): number =>
-  -weight / Math.log((hash + 0.5) / 0x1_0000_0000);
+  -weight / Math.log((hash - lowest + 0.5) / 0x1_0000_0000);
 
 /**
  * Its score is below `than`, seen without a logarithm: −ln(u) > 1 − u, so the score is less than
  * w ÷ (1 − u). That settles all nodes but the few that come near the best.
  */
 const isSurelyBelow = (hash: number, weight: number, than: number): boolean =>
-  weight * 0x1_0000_0000 < than * (0xffff_ffff - hash + 0.5);
+  weight * 0x1_0000_0000 < than * (0x7fff_ffff - hash + 0.5);
 
 export const createRank = (secret: string) => {
   const seedOf = (text: string): Seed => {
@@ -79,45 +86,53 @@ export const createRank = (secret: string) => {
     words.b = b;
   };
 
-  /** The seeds of the last list that came twice, in a row: a list that stays is read at each call. */
+  /** The seeds of the last list, in a row: most logins come with the same one. */
   let known: readonly Ranked[] | undefined;
-  let latest: readonly Ranked[] | undefined;
+  let count = 0;
   let seeds = new Int32Array(0);
-  const isKnown = (nodes: readonly Ranked[]): boolean => {
-    if (nodes === known && seeds.length === 2 * nodes.length) return true;
-    if (nodes !== latest) {
-      latest = nodes;
-      return false;
-    }
+  const learn = (nodes: readonly Ranked[]): void => {
+    if (nodes === known && nodes.length === count) return;
     known = nodes;
-    seeds = Int32Array.from(nodes.flatMap((node) => [node.seed.a, node.seed.b]));
-    return true;
+    count = nodes.length;
+    if (seeds.length < 2 * count) seeds = new Int32Array(4 * count);
+    for (let i = 0; i < count; i++) {
+      const { a, b } = nodes[i]?.seed ?? keySeed;
+      seeds[2 * i] = a;
+      seeds[2 * i + 1] = b;
+    }
   };
 
-  /** `first` for a list that stays: the way of nearly all logins. Touches one node in ln(n). */
-  const firstOfKnown = <T extends Ranked>(
-    nodes: readonly T[],
-    weights: Weights | undefined,
-  ): T | undefined => {
+  /** The place of the best of `nodes`, whose seeds are known. */
+  const placeOfEqual = (nodes: readonly Ranked[]): number => {
     const { a, b } = words;
     const pairs = seeds;
-    let best: T | undefined;
-    let most = -1;
-    for (let i = 0; i < nodes.length; i++) {
-      let score = combine(a, b, pairs[2 * i] ?? 0, pairs[2 * i + 1] ?? 0);
-      if (weights !== undefined) {
-        const weight = weights[i] ?? 0;
-        if (isSurelyBelow(score, weight, most)) continue;
-        score = weigh(score, weight);
-      }
-      if (score < most) continue;
-      const node = nodes[i];
-      if (node === undefined || (best !== undefined && !isBefore(node, score, best, most)))
-        continue;
-      best = node;
+    const n = count;
+    let at = 0;
+    let most = lowest;
+    for (let i = 0; i < n; i++) {
+      const score = combine(a, b, pairs[2 * i] ?? 0, pairs[2 * i + 1] ?? 0);
+      if (score < most || (score === most && !isFirst(nodes, i, at))) continue;
+      at = i;
       most = score;
     }
-    return best;
+    return at;
+  };
+
+  const placeOfWeighted = (nodes: readonly Ranked[], weights: Weights): number => {
+    const { a, b } = words;
+    const pairs = seeds;
+    let at = 0;
+    let most = 0;
+    for (let i = 0; i < count; i++) {
+      const hash = combine(a, b, pairs[2 * i] ?? 0, pairs[2 * i + 1] ?? 0);
+      const weight = weights[i] ?? 0;
+      if (isSurelyBelow(hash, weight, most)) continue;
+      const score = weigh(hash, weight);
+      if (score < most || (score === most && !isFirst(nodes, i, at))) continue;
+      at = i;
+      most = score;
+    }
+    return at;
   };
 
   /** The first node for this key: what `order` begins with, without making a list. */
@@ -127,24 +142,8 @@ export const createRank = (secret: string) => {
     weights?: Weights,
   ): T | undefined => {
     hash(key);
-    if (isKnown(nodes)) return firstOfKnown(nodes, weights);
-    const { a, b } = words;
-    let best: T | undefined;
-    let most = 0;
-    for (let at = 0; at < nodes.length; at++) {
-      const node = nodes[at];
-      if (node === undefined) continue;
-      let score = combine(a, b, node.seed.a, node.seed.b);
-      if (weights !== undefined) {
-        const weight = weights[at] ?? 0;
-        if (best !== undefined && isSurelyBelow(score, weight, most)) continue;
-        score = weigh(score, weight);
-      }
-      if (best !== undefined && !isBefore(node, score, best, most)) continue;
-      best = node;
-      most = score;
-    }
-    return best;
+    learn(nodes);
+    return nodes[weights === undefined ? placeOfEqual(nodes) : placeOfWeighted(nodes, weights)];
   };
 
   /**
