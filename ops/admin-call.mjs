@@ -5,7 +5,7 @@
  */
 import { urlHost } from './banner.mjs';
 import { codeOf } from './files.mjs';
-import { preparePaths } from './paths.mjs';
+import { dataPaths } from './paths.mjs';
 import { Refusal } from './refusal.mjs';
 import { readAdminToken } from './secrets.mjs';
 import { readSettings } from './settings.mjs';
@@ -54,7 +54,7 @@ export class AdminError extends Refusal {
  */
 export const createAdminCall = (env, timeoutMs = defaultTimeoutMs) => {
   const url = adminUrl(env);
-  const authorization = `Bearer ${readAdminToken(preparePaths(env), env)}`;
+  const authorization = `Bearer ${readAdminToken(dataPaths(env), env)}`;
   /**
    * The body of a 2xx answer. Throws AdminError.
    * @param {'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'} method

@@ -65,17 +65,19 @@ const chooseRuntimeDir = (dataDir, env) => {
   return chosen;
 };
 
+/** What is in the data directory; nothing is made. @param {Env} env */
+export const dataPaths = (env) => {
+  const dataDir = resolve(env.DATA_DIR || join(projectRoot, '.data'));
+  const secrets = join(dataDir, 'secrets');
+  return { dataDir, secrets, redis: join(dataDir, 'redis'), logs: join(dataDir, 'logs') };
+};
+
 /**
  * Creates the directories that are missing. Synchronous, since pm2 loads its configuration so.
  * @param {Env} env
  */
 export const preparePaths = (env) => {
-  const dataDir = resolve(env.DATA_DIR || join(projectRoot, '.data'));
-  const inside = {
-    secrets: join(dataDir, 'secrets'),
-    redis: join(dataDir, 'redis'),
-    logs: join(dataDir, 'logs'),
-  };
+  const { dataDir, ...inside } = dataPaths(env);
   try {
     for (const path of [dataDir, ...Object.values(inside)]) makePrivateDir(path);
   } catch (error) {

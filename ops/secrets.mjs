@@ -83,7 +83,7 @@ export const secretSettings = (paths, role, env) => {
   return added;
 };
 
-/** The admin token itself, for calls to the admin port. @param {Paths} paths @param {Env} env */
+/** The admin token itself, for calls to the admin port. @param {{ secrets: string }} paths @param {Env} env */
 export const readAdminToken = (paths, env) =>
   env.ADMIN_TOKEN ||
   readSecret(env.ADMIN_TOKEN_FILE || join(paths.secrets, settings.ADMIN_TOKEN.file));
