@@ -16,7 +16,8 @@ export const programs = {
 };
 
 const readyMs = 60_000;
-const drainMs = 10_000;
+/** Longer than a program takes to end by itself. */
+const drainMs = 15_000;
 
 const newest = (dir: string): number =>
   Math.max(

@@ -86,7 +86,7 @@ const judgeStorm = (of: Results, variant: string): Criterion => {
   const endMs = storm.baseMs + storm.burstMs;
   const tookMs = recoveryMs(runs, {
     ...{ fromMs: endMs, untilMs: storm.untilMs, limitMs: 1.25 * before },
-    // In a quarter of one, a second of noise decides: 1.75 to 5 s by the seeds alone.
+    // By quarters of a second one odd window decides: 1.75 to 5 s, depending on the seeds alone.
     windowMs: 500,
   });
   return atMost(`17 burst of 5 ×, 10 s, ${variant}: s until baseline`, tookMs / 1000, 2);
@@ -95,7 +95,7 @@ const judgeStorm = (of: Results, variant: string): Criterion => {
 export const retryStorm: Scenario = {
   about: 'ten seconds of five times the capacity, whoever is refused comes back three times',
   worlds: {
-    // Full jitter over 200, 400, 800 ms. With 20 seeds one odd window of a quarter second decides.
+    // Full jitter over 200, 400, 800 ms. With 20 seeds a window's p99 hangs on too few.
     'clients with backoff': {
       ...retrying((nth, chance) => 100 * 2 ** nth * chance()),
       seedShare: 3,

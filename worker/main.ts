@@ -7,7 +7,7 @@ import { optimiseCode, yieldToOthers } from './nice.js';
 const niceAtStart = 19;
 const niceWhenServing = 10;
 /** The launcher kills a node after 12 s, and the README tells other supervisors 15. */
-const stopMs = 11_000;
+const stopMs = 10_000;
 
 const run = async () => {
   const config = loadConfig(process.env, process.pid);

@@ -243,7 +243,7 @@ export const startWorker = async (given: Given): Promise<Started> => {
     drainBudgetMs,
   );
   const campaigns = openCampaigns(log, parts);
-  lifecycle.onStop('campaigns', campaigns.stop, drainBudgetMs);
+  lifecycle.onStop('campaigns', campaigns.stop, 2000);
   await heartbeat.enter(doors.endpoints);
   heartbeat.start();
   campaigns.start();

@@ -39,8 +39,8 @@ const insert = <T extends Ranked>(best: T[], scores: number[], node: T, score: n
 };
 
 /**
- * Murmur3's finaliser over the words of key and node, the first of them with one more round; 32 bits
- * with a sign (comparing two of them is one instruction), every input bit reaches all.
+ * Murmur3's finaliser over the words of key and node, the first of them with one more round: 32 bits
+ * with a sign, since comparing two of them is one instruction.
  */
 const combine = (a: number, b: number, seedA: number, seedB: number): number => {
   let h = a ^ seedA;
@@ -86,7 +86,7 @@ export const createRank = (secret: string) => {
     words.b = b;
   };
 
-  /** The seeds of the last list, in a row: most logins come with the same one. */
+  /** The seeds of the last list, in a row: most logins come with the same one, and none is changed in place. */
   let known: readonly Ranked[] | undefined;
   let count = 0;
   let seeds = new Int32Array(0);
@@ -124,10 +124,10 @@ export const createRank = (secret: string) => {
     let at = 0;
     let most = 0;
     for (let i = 0; i < count; i++) {
-      const hash = combine(a, b, pairs[2 * i] ?? 0, pairs[2 * i + 1] ?? 0);
+      const drawn = combine(a, b, pairs[2 * i] ?? 0, pairs[2 * i + 1] ?? 0);
       const weight = weights[i] ?? 0;
-      if (isSurelyBelow(hash, weight, most)) continue;
-      const score = weigh(hash, weight);
+      if (isSurelyBelow(drawn, weight, most)) continue;
+      const score = weigh(drawn, weight);
       if (score < most || (score === most && !isFirst(nodes, i, at))) continue;
       at = i;
       most = score;

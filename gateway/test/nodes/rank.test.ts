@@ -41,6 +41,19 @@ t.test('a node that leaves moves its own keys and no others', async (t) => {
   t.ok(moved.length > 1000, 'and those go');
 });
 
+t.test('what a leaving node had spreads evenly over the others', async (t) => {
+  const nodes = numbered(8);
+  const left = nodes.filter((node) => node.id !== 'n3');
+  const orphans = keys.filter((key) => firstOf(key, nodes) === 'n3');
+  const found = new Map(left.map((node) => [node.id, 0]));
+  for (const key of orphans) {
+    const heir = firstOf(key, left);
+    found.set(heir, (found.get(heir) ?? 0) + 1);
+  }
+  const peak = Math.max(...found.values()) / (orphans.length / left.length);
+  t.ok(peak <= 1.15, `${peak}: some 1,070 each, so three standard deviations are 0.09`);
+});
+
 t.test('what a leaving node had goes to the second of each key', async (t) => {
   const nodes = numbered(8);
   const left = nodes.filter((node) => node.id !== 'n3');

@@ -22,32 +22,34 @@ export const startProgram = (t: Test, args: readonly string[], env: Env) => {
   child.stdout.setEncoding('utf8').on('data', (data: string) => {
     log += data;
   });
-  const exited = new Promise((done) => child.once('exit', (code, signal) => done(signal ?? code)));
+  // When its last line has been read, too.
+  const exited = new Promise((done) => child.once('close', (code, signal) => done(signal ?? code)));
   return { child, exited, log: () => log };
 };
 
-/** Whether the gateway answers there with 2xx. */
-export const isOk = (url: string): Promise<boolean> =>
-  fetch(url).then(
-    ({ ok }) => ok,
-    () => false,
+/** Of an answer, 0 without one. */
+const statusOfCall = (url: string, init: RequestInit = {}): Promise<number> =>
+  fetch(url, init).then(
+    ({ status }) => status,
+    () => 0,
   );
+
+export const statusOf = (url: string): Promise<number> => statusOfCall(url);
 
 /** A login of nobody: 401 says that a node has answered. */
 export const login = (url: string): Promise<number> =>
-  fetch(`${url}/v1/login`, {
+  statusOfCall(`${url}/v1/login`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ username: 'nobody', password: 'a decent password 7' }),
-  }).then(({ status }) => status);
+  });
 
-/** A name in the README's table of settings, or one that may be given as `_FILE`. */
-export const isSetting = (name: string): boolean => {
-  const settings = [...text('README.md').matchAll(/^\| `([A-Z0-9_]+)`/gm)].map(
-    ([, found]) => found,
+/** Whether the README's table has this setting for the program; what is secret may come as a file. */
+export const isSetting = (name: string, program: 'gateway' | 'node'): boolean =>
+  [...text('README.md').matchAll(/^\| `([A-Z0-9_]+)` \|[^|]*\| (\w+) \| (secret:)?/gm)].some(
+    ([, known, used = '', secret]) =>
+      ['both', program].includes(used) && name === (secret ? `${known}_FILE` : known),
   );
-  return settings.includes(name) || settings.includes(name.replace(/_FILE$/, ''));
-};
 
 /** What the README asks a supervisor to wait after SIGTERM. */
 export const secondsToStop = () => {

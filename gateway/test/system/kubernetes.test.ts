@@ -7,17 +7,17 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { parseAllDocuments } from 'yaml';
 import { startRedis } from '../../../shared/test/redis-server.js';
 import {
   type Env,
-  isOk,
   isSetting,
   login,
   root,
   secondsToStop,
   startProgram,
+  statusOf,
   text,
 } from './deployed.js';
 import { freePort, until } from './fleet.js';
@@ -25,12 +25,14 @@ import { freePort, until } from './fleet.js';
 const run = promisify(execFile);
 
 type EnvVar = { name: string; value?: string; valueFrom?: { fieldRef: { fieldPath: string } } };
+type Probe = { httpGet?: { path: string; port: string }; exec?: { command: string[] } };
 type Container = {
   image: string;
   command: string[];
   ports: { name: string; containerPort: number }[];
   env: EnvVar[];
-  readinessProbe: { httpGet?: { path: string; port: string }; exec?: { command: string[] } };
+  readinessProbe: Probe;
+  livenessProbe?: Probe;
   volumeMounts: { name: string; mountPath: string }[];
 };
 type Volume = {
@@ -62,14 +64,37 @@ const node = workload('StatefulSet');
 const site = mkdtempSync(join(tmpdir(), 'fg-k8s-'));
 t.teardown(() => rmSync(site, { recursive: true, force: true }));
 
+/** The lines of all commands on a page of docs. */
+const commandsOf = (page: string): string[] =>
+  [...text(page).matchAll(/```(?:sh)?\n([^`]+)```/g)].flatMap(([, block = '']) =>
+    block.split('\n'),
+  );
+
+/** A Redis with the users of docs/redis.md; `urlOf` a user. */
+const startUsersRedis = async (t: Test) => {
+  const users = commandsOf('docs/redis.md').filter((line) => line.startsWith('ACL SETUSER'));
+  t.equal(users.length, 2);
+  const rules = users.flatMap((line) => ['--user', ...line.split(' ').slice(2)]);
+  const redis = await startRedis(t, [
+    '--appendonly',
+    'yes',
+    '--maxmemory-policy',
+    'noeviction',
+    ...rules,
+  ]);
+  return { urlOf: (user: string) => redis.url.replace('localhost', `${user}:PASSWORD@localhost`) };
+};
+
 /** As the documented commands make them, in `site` in place of the project. */
-const makeSecrets = async (redisUrl: string) => {
-  writeFileSync(join(site, 'redis-url'), `${redisUrl}\n`);
-  const commands = /```sh\n([^`]+)```/.exec(text('docs/kubernetes.md'))?.[1]?.split('\n') ?? [];
+const makeSecrets = async (urlOf: (user: string) => string) => {
   const env = { PATH: process.env.PATH, DATA_DIR: join(site, '.data') };
+  const commands = commandsOf('docs/kubernetes.md');
+  for (const [, script = '', ...args] of commands.map((command) => command.split(' ')))
+    if (script === 'ops/floodgate.mjs')
+      await run(process.execPath, [join(root, script), ...args], { env });
+  for (const user of ['gateway', 'worker'])
+    writeFileSync(join(site, `.data/secrets/redis-${user}-url`), `${urlOf(user)}\n`);
   for (const command of commands) {
-    const [file = '', script = '', ...args] = command.split(' ');
-    if (file === 'node') await run(process.execPath, [join(root, script), ...args], { env });
     const name = /^kubectl create secret generic (\S+)/.exec(command)?.[1];
     if (name === undefined) continue;
     mkdirSync(secretDir(name), { recursive: true });
@@ -117,19 +142,24 @@ const makePod = async ({ name, pod, container }: typeof node) => {
     env[variable] = here(value ?? fields[valueFrom?.fieldRef.fieldPath ?? ''] ?? '');
 
   const start = () => startProgram(t, container.command.slice(1), env);
-  const url = `http://127.0.0.1:${ports[0]?.hostPort}`;
-  const isReady = async (): Promise<boolean> => {
-    const { httpGet, exec } = container.readinessProbe;
+  const urlOf = (port: string): string =>
+    `http://127.0.0.1:${ports.find(({ name: known }) => known === port)?.hostPort}`;
+  const isWell = async ({ httpGet, exec }: Probe): Promise<boolean> => {
     const [file = '', ...rest] = exec?.command.map(here) ?? [];
     if (exec) return run(file, rest, { env }).then(Boolean, () => false);
-    return isOk(`${url}${httpGet?.path}`);
+    return (await statusOf(`${urlOf(httpGet?.port ?? '')}${httpGet?.path}`)) === 200;
   };
-  return { env, start, isReady, url };
+  const { readinessProbe, livenessProbe = readinessProbe } = container;
+  return {
+    ...{ env, start, url: urlOf('http') },
+    isReady: () => isWell(readinessProbe),
+    isAlive: () => isWell(livenessProbe),
+  };
 };
 
 t.test('both programs start, serve and stop as the manifest says', async (t) => {
-  const redis = await startRedis(t, ['--appendonly', 'yes', '--maxmemory-policy', 'noeviction']);
-  await makeSecrets(redis.url);
+  const { urlOf } = await startUsersRedis(t);
+  await makeSecrets(urlOf);
   const nodePod = await makePod(node);
   t.notOk(await nodePod.isReady(), 'a pod that has not started is not ready');
   const worker = nodePod.start();
@@ -139,14 +169,18 @@ t.test('both programs start, serve and stop as the manifest says', async (t) => 
   await until('the gateway is ready', gatewayPod.isReady, 30_000);
 
   await until('a login reaches the node', async () => (await login(gatewayPod.url)) === 401);
+  t.ok(await gatewayPod.isAlive());
+  // As in the pod, where nothing can be written: below a file there is no directory to make.
+  const env = { ...gatewayPod.env, DATA_DIR: join(root, 'package.json') };
   const { stdout } = await run(process.execPath, ['ops/floodgate.mjs', 'nodes'], {
     cwd: root,
-    env: gatewayPod.env,
+    env,
   });
   t.match(stdout, `${node.name}-0`);
 
   server.child.kill('SIGTERM');
-  await until('it says that it goes', async () => !(await gatewayPod.isReady()));
+  const readiness = `${gatewayPod.url}/readyz`;
+  await until('it says that it goes', async () => (await statusOf(readiness)) === 503);
   await until('and serves on', async () => (await login(gatewayPod.url)) === 401);
   t.equal(await server.exited, 0);
   worker.child.kill('SIGTERM');
@@ -160,8 +194,9 @@ t.test('the kubelet gives them the time that the README asks for', async (t) => 
 });
 
 t.test('every variable is a setting, and both run the same image', async (t) => {
-  for (const { container } of [gateway, node])
-    for (const { name } of container.env) t.ok(name === 'POD_IP' || isSetting(name), name);
+  for (const { name } of gateway.container.env) t.ok(isSetting(name, 'gateway'), name);
+  for (const { name } of node.container.env)
+    t.ok(name === 'POD_IP' || isSetting(name, 'node'), name);
   t.equal(gateway.container.image, node.container.image);
   const version = JSON.parse(text('package.json')).version;
   t.ok(node.container.image.endsWith(`:${version}`), 'of this version');
