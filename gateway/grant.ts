@@ -30,8 +30,8 @@ export const grantScope = (allowed: string, requested: string | undefined): stri
 };
 
 /**
- * The same for a browser whose session is in a cookie: no token, because what a page's scripts can read
- * they can also leak.
+ * The same for a browser whose session is in a cookie: neither access nor refresh token, because what a
+ * page's scripts can read they can also leak.
  */
 export const grantCookie = (
   { userId, sessionId, scope }: Omit<Granted, 'refreshToken' | 'clientId' | 'gen'>,

@@ -17,7 +17,7 @@ const audited: Record<string, string> = {
   '/oauth/token': 'oauth_token',
   '/oauth/revoke': 'oauth_revoke',
   '/v1/sessions': 'sessions_end',
-  '/users': 'admin_import',
+  '/users': 'admin_user',
   '/users/import': 'admin_import_batch',
   '/users/export': 'admin_export',
   '/nodes': 'admin_node',

@@ -53,9 +53,11 @@ const bearerErrors: readonly ErrorCode[] = [
   ...(['token_missing', 'token_invalid', 'token_expired', 'session_ended'] as const),
   ...(['insufficient_scope', 'origin_refused', 'overloaded', 'store_unavailable'] as const),
 ];
+/** With a cookie, what changes something must not be what a plain HTML form can send. */
+const changeErrors: readonly ErrorCode[] = [...bearerErrors, 'unsupported_media_type'];
 const passwordErrors: readonly ErrorCode[] = [
   ...(['unsupported_media_type', 'too_many_attempts', 'overloaded', 'no_node'] as const),
-  ...(['bad_node_answer', 'store_unavailable', 'timeout'] as const),
+  ...(['bad_node_answer', 'temporarily_unavailable', 'store_unavailable', 'timeout'] as const),
 ];
 const clientErrors: readonly ErrorCode[] = [
   ...(['invalid_request', 'invalid_client', 'too_many_attempts'] as const),
@@ -111,7 +113,7 @@ export const calls: Readonly<Record<string, Call>> = {
     summary: 'Ends the session everywhere; repeatable.',
     security: ['bearer', 'cookie'],
     ok: { 204: { text: 'It has ended.' } },
-    errors: bearerErrors,
+    errors: changeErrors,
   },
   'POST /v1/password': {
     summary: 'Changes the password, by the current one or by a reset token.',
@@ -139,13 +141,13 @@ export const calls: Readonly<Record<string, Call>> = {
     query: { keep: { type: 'string', enum: ['current'] } },
     security: ['bearer', 'cookie'],
     ok: { 204: { text: 'They have ended.' } },
-    errors: bearerErrors,
+    errors: changeErrors,
   },
   'DELETE /v1/sessions/{id}': {
     summary: 'Ends one session of the caller; repeatable.',
     security: ['bearer', 'cookie'],
     ok: { 204: { text: 'It has ended.' } },
-    errors: bearerErrors,
+    errors: changeErrors,
   },
   'POST /oauth/token': {
     ...clientCall,

@@ -34,7 +34,7 @@ const verbs = {
     load: async () => (await import('./clients.mjs')).runClients,
   },
   migrate: {
-    help: 'wrap weak hashes in bulk: floodgate migrate start|status|pause|resume|cancel, see --help there',
+    help: 'wrap weak hashes in bulk: floodgate migrate start|status|share|pause|resume|cancel, see --help there',
     load: async () => (await import('./migrate.mjs')).runMigrate,
   },
   users: {

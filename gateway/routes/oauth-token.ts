@@ -45,7 +45,7 @@ export const createOauthToken = ({
 }: {
   authenticate: Authenticate;
   sign: Sign;
-  sessions: Pick<Sessions, 'rotate' | 'read'>;
+  sessions: Pick<Sessions, 'rotate' | 'read' | 'end'>;
   look: LookAtSession;
   revocations: Pick<Revocations, 'publish'>;
 }): Route => {
@@ -74,7 +74,9 @@ export const createOauthToken = ({
     const rotated = await sessions.rotate(refreshToken, client.id);
     ctx.facts = { ...ctx.facts, session_id: rotated.sessionId, refresh: rotated.outcome };
     if (!('refreshToken' in rotated)) {
-      // Again for one that had ended before: the first try to tell the edges may have failed.
+      // Again for one that had ended before: the first try to tell the edges may have failed. And to
+      // its end on the replicas: a failover must not bring the family back.
+      await sessions.end(rotated.sessionId);
       await revocations.publish({ kind: 'session', id: rotated.sessionId });
       throw new AppError('invalid_grant');
     }

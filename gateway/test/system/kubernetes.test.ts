@@ -113,8 +113,8 @@ const mount = (dir: string, volume: Volume | undefined) => {
   for (const { key, path } of items) copyFileSync(join(from, key), join(dir, path));
 };
 
-/** What a container sees: other directories and ports than it says, all else as the manifest has it. */
-const makePod = async ({ name, pod, container }: typeof node) => {
+/** What a container sees: other directories and ports than it says, and `more`; all else as the manifest has it. */
+const makePod = async ({ name, pod, container }: typeof node, more: Env = {}) => {
   const dirs = container.volumeMounts.map(({ name: volume, mountPath }) => {
     const dir = join(site, 'pods', name, volume);
     mount(
@@ -140,6 +140,7 @@ const makePod = async ({ name, pod, container }: typeof node) => {
   const env: Env = { PATH: process.env.PATH, ADMIN_PORT: String(await freePort()) };
   for (const { name: variable, value, valueFrom } of container.env)
     env[variable] = here(value ?? fields[valueFrom?.fieldRef.fieldPath ?? ''] ?? '');
+  Object.assign(env, more);
 
   const start = () => startProgram(t, container.command.slice(1), env);
   const urlOf = (port: string): string =>
@@ -164,7 +165,7 @@ t.test('both programs start, serve and stop as the manifest says', async (t) => 
   t.notOk(await nodePod.isReady(), 'a pod that has not started is not ready');
   const worker = nodePod.start();
   await until('the node is ready', nodePod.isReady, 30_000);
-  const gatewayPod = await makePod(gateway);
+  const gatewayPod = await makePod(gateway, { EDGES: '1', STOP_DELAY: '2s' });
   const server = gatewayPod.start();
   await until('the gateway is ready', gatewayPod.isReady, 30_000);
 
