@@ -70,7 +70,14 @@ const newAttemptId = () => randomBytes(16).toString('base64url');
 
 const createSignal = () => {
   const listeners: (() => void)[] = [];
-  const signal = { aborted: false, onAbort: (fn: () => void) => void listeners.push(fn) };
+  const signal = {
+    aborted: false,
+    /** At once when it is too late to wait for it. */
+    onAbort: (fn: () => void): void => {
+      if (signal.aborted) fn();
+      else listeners.push(fn);
+    },
+  };
   const abort = () => {
     signal.aborted = true;
     for (const fn of listeners) fn();
@@ -118,9 +125,12 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
     }
   };
 
-  /** Calls `abort` once every waiter's client has gone. */
+  /** Calls `abort` once every waiter's client has gone, which may be before anybody waits. */
   const watch = (ctx: Ctx, shared: Shared) => {
-    if (ctx.res.destroyed) return;
+    if (ctx.res.destroyed) {
+      if (shared.waiters === 0) shared.abort();
+      return;
+    }
     shared.waiters++;
     ctx.res.once('close', () => {
       if (!ctx.res.writableFinished && --shared.waiters === 0) shared.abort();

@@ -26,6 +26,8 @@ export type FromChild =
   | { t: 'pong'; connections: number }
   | { t: 'listening'; port: number }
   | { t: 'failed'; text: string }
+  /** It stops; one that was told to need not say so, another is replaced at once. */
+  | { t: 'leaving' }
   /** From the admin child: gather it of all edges. */
   | { t: 'gather'; id: number; topic: Topic }
   | { t: 'part'; id: number; part: object[] };

@@ -77,7 +77,10 @@ export const startPrimary = ({
     const slot: Slot = { role, worker, ...times, connections: 0, isReady: false, failures: 0 };
     worker.on('message', (message: FromChild) => onMessage(slot, message));
     worker.on('exit', (code, signal) => onExit(slot, worker, signal ?? `code ${code}`));
-    worker.on('error', () => {});
+    // Of a process that could not even be started: there is no exit then.
+    worker.on('error', (error) => {
+      if (worker.process.pid === undefined) onExit(slot, worker, error.message);
+    });
     return slot;
   };
 
@@ -128,6 +131,7 @@ export const startPrimary = ({
     else if (message.t === 'failed') log.error({ role: slot.role }, message.text);
     else if (message.t === 'gather') gather(slot.worker, message);
     else if (message.t === 'part') addPart(message.id, message.part);
+    else if (message.t === 'leaving') onExit(slot, slot.worker, 'it leaves by itself');
     if (message.t === 'failed' && !isServing) failStart(message.text);
   };
 
@@ -140,7 +144,7 @@ export const startPrimary = ({
   const onExit = (slot: Slot, worker: Worker, how: string) => {
     // A process that was replaced on purpose no longer fills its slot.
     if (lifecycle.stopping() || slot.worker !== worker || !slots.includes(slot)) return;
-    log.error({ role: slot.role, child: worker.process.pid, how }, 'child died');
+    log.error({ role: slot.role, child: worker.process.pid, how }, 'child lost');
     if (!isServing) return failStart(`a process ended while starting (${how})`);
     void revive(slot);
   };
@@ -151,9 +155,16 @@ export const startPrimary = ({
     await sleep(pauseMs);
     const at = slots.indexOf(slot);
     if (lifecycle.stopping() || at === -1) return;
-    const next = fork(slot.role);
-    next.failures = failures + 1;
-    slots[at] = next;
+    try {
+      const next = fork(slot.role);
+      next.failures = failures + 1;
+      slots[at] = next;
+    } catch (err) {
+      log.error({ role: slot.role, err }, 'no process can be started, trying again');
+      slot.failures = failures + 1;
+      slot.bornAt = Date.now();
+      void revive(slot);
+    }
   };
 
   const becameReady = async (slot: Slot): Promise<boolean> => {
@@ -161,7 +172,7 @@ export const startPrimary = ({
       if (slot.isReady) return true;
       await sleep(50);
     }
-    return slot.isReady;
+    return slot.isReady && !slot.worker.isDead();
   };
 
   const drain = async (worker: Worker, limitMs = patienceMs) => {
@@ -186,6 +197,11 @@ export const startPrimary = ({
     return true;
   };
 
+  const tellWhy = (err: unknown): boolean => {
+    log.error({ err }, 'no process can be started');
+    return false;
+  };
+
   const reload = async () => {
     // One that comes during a reload is about something newer: it is done afterwards.
     isReloadAsked = true;
@@ -196,7 +212,7 @@ export const startPrimary = ({
     for (const [at, old] of slots.entries()) {
       // Whoever is forked now would be missed by the stop.
       if (lifecycle.stopping()) break;
-      if (await replace(at, old)) {
+      if (await replace(at, old).catch(tellWhy)) {
         await sleep(settleMs);
         continue;
       }

@@ -146,7 +146,10 @@ export const startEdge = async (given: Given): Promise<void> => {
   const { host } = config;
   const port = await listen(http.server, { host, port: config.port, setting: 'PORT' });
   // A reloaded edge has time; a gateway that stops leaves clients whose connections are reset anyway.
-  const stop = () => http.stop(config.stopDelayMs, () => !isGatewayStopping);
+  const stop = () => {
+    lifecycle.tell({ t: 'leaving' });
+    return http.stop(config.stopDelayMs, () => !isGatewayStopping);
+  };
   lifecycle.onStop('public port', stop, config.stopDelayMs + keepAliveMs + 3000);
   lifecycle.tell({ t: 'listening', port });
   lifecycle.ready();

@@ -4,9 +4,11 @@
  * and when the launcher dies the channel closes and the child drains and exits by itself.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { projectRoot } from './paths.mjs';
 import { identify, yieldToOthers } from './processes.mjs';
+import { Refusal } from './refusal.mjs';
 
 export const programs = {
   gateway: join(projectRoot, 'dist/gateway/main.js'),
@@ -32,7 +34,11 @@ export const launchChild = async ({ script, env, log }) => {
     env,
   });
   log?.close();
-  if (script === programs.worker) yieldToOthers(child.pid ?? 0);
+  if (child.pid === undefined) {
+    const [error] = await once(child, 'error');
+    throw new Refusal(`A process cannot be started: ${error.message}.`);
+  }
+  if (script === programs.worker) yieldToOthers(child.pid);
   const ready = new Promise((resolve) => {
     child.on('message', (message) => {
       if (message === 'ready') resolve(undefined);
@@ -42,6 +48,6 @@ export const launchChild = async ({ script, env, log }) => {
     child.once('error', (error) => resolve(error.message));
     child.once('exit', (code, signal) => resolve(signal ?? `code ${code}`));
   });
-  const identity = identify(child.pid ?? 0);
+  const identity = identify(child.pid);
   return { identity, isAdopted: false, ready, gone, lastWords: log?.lastWords ?? (() => '') };
 };

@@ -37,6 +37,8 @@ export const createKeeper = ({
 }) => {
   /** @type {Running | undefined} */
   let running;
+  /** It serves, as far as we know; only then may it be replaced. */
+  let isUp = false;
   /** @type {Promise<unknown>} */
   let launching = Promise.resolve();
   const stopping = new AbortController();
@@ -50,7 +52,9 @@ export const createKeeper = ({
     changed();
     const timeout = sleep(readyTimeoutMs, 'not ready in time', { ref: false });
     const ready = started.ready.then(() => undefined);
-    return Promise.race([ready, started.gone, timeout]);
+    const problem = await Promise.race([ready, started.gone, timeout]);
+    isUp = problem === undefined;
+    return problem;
   };
 
   const end = async (/** @type {Running} */ process) => {
@@ -66,6 +70,7 @@ export const createKeeper = ({
       const reason = await watched?.gone;
       if (stopping.signal.aborted) return;
       if (running !== watched) continue; // replaced on purpose
+      isUp = false;
       if (performance.now() - upSince > healthyMs) pauseMs = firstPauseMs;
       say(`${name} ended (${reason}), starting it again`);
       for (;;) {
@@ -102,10 +107,11 @@ export const createKeeper = ({
   const replace = async (/** @type {number} */ deadlineMs) => {
     const old = running;
     if (old === undefined || stopping.signal.aborted) return 'is not running';
+    if (!isUp) return 'it is being started just now';
     const next = await launch();
     const late = sleep(replaceMs, 'not ready in time', { ref: false });
     const problem = await Promise.race([next.ready.then(() => undefined), next.gone, late]);
-    if (problem !== undefined || running !== old || stopping.signal.aborted) {
+    if (problem !== undefined || running !== old || !isUp || stopping.signal.aborted) {
       await end(next);
       return problem ?? 'ended meanwhile';
     }

@@ -170,8 +170,12 @@ export const main = async () => {
   };
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, onSignal);
   // From a terminal it means that the terminal is gone, else that the operator wants a reload.
-  const onHangup = () =>
-    process.stdin.isTTY ? onSignal() : void system?.reload().catch((error) => say(explain(error)));
+  let isUp = false;
+  const onHangup = () => {
+    if (process.stdin.isTTY) onSignal();
+    else if (isUp) system?.reload().catch((error) => say(explain(error)));
+    else say('Not reloaded: it is being started just now, with what is there.');
+  };
   process.on('SIGHUP', onHangup);
   // The terminal may be gone; the system is not.
   process.stdout.on('error', () => {});
@@ -183,6 +187,7 @@ export const main = async () => {
   try {
     system = createSystem(process.env, stopping.signal);
     await Promise.race([system.start(), stopAsked]);
+    isUp = true;
     await stopAsked;
     await system.stop();
     process.exit(0);

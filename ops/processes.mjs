@@ -79,7 +79,8 @@ export const isAlive = (identity) => {
  * @param {Identity} identity
  */
 export const isGroupAlive = (identity) => {
-  if (identity.boot !== boot) return false;
+  // A process that was never started has no group; the one of number 0 would be our own.
+  if (identity.boot !== boot || identity.started === '') return false;
   const leader = find(identity.pid);
   if (leader !== undefined && leader.started !== identity.started) return false;
   return all().some((row) => row?.group === identity.pid && isLiving(row));

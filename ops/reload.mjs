@@ -11,13 +11,13 @@ export const createReload = (reloadOnce) => {
     isAsked = true;
     if (isRunning) return;
     isRunning = true;
-    try {
-      while (isAsked) {
-        isAsked = false;
-        await reloadOnce();
-      }
-    } finally {
-      isRunning = false;
+    /** @type {unknown[]} */
+    const errors = [];
+    while (isAsked) {
+      isAsked = false;
+      await reloadOnce().catch((error) => errors.push(error));
     }
+    isRunning = false;
+    if (errors.length > 0) throw errors[0];
   };
 };

@@ -15,8 +15,9 @@ const everyMs = 1000;
 const ttlMs = 3000;
 
 /**
- * Enters or renews one node and forgets silent ones. KEYS seen, entries. ARGV id, entry, ttl ms.
- * Returns the number forgotten.
+ * Forgets silent nodes, then enters or renews one. KEYS seen, entries. ARGV id, entry, ttl ms, boot id,
+ * "enter" or "renew". Only who enters takes the place of another boot of the same id: a node that drains
+ * beside its successor must not write over it. Returns 1, or 0 when another boot holds the place.
  */
 const beatScript = {
   name: 'fgNodeBeat',
@@ -24,14 +25,16 @@ const beatScript = {
   lua: `
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-redis.call('ZADD', KEYS[1], now, ARGV[1])
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 local gone = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[3]), 'LIMIT', 0, 100)
 for _, id in ipairs(gone) do
   redis.call('ZREM', KEYS[1], id)
   redis.call('HDEL', KEYS[2], id)
 end
-return #gone`,
+local held = redis.call('HGET', KEYS[2], ARGV[1])
+if held and ARGV[5] == 'renew' and not string.find(held, ARGV[4], 1, true) then return 0 end
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+return 1`,
 };
 
 /**
@@ -57,11 +60,12 @@ export const createHeartbeat = (options: {
   log: Logs;
 }) => {
   const { redis, secret, log } = options;
-  const { id } = options.entry;
+  const { id, boot_id: bootId } = options.entry;
   const sendBeat = defineScript(redis, beatScript);
   const sendLeave = defineScript(redis, leaveScript);
   let isDraining = false;
   let isLost = false;
+  let isReplaced = false;
   let isClosed = false;
   let endpoints: Endpoint[] = [];
   let text = '';
@@ -71,10 +75,14 @@ export const createHeartbeat = (options: {
     text = signEntry(secret, { ...options.entry, endpoints, draining: isDraining });
   };
 
-  /** Enters this node now; true when the registry has it. Never throws. */
+  const send = (how: 'enter' | 'renew') => sendBeat(keys, [id, text, ttlMs, bootId, how]);
+
+  /** Renews this node now; true when the registry has it or its successor. Never throws. */
   const beat = async (): Promise<boolean> => {
     try {
-      await sendBeat(keys, [id, text, ttlMs]);
+      const isHeld = (await send('renew')) === 0;
+      if (isHeld && !isReplaced) log.info({}, 'another process of this NODE_ID has entered');
+      isReplaced = isHeld;
       if (isLost) log.info({}, 'node registry is back');
       isLost = false;
       return true;
@@ -89,7 +97,7 @@ export const createHeartbeat = (options: {
   const enter = (where: Endpoint[]) => {
     endpoints = where;
     describe();
-    return patiently(() => sendBeat(keys, [id, text, ttlMs]));
+    return patiently(() => send('enter'));
   };
 
   const loop = async () => {

@@ -63,8 +63,8 @@ export const createDispatch = (options: {
   const findSecond = async (job: Job, first: Node, failure: Failure): Promise<Node | undefined> => {
     const { retry } = rows[failure.label];
     if (retry === 'never' || (retry === 'write' && !writes(job))) return undefined;
-    if (job.signal?.aborted || now() >= job.deadlineAt) return undefined;
     if (failure.label === 'stale_boot') await refresh();
+    if (job.signal?.aborted || now() >= job.deadlineAt) return undefined;
     const choice = choose(nodes(), { key: job.u, need: needOf(job), now: now(), except: first });
     // Nothing was started, and only full nodes are left.
     if (choice.kind === 'full' && retry === 'free') throw refuse('full', needOf(job));

@@ -76,8 +76,12 @@ export const createRegistry = (options: {
   });
 
   const learnDirId = async () => {
-    const text = await readFile(join(runtimeDir, 'dir_id'), 'utf8').catch(() => '');
-    dirId = text.trim() || undefined;
+    try {
+      dirId = (await readFile(join(runtimeDir, 'dir_id'), 'utf8')).trim() || undefined;
+    } catch (error) {
+      // Any other trouble, such as too many open files, says nothing about the directory.
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') dirId = undefined;
+    }
   };
 
   /** The text is signed, so an unchanged one need not be verified again. */

@@ -112,6 +112,24 @@ t.test('a node that ends is started again', async (t) => {
   t.not(nodeOf(0).pid, first.pid);
 });
 
+t.test('one that is down just now is started again, not replaced as well', async (t) => {
+  const { root, start, nodeOf } = await makeSite(t);
+  const { app, output, ready } = start(0);
+  await ready();
+  const program = join(root, 'dist/worker/main.js');
+  const good = readFileSync(program, 'utf8');
+  writeFileSync(program, 'process.exit(1);');
+  killGroup(nodeOf(0));
+  // By then the pauses are long enough to ask within one.
+  await until(() => output().match(/did not start/g)?.length === 4, 'it fails');
+  writeFileSync(program, good);
+  app.kill('SIGHUP');
+  await until(() => output().includes('being started just now'), 'the reload has ended');
+  await until(() => output().includes('node-0 is back'), 'it is back');
+  t.notMatch(output(), 'node-0 replaced');
+  t.ok(isAlive(nodeOf(0)));
+});
+
 t.test(
   'a node does not outlive an application that is killed, and the next one waits',
   async (t) => {

@@ -59,6 +59,31 @@ t.test('leaving does not take out a successor of the same id', async (t) => {
   await after.beat.leave();
 });
 
+t.test('a node that drains beside its successor does not write over it', async (t) => {
+  const before = createBeat('again');
+  const after = createBeat('again');
+  await Promise.all([whenReady(before.own, 2000), whenReady(after.own, 2000)]);
+  await before.beat.enter();
+  await after.beat.enter();
+  t.equal(await before.beat.setDraining(true), true);
+  t.same(await read('again'), { ...after.entry, draining: false });
+  await before.beat.leave();
+  t.same(await read('again'), { ...after.entry, draining: false }, 'nor take it out');
+  await after.beat.leave();
+});
+
+t.test('a node is back in its place when its successor has gone', async (t) => {
+  const before = createBeat('back');
+  const after = createBeat('back');
+  await Promise.all([whenReady(before.own, 2000), whenReady(after.own, 2000)]);
+  await before.beat.enter();
+  await after.beat.enter();
+  await client.zadd('{nodes}:seen', String(Date.now() - 3500), 'back');
+  await before.beat.setDraining(false);
+  t.equal((await read('back'))?.boot_id, before.entry.boot_id);
+  await before.beat.leave();
+});
+
 t.test('who has been silent is forgotten by the others', async (t) => {
   const ago = (ms: number) => String(Date.now() - ms);
   await client.zadd('{nodes}:seen', ago(3500), 'dead');

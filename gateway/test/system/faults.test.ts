@@ -77,6 +77,14 @@ t.test('kill -9 of an edge: the others go on, a new one comes', async (t) => {
   await until('two edges again', () => fleet.edgePids().length === 2 && !isAlive(victim));
   await until('a token check', async () => (await fleet.verify(token)).status === 200);
   await fleet.signIn('x');
+
+  const [leaver = 0] = fleet.edgePids();
+  process.kill(leaver, 'SIGTERM');
+  const isSeen = (line: Record<string, unknown>) =>
+    line.child === leaver && line.how === 'it leaves by itself';
+  await until('its place is given away at once', () => fleet.logLines().some(isSeen));
+  await until('two edges again', () => fleet.edgePids().length === 2 && !isAlive(leaver), 20_000);
+  await fleet.signIn('x');
 });
 
 t.test('a hung edge is killed and replaced', async (t) => {
