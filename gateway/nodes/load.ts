@@ -141,7 +141,8 @@ export const createLoad = (slotsAtStart: number) => {
       silentSince = Number.NEGATIVE_INFINITY;
     },
     /**
-     * The node refused work of this class, with the wait it predicts. It refuses above a budget, so
+     * The node refused work of this class, with the wait it predicts; to be told after the load in the
+     * same answer (`heard`). It refuses above a budget, so
      * after the excess over nine tenths of that it has room again, and until then for nobody with a
      * smaller share either. A wait above the burst budget does not say which of the two was in
      * force; the shorter absence is assumed. One below it does, and the node keeps to that for a while.
@@ -157,8 +158,10 @@ export const createLoad = (slotsAtStart: number) => {
       const burst = burstBudgetMs(serviceMs) * part;
       const isBurst = predictedMs >= burst;
       const budget = isBurst ? burst : sustainedBudgetMs(serviceMs) * part;
-      if (!isBurst) sustainedUntil = now + burstMemoryMs;
-      if (!isBurst && part >= budgetShares.login) {
+      // Of a stall, a lost thread or a request that came too late it says nothing for long.
+      const isStanding = !isBurst && reportedWaitMs > 0;
+      if (isStanding) sustainedUntil = now + burstMemoryMs;
+      if (isStanding && part >= budgetShares.login) {
         share = Math.max(1, hashes);
         sharedAt = now;
       }

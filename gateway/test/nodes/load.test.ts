@@ -182,6 +182,7 @@ t.test(
     const load = createLoad(2);
     for (let i = 0; i < 4; i++) load.sent(0, 'login');
     load.ended('login');
+    load.heard(0, { ...report(4), queueMs: 100 });
     load.refused(0, 100, 'login');
     t.equal(load.isFull(100, 'login'), true, 'three of its own are there');
     load.ended('login');
@@ -200,6 +201,19 @@ t.test(
     t.equal(load.isFull(2000, 'login'), true);
   },
 );
+
+t.test('a refusal where nobody waits is about something else, and soon forgotten', async (t) => {
+  const load = createLoad(2);
+  load.heard(0, report(0));
+  // Its event loop stood still, a hash thread died, or the request came too late.
+  load.refused(0, 100, 'login');
+  t.equal(load.isFull(10, 'login'), true);
+  t.equal(load.isFull(50, 'login'), false);
+  for (let i = 0; i < 3; i++) load.sent(50, 'login');
+  t.equal(load.isFull(50, 'login'), false, 'no share was learnt');
+  load.heard(50, { ...report(3), queueMs: 150 });
+  t.equal(load.isFull(50, 'login'), false, 'nor that it keeps to the short budget');
+});
 
 t.test('a refused class that has a smaller budget says nothing about the share', async (t) => {
   const load = createLoad(2);
@@ -230,7 +244,10 @@ t.test('a node that kept to the short budget does so as long as others are turne
     return !load.isFull(now, 'login');
   };
   const [left, crowded, early] = [createLoad(2), createLoad(2), createLoad(2)];
-  for (const load of [left, crowded]) load.refused(0, 110, 'login');
+  for (const load of [left, crowded]) {
+    wait(load, 0);
+    load.refused(0, 110, 'login');
+  }
   wait(crowded, 450);
   crowded.turnedAway(450, 'login');
   t.equal(isBurst(left, 600), true, 'nobody was');
