@@ -122,11 +122,15 @@ const createSend = (web: (exchange: Exchange) => void): Send => {
       done(answer);
     };
 
-    const onTime = () => {
+    const giveUp = () => {
+      if (isDone) return;
       const moreMs = hasHead ? 0 : (request.extendMs?.() ?? 0);
       if (moreMs > 0) timer = setTimeout(onTime, moreMs);
       else settle({ kind: 'timeout' });
     };
+    // If this process stood still, answers may be there unread, and timers come before reading. What
+    // is set as immediate comes after it.
+    const onTime = () => void setImmediate(giveUp);
     let timer = setTimeout(onTime, request.timeoutMs);
 
     const exchange = {

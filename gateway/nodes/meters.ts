@@ -38,7 +38,9 @@ export const createMeters = (options: {
   // Bound once per node and outcome: building a label set costs more than counting.
   const bound = new Map<string, Map<Label, Counted>>();
 
+  /** An attempt may end after its node has left, whose series must not come back. */
   const bind = (node: string, outcome: Label): Counted => {
+    if (!nodes().some(({ id }) => id === node)) return { inc: () => {} };
     const counter = forwards.labels({ node, outcome });
     const outcomes = bound.get(node) ?? new Map<Label, Counted>();
     bound.set(node, outcomes.set(outcome, counter));

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -98,6 +100,27 @@ t.test('while the node lives, time is extended; not once it has begun to answer'
   t.match(await send(line, { timeoutMs: 100, extendMs: () => 150 }), { kind: 'answered' });
   node.state.handler = (res) => void res.writeHead(200).write('{');
   t.match(await send(line, { timeoutMs: 100, extendMs: () => 10_000 }), { kind: 'timeout' });
+});
+
+t.test('an answer that came while this process stood still is no timeout', async (t) => {
+  const path = socketPath(t);
+  const code = `require('node:http')
+    .createServer((req, res) => req.resume().on('end', () => setTimeout(() => res.end('{}'), 50)))
+    .listen('${path}', () => process.send('up'))`;
+  const node = spawn(process.execPath, ['-e', code], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: {},
+  });
+  t.teardown(() => node.kill());
+  await once(node, 'message');
+  const line = openLine(t, path);
+  t.match(await send(line, { timeoutMs: 10_000 }), { kind: 'answered' });
+  const answer = send(line, { timeoutMs: 100 });
+  await sleep(20);
+  // After reading, so that the loop's next round begins with the timers.
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const end = performance.now() + 1000; performance.now() < end; );
+  t.match(await answer, { kind: 'answered' });
 });
 
 t.test('whatever a node answers ends in time, as an answer or a named failure', async (t) => {
