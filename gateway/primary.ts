@@ -131,7 +131,7 @@ export const startPrimary = ({
     else if (message.t === 'failed') log.error({ role: slot.role }, message.text);
     else if (message.t === 'gather') gather(slot.worker, message);
     else if (message.t === 'part') addPart(message.id, message.part);
-    else if (message.t === 'leaving') onExit(slot, slot.worker, 'it leaves by itself');
+    else if (message.t === 'leaving') onLeaving(slot);
     if (message.t === 'failed' && !isServing) failStart(message.text);
   };
 
@@ -147,6 +147,14 @@ export const startPrimary = ({
     log.error({ role: slot.role, child: worker.process.pid, how }, 'child lost');
     if (!isServing) return failStart(`a process ended while starting (${how})`);
     void revive(slot);
+  };
+
+  /** It stops by itself: another takes its place at once, and it has as long as any other to end. */
+  const onLeaving = (slot: Slot) => {
+    slot.isReady = false;
+    if (!isServing || lifecycle.stopping() || !slots.includes(slot)) return;
+    onExit(slot, slot.worker, 'it leaves by itself');
+    void drain(slot.worker, patienceMs + keepAliveMs);
   };
 
   const revive = async (slot: Slot) => {

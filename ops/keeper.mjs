@@ -20,6 +20,7 @@ const longestPauseMs = 5000;
 const healthyMs = 10_000; // up for so long: the next pause is short again
 const replaceMs = 15_000;
 const killWaitMs = 2000;
+const pollMs = 50;
 const strayMs = 1000; // for the children of a program that has ended
 
 /**
@@ -105,13 +106,21 @@ export const createKeeper = ({
    * why there was no change, or undefined. Nobody else may stop or replace it meanwhile.
    */
   const replace = async (/** @type {number} */ deadlineMs) => {
+    // What is being started anew just now may have read the old settings: it is replaced afterwards.
+    const giveUpAt = performance.now() + replaceMs;
+    while (!isUp && !stopping.signal.aborted && performance.now() < giveUpAt) await sleep(pollMs);
     const old = running;
     if (old === undefined || stopping.signal.aborted) return 'is not running';
-    if (!isUp) return 'it is being started just now';
+    if (!isUp) return 'the old one does not start either';
     const next = await launch();
     const late = sleep(replaceMs, 'not ready in time', { ref: false });
     const problem = await Promise.race([next.ready.then(() => undefined), next.gone, late]);
     if (problem !== undefined || running !== old || !isUp || stopping.signal.aborted) {
+      // One that serves must leave the registry, or nobody finds the one that stays.
+      if (problem === undefined) {
+        signalProcess(next.identity, 'SIGTERM');
+        await Promise.race([next.gone, sleep(deadlineMs, undefined, { ref: false })]);
+      }
       await end(next);
       return problem ?? 'ended meanwhile';
     }

@@ -16,8 +16,9 @@ const ttlMs = 3000;
 
 /**
  * Forgets silent nodes, then enters or renews one. KEYS seen, entries. ARGV id, entry, ttl ms, boot id,
- * "enter" or "renew". Only who enters takes the place of another boot of the same id: a node that drains
- * beside its successor must not write over it. Returns 1, or 0 when another boot holds the place.
+ * "enter", "renew" or "drain". Who enters takes the place of another boot of the same id; who renews that
+ * of one that drains; who drains nobody's: it may do so beside its successor. Returns 1, or 0 when
+ * another boot holds the place.
  */
 const beatScript = {
   name: 'fgNodeBeat',
@@ -31,7 +32,10 @@ for _, id in ipairs(gone) do
   redis.call('HDEL', KEYS[2], id)
 end
 local held = redis.call('HGET', KEYS[2], ARGV[1])
-if held and ARGV[5] == 'renew' and not string.find(held, ARGV[4], 1, true) then return 0 end
+if held and ARGV[5] ~= 'enter' and not string.find(held, ARGV[4], 1, true) then
+  local isLeaving = string.find(held, '"draining":true', 1, true)
+  if ARGV[5] == 'drain' or not isLeaving then return 0 end
+end
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 return 1`,
@@ -75,12 +79,14 @@ export const createHeartbeat = (options: {
     text = signEntry(secret, { ...options.entry, endpoints, draining: isDraining });
   };
 
-  const send = (how: 'enter' | 'renew') => sendBeat(keys, [id, text, ttlMs, bootId, how]);
+  const send = (how: 'enter' | 'renew' | 'drain') => sendBeat(keys, [id, text, ttlMs, bootId, how]);
 
   /** Renews this node now; true when the registry has it or its successor. Never throws. */
   const beat = async (): Promise<boolean> => {
+    // An empty registry, after Redis was away, is its successor's too.
+    if (isDraining && isReplaced) return true;
     try {
-      const isHeld = (await send('renew')) === 0;
+      const isHeld = (await send(isDraining ? 'drain' : 'renew')) === 0;
       if (isHeld && !isReplaced) log.info({}, 'another process of this NODE_ID has entered');
       isReplaced = isHeld;
       if (isLost) log.info({}, 'node registry is back');

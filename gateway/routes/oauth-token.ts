@@ -76,8 +76,8 @@ export const createOauthToken = ({
     if (!('refreshToken' in rotated)) {
       // Again for one that had ended before: the first try to tell the edges may have failed. And to
       // its end on the replicas: a failover must not bring the family back.
-      await sessions.end(rotated.sessionId);
       await revocations.publish({ kind: 'session', id: rotated.sessionId });
+      await sessions.end(rotated.sessionId);
       throw new AppError('invalid_grant');
     }
     const { userId, sessionId, gen, clientId } = rotated;

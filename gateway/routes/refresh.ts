@@ -29,8 +29,8 @@ export const createRefresh = ({
     if (!('refreshToken' in rotated)) {
       // Again for one that had ended before: the first try to tell the edges may have failed. And to
       // its end on the replicas: a failover must not bring the family back.
-      await sessions.end(rotated.sessionId);
       await revocations.publish({ kind: 'session', id: rotated.sessionId });
+      await sessions.end(rotated.sessionId);
       throw new AppError('session_ended');
     }
     ctx.facts.user_id = rotated.userId;

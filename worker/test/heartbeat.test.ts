@@ -72,6 +72,36 @@ t.test('a node that drains beside its successor does not write over it', async (
   await after.beat.leave();
 });
 
+t.test(
+  'nor does it take the place in an emptied registry; its successor is back in it',
+  async (t) => {
+    const before = createBeat('wiped');
+    const after = createBeat('wiped');
+    await Promise.all([whenReady(before.own, 2000), whenReady(after.own, 2000)]);
+    await before.beat.enter();
+    await after.beat.enter();
+    await before.beat.setDraining(true);
+    await client.del('{nodes}:seen', '{nodes}:entries');
+    await before.beat.setDraining(true);
+    t.equal(await read('wiped'), undefined);
+    await after.beat.setDraining(false);
+    t.equal((await read('wiped'))?.boot_id, after.entry.boot_id);
+    await after.beat.leave();
+  },
+);
+
+t.test('who serves takes the place of one that drains', async (t) => {
+  const drains = createBeat('both');
+  const serves = createBeat('both');
+  await Promise.all([whenReady(drains.own, 2000), whenReady(serves.own, 2000)]);
+  await serves.beat.enter();
+  await drains.beat.enter();
+  await drains.beat.setDraining(true);
+  await serves.beat.setDraining(false);
+  t.equal((await read('both'))?.boot_id, serves.entry.boot_id);
+  await serves.beat.leave();
+});
+
 t.test('a node is back in its place when its successor has gone', async (t) => {
   const before = createBeat('back');
   const after = createBeat('back');
