@@ -149,7 +149,7 @@ export const startPrimary = ({
     void revive(slot);
   };
 
-  /** It stops by itself: another takes its place at once, and it has as long as any other to end. */
+  /** It stops by itself: another takes its place at once, and it has the usual time to end. */
   const onLeaving = (slot: Slot) => {
     slot.isReady = false;
     if (!isServing || lifecycle.stopping() || !slots.includes(slot)) return;

@@ -19,7 +19,8 @@ t.test('a Cluster: imports go to every master, and a scan sees them all', async 
   const credentials = createRedisCredentials({ redis });
   const us = Array.from({ length: 600 }, newId);
   const rows = us.map((u) => ({ u, record: recordOf(u, { userId: u }) }));
-  const made = await credentials.createMany(rows, 'insert');
+  // A Cluster is ready before the connections to all of its masters are; until then nothing is sent.
+  const made = await patiently(() => credentials.createMany(rows, 'insert'), 20_000);
   t.same(
     made.map((created) => created.outcome === 'ok' && created.userId),
     us,
