@@ -1,11 +1,11 @@
 /** The picture of the haproxy bench: what each way serves and how fast, at each load. */
 import { type Bar, drawChart, type Panel } from './chart.js';
-import { type ByWay, doubleClick, type HaproxyResult } from './haproxy-measure.js';
+import { doubleClick, type HaproxyResult } from './haproxy-measure.js';
+import { type ByWay, type Way, ways } from './haproxy-ways.js';
 
 const labels = { floodgate: 'Floodgate', hash: 'HAProxy hash', leastconn: 'HAProxy leastconn' };
 /** Behind the name of a load. */
 const shortLabels = { floodgate: 'Floodgate', hash: 'hash', leastconn: 'leastconn' };
-const ways = ['floodgate', 'hash', 'leastconn'] as const;
 
 const barsOf = <T>(found: ByWay<T>, pick: (value: T) => number, before = ''): Bar[] =>
   ways.map((way) => {
@@ -16,10 +16,9 @@ const barsOf = <T>(found: ByWay<T>, pick: (value: T) => number, before = ''): Ba
     };
   });
 
-export const drawHaproxy = ({ capacity, overload, hot, kill }: HaproxyResult): string => {
-  const atEach = (
-    pick: (found: HaproxyResult['overload'][number]['found'][(typeof ways)[number]]) => number,
-  ) => overload.flatMap(({ offer, found }) => barsOf(found, pick, offer.name));
+export const drawHaproxy = ({ capacity, overload, hot, losses }: HaproxyResult): string => {
+  const atEach = (pick: (found: HaproxyResult['overload'][number]['found'][Way]) => number) =>
+    overload.flatMap(({ offer, found }) => barsOf(found, pick, offer.name));
   const panels: Panel[] = [
     {
       title: 'Throughput',
@@ -35,9 +34,14 @@ export const drawHaproxy = ({ capacity, overload, hot, kill }: HaproxyResult): s
       bars: barsOf(hot, (h) => h.othersP99Ms),
     },
     {
-      title: 'kill -9 of one of three nodes: failed',
+      title: 'One of three nodes is lost: failed',
       axis: 'requests',
-      bars: barsOf(kill, (k) => k.failed),
+      bars: losses.flatMap(({ name, found }) => barsOf(found, (k) => k.failed, name)),
+    },
+    {
+      title: 'One of three nodes is lost: slowest login',
+      axis: 'milliseconds',
+      bars: losses.flatMap(({ name, found }) => barsOf(found, (k) => k.maxMs, name)),
     },
   ];
   return drawChart({

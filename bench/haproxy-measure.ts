@@ -1,22 +1,16 @@
 /**
  * The measuring behind the haproxy bench: the same arrivals for every way, one way after the other,
  * in rounds that begin with another way each time. Everything is one node set, except where a node is
- * killed: there each way gets three fresh ones.
+ * lost (haproxy-loss.ts).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { clients, hotGroup, nodeCount, openRig, type Rig, type Way, ways } from './haproxy-rig.js';
+import { type Loss, measureLosses } from './haproxy-loss.js';
+import { clients, hotGroup, openRig, type Rig } from './haproxy-rig.js';
+import { type ByWay, inTurn, mapWays, type Way } from './haproxy-ways.js';
 import type { LoadCalls, Slice } from './load.js';
 import { besideNeighbours } from './neighbours.js';
 import type { Plan, Sample } from './open/generator.js';
-import {
-  byPerson,
-  countCodes,
-  isServed,
-  latencies,
-  type Summary,
-  summarise,
-  within,
-} from './open/samples.js';
+import { byPerson, isServed, latencies, type Summary, summarise, within } from './open/samples.js';
 import type { Peer } from './peer.js';
 import type { Options } from './report.js';
 import { type Comparison, compare } from './slices.js';
@@ -31,26 +25,17 @@ const offers: Offer[] = [
   { name: '5 ×', multiple: 5, rounds: 6, isJudged: true },
   { name: '0.9 × twice', multiple: 0.9, rounds: 4, isJudged: true, again: doubleClick },
   { name: '2 × twice', multiple: 2, rounds: 4, isJudged: true, again: doubleClick },
+  { name: '5 × twice', multiple: 5, rounds: 4, isJudged: true, again: doubleClick },
 ];
 /** Of capacity; with one account taking a fifth of it. */
 export const hotLoad = 0.7;
 export const hotShare = 0.2;
-export const killLoad = 0.6;
-export const rounds = 2;
+const hotRounds = 2;
 const span = { settleMs: 100, windowMs: 1000 };
 /** Before this the queues are still filling, and Floodgate serves the onset from its budget for bursts. */
 const settleMs = 2000;
 const pauseMs = 600;
-/** How far into its run the node is killed. */
-const killAt = 0.4;
 
-type Kill = {
-  sent: number;
-  failed: number;
-  codes: Record<string, number>;
-  p99Ms: number;
-  maxMs: number;
-};
 type Hot = {
   baseP99Ms: number;
   othersP99Ms: number;
@@ -65,7 +50,6 @@ type Offer = {
   isJudged: boolean;
   again?: NonNullable<Plan['again']>;
 };
-export type ByWay<T> = Record<Way, T>;
 export type HaproxyResult = {
   /** Logins per second in a closed loop. */
   capacity: ByWay<number>;
@@ -79,22 +63,7 @@ export type HaproxyResult = {
     goodputRatios: Record<Exclude<Way, 'floodgate'>, Interval>;
   }[];
   hot: ByWay<Hot>;
-  kill: ByWay<Kill>;
-};
-
-const mapWays = <T>(make: (way: Way) => T): ByWay<T> => ({
-  floodgate: make('floodgate'),
-  hash: make('hash'),
-  leastconn: make('leastconn'),
-});
-
-/** Each way once per round, and every round begins with another one. */
-const inTurn = async (count: number, run: (way: Way, round: number) => Promise<void>) => {
-  for (let round = 0; round < count; round++)
-    for (let i = 0; i < ways.length; i++) {
-      const way = ways[(round + i) % ways.length];
-      if (way !== undefined) await run(way, round);
-    }
+  losses: Loss[];
 };
 
 // ─── throughput ──────────────────────────────────────────────────────────────
@@ -183,7 +152,7 @@ const measureHot = async (rig: Rig, options: Options, peak: number): Promise<ByW
   const perSecond = hotLoad * peak;
   const base = mapWays((): Sample[] => []);
   const mixed = mapWays((): Sample[] => []);
-  await inTurn(rounds, async (way, round) => {
+  await inTurn(hotRounds, async (way, round) => {
     options.progress(`hot account: ${way}`);
     const mix = { all: 1 - hotShare, [hotGroup(round)]: hotShare };
     const alone = await arrive(rig, way, { perSecond, windowMs, mix: { all: 1 } });
@@ -203,33 +172,6 @@ const measureHot = async (rig: Rig, options: Options, peak: number): Promise<ByW
   });
 };
 
-// ─── a node dies ─────────────────────────────────────────────────────────────
-
-const measureKill = async (rig: Rig, options: Options, peak: number): Promise<ByWay<Kill>> => {
-  const durationMs = options.durationSeconds * 500;
-  const samples = mapWays((): Sample[] => []);
-  await inTurn(rounds, async (way) => {
-    options.progress(`kill -9 of one of ${nodeCount} nodes: ${way}`);
-    await rig.renew();
-    const running = rig.loads[way].run({ phases: [{ perSecond: killLoad * peak, durationMs }] });
-    await sleep(killAt * durationMs);
-    const [victim] = rig.fleet.nodes.all();
-    if (victim !== undefined) await rig.fleet.nodes.kill(victim);
-    samples[way].push(...(await running).samples);
-  });
-  return mapWays((way) => {
-    const all = samples[way];
-    const served = latencies(all.filter(isServed));
-    return {
-      sent: all.length,
-      failed: all.length - served.length,
-      codes: countCodes(all),
-      p99Ms: percentile(served, 0.99),
-      maxMs: percentile(served, 1),
-    };
-  });
-};
-
 export const measureHaproxy = async (options: Options): Promise<HaproxyResult> => {
   const rig = await openRig(options.progress);
   try {
@@ -237,8 +179,8 @@ export const measureHaproxy = async (options: Options): Promise<HaproxyResult> =
     const peak = Math.max(...Object.values(capacity));
     const overload = await measureOverload(rig, options, peak);
     const hot = await measureHot(rig, options, peak);
-    const kill = await measureKill(rig, options, peak);
-    return { capacity, ratios, overload, hot, kill };
+    const losses = await measureLosses(rig, options, peak);
+    return { capacity, ratios, overload, hot, losses };
   } finally {
     await rig.fleet.stop();
   }

@@ -20,12 +20,24 @@ const balances: Balance[] = ['hash', 'leastconn'];
 export type Ports = Record<Balance, number>;
 export type Haproxy = { pid: number; stop: () => Promise<void> };
 type Server = { proof: string; socketPath: string };
-type Tuning = { maxconn: number; queueMs: number; factor: number };
+type Tuning = {
+  maxconn: number;
+  queueMs: number;
+  serverMs: number;
+  checkMs: number;
+  factor: number;
+};
 
 export const missing =
   'HAProxy is not installed; on Debian: apt-get install -y haproxy (its service need not run)';
 /** The best of those tried. */
-export const tuned: Tuning = { maxconn: 1, queueMs: 200, factor: 125 };
+export const tuned: Tuning = {
+  maxconn: 1,
+  queueMs: 200,
+  serverMs: 600,
+  checkMs: 300,
+  factor: 125,
+};
 
 export const findHaproxy = (): string | undefined => findProgram('haproxy');
 
@@ -83,11 +95,12 @@ const algorithms = (factor: number): Record<Balance, string[]> => ({
  * maxconn: what a node runs at once; the rest waits here. One or two more in advance made latency
  * worse at the same goodput, because the nodes share a core that is busy anyway. timeout queue: of 80,
  * 150 and 300 ms the short one cost goodput below capacity, the long one latency above it. Weight 256:
- * 4,096 points of the hash ring for each server instead of 16. A failed attempt, or a node's "not
+ * 4,096 points of the hash ring for each server instead of 16. timeout server: what an edge waits for an
+ * attempt; at 2.5 s, and checks that wait 1 s, the slowest login beside a stopped node took 2.6 s. A failed attempt, or a node's "not
  * started", goes to another server at once: safe, because a login writes nothing at the node.
  */
 const configOf = (servers: readonly Server[], ports: Ports, tuning: Tuning): string => {
-  const { maxconn, queueMs, factor } = tuning;
+  const { maxconn, queueMs, serverMs, checkMs, factor } = tuning;
   const section = (name: Balance) => [
     `frontend ${name}`,
     `  bind 127.0.0.1:${ports[name]}`,
@@ -104,9 +117,9 @@ const configOf = (servers: readonly Server[], ports: Ports, tuning: Tuning): str
     '  mode http',
     '  timeout connect 500ms',
     '  timeout client 60s',
-    '  timeout server 2500ms',
+    `  timeout server ${serverMs}ms`,
     `  timeout queue ${queueMs}ms`,
-    '  timeout check 1s',
+    `  timeout check ${checkMs}ms`,
     '  http-reuse always',
     '  retries 2',
     '  option redispatch 1',

@@ -8,20 +8,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { place } from './cpu.js';
 import { type Fleet, startFleet } from './fleet.js';
 import {
-  type Balance,
   choosePorts,
   type Haproxy,
   type Ports,
   startHaproxy,
   verdictRequests,
 } from './haproxy-process.js';
+import { type ByWay, mapWays, type Way, ways } from './haproxy-ways.js';
 import type { LoadCalls } from './load.js';
 import { createLoad, type Load } from './open/load.js';
 import { type Peer, startPeer } from './peer.js';
 import { createUsers, forwardedLogins } from './users.js';
 
-export type Way = 'floodgate' | Balance;
-export const ways: Way[] = ['floodgate', 'hash', 'leastconn'];
 export const nodeCount = 3;
 /** At 500 arrivals a second each account stays below its 60 a minute for as long as that lasts. */
 export const userCount = 500;
@@ -34,16 +32,16 @@ export type Rig = {
   ports: Ports;
   haproxy: () => Haproxy;
   /** Open loop. */
-  loads: Record<Way, Load>;
+  loads: ByWay<Load>;
   /** Closed loop. */
-  crowds: Record<Way, Peer<LoadCalls>>;
+  crowds: ByWay<Peer<LoadCalls>>;
   /** Everything the bench has started. */
   pids: () => number[];
   /** Three nodes anew, HAProxy in front of them. */
   renew: () => Promise<void>;
 };
 
-type Requests = Record<Way, string[]>;
+type Requests = ByWay<string[]>;
 type Progress = (text: string) => void;
 
 export const hotGroup = (run: number): string => `hot${run % hotCount}`;
@@ -54,11 +52,11 @@ const groupsOf = (requests: readonly string[]): Record<string, string[]> => ({
   ...Object.fromEntries(requests.slice(0, hotCount).map((text, i) => [hotGroup(i), [text]])),
 });
 
-const mapWays = async <T>(make: (way: Way) => Promise<T>): Promise<Record<Way, T>> => ({
-  floodgate: await make('floodgate'),
-  hash: await make('hash'),
-  leastconn: await make('leastconn'),
-});
+const whenAll = async <T>(found: ByWay<Promise<T>>): Promise<ByWay<T>> => {
+  const { floodgate, hash, leastconn } = found;
+  const [a, b, c] = await Promise.all([floodgate, hash, leastconn]);
+  return { floodgate: a, hash: b, leastconn: c };
+};
 
 /** Signs everybody in, which warms the edge up, and learns the account keys from the session ids. */
 const learnAccounts = async (port: number, logins: string[]): Promise<string[]> => {
@@ -83,18 +81,18 @@ const openClients = async (fleet: Fleet, ports: Ports, requests: Requests) => {
   const targetOf = (way: Way) => {
     return { host: '127.0.0.1', port: way === 'floodgate' ? fleet.port : ports[way] };
   };
-  const loads = await mapWays(async (way) => {
+  const loads = mapWays(async (way) => {
     const load = await createLoad({ target: targetOf(way), groups: groupsOf(requests[way]) });
     fleet.onStop(load.stop);
     return load;
   });
-  const crowds = await mapWays(async (way) => {
+  const crowds = mapWays(async (way) => {
     const crowd = startPeer<LoadCalls>('load.ts');
     fleet.onStop(crowd.stop);
     await crowd.ask('aim', { target: targetOf(way), requests: requests[way].slice(hotCount) });
     return crowd;
   });
-  return { loads, crowds };
+  return { loads: await whenAll(loads), crowds: await whenAll(crowds) };
 };
 
 const fillFleet = async (fleet: Fleet, count: number, progress: Progress): Promise<Rig> => {

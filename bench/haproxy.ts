@@ -5,18 +5,17 @@
  * become a login. Compared is what both do: sharing out password work that is scarce.
  */
 import { drawHaproxy } from './haproxy-chart.js';
+import { lossLoad, lossRounds } from './haproxy-loss.js';
 import {
-  type ByWay,
   doubleClick,
   type HaproxyResult,
   hotLoad,
   hotShare,
-  killLoad,
   measureHaproxy,
-  rounds,
 } from './haproxy-measure.js';
 import { findHaproxy, haproxyVersion, missing, tuned } from './haproxy-process.js';
-import { nodeCount, userCount, type Way, ways } from './haproxy-rig.js';
+import { nodeCount, userCount } from './haproxy-rig.js';
+import { type ByWay, type Way, ways } from './haproxy-ways.js';
 import { showCodes } from './open/samples.js';
 import {
   atLeast,
@@ -49,7 +48,7 @@ const eachWay = <T>(found: ByWay<T>, describe: (value: T) => unknown) =>
 const against = <T>(found: ByWay<T>, pick: (value: T) => number, best: typeof Math.max): number =>
   pick(found.floodgate) / best(...others.map((way) => pick(found[way])));
 
-const criteriaOf = ({ ratios, overload, hot, kill }: HaproxyResult): Criterion[] => [
+const criteriaOf = ({ ratios, overload, hot, losses }: HaproxyResult): Criterion[] => [
   ...others.map((way) =>
     atLeast(`throughput ÷ ${wayNames[way]}`, ratios[way].ratio.median, minThroughput),
   ),
@@ -72,14 +71,16 @@ const criteriaOf = ({ ratios, overload, hot, kill }: HaproxyResult): Criterion[]
     hot.floodgate.othersP99Ms / hot.floodgate.baseP99Ms,
     maxHotGrowth,
   ),
-  atMost(
-    'errors on node loss − those of the better HAProxy',
-    kill.floodgate.failed - Math.min(kill.hash.failed, kill.leastconn.failed),
-    0,
+  ...losses.map(({ name, found }) =>
+    atMost(
+      `failed at ${name} − those of the better HAProxy`,
+      found.floodgate.failed - Math.min(found.hash.failed, found.leastconn.failed),
+      0,
+    ),
   ),
 ];
 
-const describe = ({ capacity, ratios, overload, hot, kill }: HaproxyResult) => ({
+const describe = ({ capacity, ratios, overload, hot, losses }: HaproxyResult) => ({
   capacity: eachWay(capacity, (rate) => round(rate, 1)),
   throughput_ratio: Object.fromEntries(
     others.map((way) => [
@@ -116,16 +117,19 @@ const describe = ({ capacity, ratios, overload, hot, kill }: HaproxyResult) => (
     hot_served: h.hotOk,
     hot_sent: h.hotSent,
   })),
-  node_loss: eachWay(kill, (k) => ({
-    sent: k.sent,
-    failed: k.failed,
-    codes: k.codes,
-    p99_ms: round(k.p99Ms, 1),
-    max_ms: round(k.maxMs, 1),
+  node_loss: losses.map(({ name, found }) => ({
+    name,
+    ...eachWay(found, (k) => ({
+      sent: k.sent,
+      failed: k.failed,
+      codes: k.codes,
+      p99_ms: round(k.p99Ms, 1),
+      max_ms: round(k.maxMs, 1),
+    })),
   })),
 });
 
-const tablesOf = ({ capacity, ratios, overload, hot, kill }: HaproxyResult): Report['tables'] => [
+const tablesOf = ({ capacity, ratios, overload, hot, losses }: HaproxyResult): Report['tables'] => [
   {
     title: 'Throughput, closed loop (ratio: median of pairs, 95 % interval)',
     head: ['', 'per second', 'Floodgate ÷ it', 'A/A Floodgate', 'A/A HAProxy', 'dropped'],
@@ -187,13 +191,16 @@ const tablesOf = ({ capacity, ratios, overload, hot, kill }: HaproxyResult): Rep
     }),
   },
   {
-    title: `kill -9 of one of ${nodeCount} nodes at ${killLoad} × capacity, ${rounds} times`,
+    title: `One of ${nodeCount} nodes is lost at ${lossLoad} × capacity, each ${lossRounds} times`,
     head: ['', 'sent', 'failed', 'p99 ms', 'max ms', 'how'],
-    rows: ways.map((way) => {
-      const k = kill[way];
-      const times = [k.p99Ms, k.maxMs].map((value) => value.toFixed(1));
-      return [wayNames[way], String(k.sent), String(k.failed), ...times, showCodes(k.codes)];
-    }),
+    rows: losses.flatMap(({ name, found }) =>
+      ways.map((way) => {
+        const k = found[way];
+        const times = [k.p99Ms, k.maxMs].map((value) => value.toFixed(1));
+        const counts = [k.sent, k.failed].map(String);
+        return [`${name}: ${wayNames[way]}`, ...counts, ...times, showCodes(k.codes)];
+      }),
+    ),
   },
 ];
 

@@ -1,7 +1,8 @@
 /** The stand of the haproxy bench, without its measuring: every way leads to a verdict. */
 import t from 'tap';
 import { findHaproxy, missing } from '../../haproxy-process.js';
-import { hotGroup, openRig, ways } from '../../haproxy-rig.js';
+import { hotGroup, openRig } from '../../haproxy-rig.js';
+import { ways } from '../../haproxy-ways.js';
 import { ensureBuilt } from '../../launch.js';
 
 const skip = findHaproxy() === undefined ? missing : false;
