@@ -1,11 +1,11 @@
 /**
  * A change of password whose fate is unknown, and which nobody repeats, must still end the old tokens:
- * twice, later, the account is looked at, and what the node has done is told to everybody.
+ * twice, later, the account is looked at, and what has been written is told to everybody.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, type ErrorCode } from '../shared/errors.js';
 
-/** Errors after which nobody can say whether the node has written. */
+/** Errors after which nobody can say how far it came. */
 const unknownFates: readonly ErrorCode[] = ['timeout', 'bad_node_answer', 'store_unavailable'];
 /** Late enough for the caller's own repeat, which would finish the change, to come first. */
 const looksMs = [5000, 15_000];
@@ -22,14 +22,26 @@ export const createFollowUp = ({
   publishGen: (u: string, gen: number) => Promise<void>;
 }) => {
   const look = async (u: string, gen: number) => {
+    const current = await genOf(u);
+    if (current > gen) await publishGen(u, current);
+  };
+  const looks = async (u: string, gen: number) => {
     for (const ms of looksMs) {
       await sleep(ms, undefined, { ref: false });
-      const current = await genOf(u).catch(() => 0);
-      if (current > gen) await publishGen(u, current);
+      // What was lost before may still be: there is another look.
+      await look(u, gen).catch(() => {});
     }
   };
-  /** After `error` of a change that began at `gen`. Returns at once. */
-  return (error: unknown, u: string, gen: number): void => {
-    if (hasUnknownFate(error)) look(u, gen).catch(() => {});
+  /**
+   * Runs a change that begins at `gen`, from its first step until everybody has been told; throws what it
+   * throws, at once.
+   */
+  return async <T>(u: string, gen: number, change: () => Promise<T>): Promise<T> => {
+    try {
+      return await change();
+    } catch (error) {
+      if (hasUnknownFate(error)) void looks(u, gen);
+      throw error;
+    }
   };
 };

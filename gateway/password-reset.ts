@@ -78,21 +78,24 @@ export const createPasswordReset = ({
     } catch (error) {
       // What was certainly not written leaves the token as it was: too common a password, full nodes.
       if (!hasUnknownFate(error)) await resets.reopen(token);
-      followUp(error, claimed.u, claimed.gen);
       throw error;
     }
     await resets.discard(token);
     throw new AppError('token_invalid', { detail: 'the account changed since' });
   };
 
+  const change = async (ctx: Ctx, token: string, claimed: Claim, password: string) => {
+    const gen = claimed.done ?? (await write(ctx, token, claimed, password));
+    if (claimed.done === undefined) await resets.finish(token, gen);
+    await userSessions.publishGen(claimed.u, gen);
+  };
+
   /** Throws token_invalid, too_many_attempts, bad_request with the rule, and what nodes throw. */
   return async (ctx: Ctx, token: string, password: string): Promise<Reply> => {
     const claimed = await claim(ctx, token, password);
-    const { u } = claimed;
+    const { u, gen } = claimed;
     ctx.facts = { account: u, by: 'reset_token' };
-    const gen = claimed.done ?? (await write(ctx, token, claimed, password));
-    if (claimed.done === undefined) await resets.finish(token, gen);
-    await userSessions.publishGen(u, gen);
+    await followUp(u, gen, () => change(ctx, token, claimed, password));
     return { status: 204 };
   };
 };

@@ -34,12 +34,17 @@ redis.call('HSET', KEYS[1], 'print', ARGV[2], 'gen', gen)
 return { gen, '' }`;
 
 /**
- * KEYS: reset. ARGV: hash of the token, 'open' (not used after all), 'void' or the gen it led to.
- * Returns nothing; changes nothing when there is another token by now.
+ * KEYS: reset, user. ARGV: hash of the token, 'open' (not used after all), 'void' or the gen it led to.
+ * Returns nothing; changes nothing when there is another token by now. An earlier try with this token may
+ * have been written, or may yet be: the first has moved the account on, which opens nothing, and the
+ * second finds the same gen as whatever comes after it, so that only one of them is written.
  */
 const settleLua = `
 if redis.call('HGET', KEYS[1], 'hash') ~= ARGV[1] then return end
-if ARGV[2] == 'open' then redis.call('HDEL', KEYS[1], 'print', 'gen')
+if ARGV[2] == 'open' then
+  if redis.call('HGET', KEYS[1], 'gen') == redis.call('HGET', KEYS[2], 'gen') then
+    redis.call('HDEL', KEYS[1], 'print', 'gen')
+  end
 elseif ARGV[2] == 'void' then redis.call('UNLINK', KEYS[1])
 else redis.call('HSET', KEYS[1], 'done', ARGV[2]) end`;
 
@@ -68,10 +73,10 @@ const printOf = (purpose: string, token: string, password: string): string =>
 export const createResets = ({ redis }: { redis: RedisClient }) => {
   const issueScript = defineScript(redis, { name: 'resetIssue', keys: 2, lua: issueLua });
   const claimScript = defineStrongScript(redis, { name: 'resetClaim', keys: 2, lua: claimLua });
-  const settleScript = defineScript(redis, { name: 'resetSettle', keys: 1, lua: settleLua });
+  const settleScript = defineScript(redis, { name: 'resetSettle', keys: 2, lua: settleLua });
   const settle = async (token: string, how: string | number): Promise<void> => {
     const [, u = ''] = form.exec(token) ?? [];
-    await settleScript([keyOf(u)], [hashOf(token), how]);
+    await settleScript([keyOf(u), `user:{${u}}`], [hashOf(token), how]);
   };
 
   return {
@@ -94,7 +99,7 @@ export const createResets = ({ redis }: { redis: RedisClient }) => {
       return { u, gen: Number(gen), done: done === '' ? undefined : Number(done), attemptId };
     },
 
-    /** The password was certainly not set: the token may be used with another one. */
+    /** This try certainly set no password: unless an earlier one did, the token may be used with another. */
     reopen: (token: string): Promise<void> => settle(token, 'open'),
     /** It led to this generation. */
     finish: (token: string, gen: number): Promise<void> => settle(token, gen),

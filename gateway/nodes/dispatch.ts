@@ -74,6 +74,10 @@ export const createDispatch = (options: {
     return choice.node;
   };
 
+  /** What a second node says, which was not asked to do it, must not hide this. */
+  const mayHaveWritten = (job: Job, { label }: Failure): boolean =>
+    writes(job) && rows[label].retry !== 'free';
+
   const errorOf = ({ label, error }: Failure): AppError =>
     label === 'refused' ? overloaded() : error;
 
@@ -88,7 +92,7 @@ export const createDispatch = (options: {
     if (node === undefined) throw errorOf(first);
     const second = await attempt(node, job, body);
     if (second.kind === 'verdict') return second.verdict;
-    throw errorOf(second);
+    throw errorOf(mayHaveWritten(job, first) ? first : second);
   };
 
   /** Throws overloaded, no_node or too_many_attempts when submitting now would be in vain. */

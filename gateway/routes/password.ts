@@ -10,7 +10,7 @@ import { AppError, codeOf } from '../../shared/errors.js';
 import { checkPassword, readFields } from '../../shared/fields.js';
 import type { Body, Ctx, Route } from '../../shared/http.js';
 import type { Addresses } from '../address.js';
-import type { Attempts, Floor, Settled, Work } from '../attempts.js';
+import type { Attempts, Floor, Work } from '../attempts.js';
 import type { Callers } from '../caller.js';
 import type { CookieSessions } from '../cookie-sessions.js';
 import type { FollowUp } from '../follow-up.js';
@@ -41,13 +41,15 @@ export const createPassword = (parts: Parts): Route => {
   const { callers, cookies, attempts, addresses, sessions, userSessions, grant, floor } = parts;
   const { reset, followUp } = parts;
 
-  const change = async (ctx: Ctx, work: Work, gen: number): Promise<Settled> => {
-    try {
-      return await attempts.run(ctx, work, addresses.callerOf(ctx.req));
-    } catch (error) {
-      followUp(error, work.u, gen);
-      throw error;
-    }
+  /** The verdict; when it is good, with the session's refresh token, and everybody has been told. */
+  const change = async (ctx: Ctx, work: Work, sessionId: string) => {
+    const { verdict, release } = await attempts.run(ctx, work, addresses.callerOf(ctx.req));
+    if (verdict.outcome !== 'ok') return { verdict };
+    const { gen } = verdict;
+    const rebased = sessions.rebase({ sessionId, gen }).catch(orEnded);
+    const [refreshToken] = await Promise.all([rebased, release()]);
+    await userSessions.publishGen(work.u, gen);
+    return { verdict, refreshToken };
   };
 
   const runReset = (ctx: Ctx, body: Body) => {
@@ -69,12 +71,10 @@ export const createPassword = (parts: Parts): Route => {
       checkPassword('current_password', fields.current_password);
       checkPassword('new_password', fields.new_password);
       const work = { kind: 'password', u, class: 'password', body: { u, ...fields } } as const;
-      const { verdict, release } = await change(ctx, work, claims.gen);
+      const changed = await followUp(u, claims.gen, () => change(ctx, work, sessionId));
+      const { verdict, refreshToken } = changed;
       if (verdict.outcome !== 'ok') return floor(ctx);
       const { gen } = verdict;
-      const rebased = sessions.rebase({ sessionId, gen }).catch(orEnded);
-      const [refreshToken] = await Promise.all([rebased, release()]);
-      await userSessions.publishGen(u, gen);
       if (refreshToken === undefined) throw new AppError('session_ended');
       if (claims.isCookie)
         return grantCookie({ userId, sessionId, scope }, await cookies.renew(sessionId, gen));

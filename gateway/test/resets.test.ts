@@ -45,6 +45,16 @@ t.test('what was certainly not used can be used, what is void cannot', async (t)
   t.equal(await redis.exists(`reset:{${u}}`), 0, 'nothing comes back without an end');
 });
 
+t.test('a token whose first try was written after all is not opened by a later one', async (t) => {
+  const { redis, resets, u } = await setup(t);
+  const token = (await resets.issue(u)) ?? '';
+  await resets.claim(token, 'one password');
+  await setUser(redis, u, 4);
+  await resets.reopen(token);
+  t.equal(await resets.claim(token, 'another password'), undefined);
+  t.match(await resets.claim(token, 'one password'), { gen: 3 }, 'its own repeat');
+});
+
 t.test('a new token voids the old, and what the old one still does changes nothing', async (t) => {
   const { resets, u } = await setup(t);
   const old = (await resets.issue(u)) ?? '';

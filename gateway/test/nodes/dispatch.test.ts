@@ -129,6 +129,18 @@ t.test('a write whose answer the store lost is looked for once more', async (t) 
   }
 });
 
+t.test('a write that may have happened is not called unwritten by a second node', async (t) => {
+  for (const label of ['died', 'timeout', 'broken', 'store_lost'] as const)
+    for (const route of ['/register', '/password', '/reset'] as const) {
+      const first = failure(label, new AppError('timeout'));
+      const { submit } = setUp(3, (_, times) => (times === 1 ? first : failure('refused')));
+      t.equal(await code(submit(job({ route }))), 'timeout', `${route}, ${label}`);
+    }
+  const died = failure('died');
+  const { submit } = setUp(3, (_, times) => (times === 1 ? died : failure('refused')));
+  t.equal(await code(submit(job())), 'overloaded', 'a login writes nothing');
+});
+
 t.test('repeats that cost work are limited by the bucket, the others are free', async (t) => {
   const { submit, sent, budget } = setUp(3, () => failure('died'));
   for (let i = 0; i < 100; i++) await code(submit(job()));
