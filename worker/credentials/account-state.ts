@@ -1,8 +1,9 @@
 /**
  * The account state of records that are not in Redis: `user:{u}` (gen, status, user_id, and the attempt
  * that last raised the generation). No script can span both stores, so the order does it: a record is
- * written first and its state after, and who reads takes the state first. What was interrupted between
- * the two is finished by the repeat, or by the next login.
+ * written first and its state after, and who reads takes the state first. A change of password leaves its
+ * attempt here (`pending`) before it writes: when it was interrupted, whoever reads next ends what was
+ * issued before, whether or not the new hash was written.
  */
 import { AppError } from '../../shared/errors.js';
 import type { RedisClient } from '../../shared/redis.js';
@@ -17,13 +18,16 @@ export type State = {
   userId: string;
   attempt: string;
   scopes: string | undefined;
+  /** Of a change that has begun, and perhaps written; empty when there is none. */
+  pending: string;
 };
 
-/** KEYS user. Returns {gen, status, user_id, attempt, scopes}. */
+/** KEYS user. Returns {gen, status, user_id, attempt, scopes, pending}. */
 const lookScript = {
   name: 'fgLookState',
   keys: 1,
-  lua: `return redis.call('HMGET', KEYS[1], 'gen', 'status', 'user_id', 'attempt', 'scopes')`,
+  lua: `
+return redis.call('HMGET', KEYS[1], 'gen', 'status', 'user_id', 'attempt', 'scopes', 'pending')`,
 };
 
 /**
@@ -57,9 +61,38 @@ local s = redis.call('HMGET', KEYS[1], 'user_id', 'status')
 if s[1] ~= ARGV[1] or not s[2] or s[2] == 'deleted' then
   redis.call('HINCRBY', KEYS[1], 'gen', 1)
   redis.call('HSET', KEYS[1], 'user_id', ARGV[1], 'status', ARGV[2])
-  redis.call('HDEL', KEYS[1], 'attempt', 'scopes', 'critical')
+  redis.call('HDEL', KEYS[1], 'attempt', 'scopes', 'critical', 'pending')
 end
-return redis.call('HMGET', KEYS[1], 'gen', 'status', 'user_id', 'attempt', 'scopes')`,
+return redis.call('HMGET', KEYS[1], 'gen', 'status', 'user_id', 'attempt', 'scopes', 'pending')`,
+};
+
+/**
+ * A change of password is about to be written. KEYS user. ARGV attempt. Returns the attempt that last
+ * raised the generation, nil when the account is not active.
+ */
+const beginScript = {
+  name: 'fgBeginChange',
+  keys: 1,
+  lua: `
+local s = redis.call('HMGET', KEYS[1], 'status', 'attempt')
+if s[1] ~= 'active' then return false end
+if s[2] ~= ARGV[1] then redis.call('HSET', KEYS[1], 'pending', ARGV[1]) end
+return s[2] or ''`,
+};
+
+/**
+ * The end of a change that was found pending: it may have been written ('1'), or was not ('0').
+ * KEYS user. ARGV attempt, '1' or '0'. Returns as lookScript.
+ */
+const settleScript = {
+  name: 'fgSettleChange',
+  keys: 1,
+  lua: `
+if redis.call('HGET', KEYS[1], 'pending') == ARGV[1] then
+  redis.call('HDEL', KEYS[1], 'pending')
+  if ARGV[2] == '1' then redis.call('HINCRBY', KEYS[1], 'gen', 1) end
+end
+return redis.call('HMGET', KEYS[1], 'gen', 'status', 'user_id', 'attempt', 'scopes', 'pending')`,
 };
 
 /**
@@ -76,6 +109,7 @@ if s[3] ~= ARGV[1] then
   gen = tostring(redis.call('HINCRBY', KEYS[1], 'gen', 1))
   redis.call('HSET', KEYS[1], 'attempt', ARGV[1])
 end
+redis.call('HDEL', KEYS[1], 'pending')
 return s[2] == 'active' and gen or false`,
 };
 
@@ -107,13 +141,14 @@ const isRow = (value: unknown): value is (string | null)[] => Array.isArray(valu
 
 const readState = (value: unknown): State => {
   if (!isRow(value)) throw new AppError('store_unavailable', { detail: 'unexpected answer' });
-  const [gen, status, userId, attempt, scopes] = value;
+  const [gen, status, userId, attempt, scopes, pending] = value;
   return {
     gen: Number(gen ?? 0),
     status: status ?? '',
     userId: userId ?? '',
     attempt: attempt ?? '',
     scopes: scopes ?? undefined,
+    pending: pending ?? '',
   };
 };
 
@@ -127,6 +162,8 @@ export const createAccountState = ({ redis }: { redis: RedisClient }) => {
   const enterMany = defineBatch(redis, enterScript, { isStrong: true });
   const adoptOne = defineStrongScript(redis, adoptScript);
   const raiseOne = defineStrongScript(redis, raiseScript);
+  const beginOne = defineStrongScript(redis, beginScript);
+  const settleOne = defineStrongScript(redis, settleScript);
   const endOne = defineStrongScript(redis, endScript);
   const scopesOne = defineStrongScript(redis, scopesScript);
   const keyOf = (u: string): string[] => [`user:{${u}}`];
@@ -136,6 +173,15 @@ export const createAccountState = ({ redis }: { redis: RedisClient }) => {
   const adopt = async (u: string, { userId, status }: Owned): Promise<State> =>
     readState(await adoptOne(keyOf(u), [userId, status]));
 
+  const settle = async (u: string, attempt: string, mayBeWritten: boolean): Promise<State> =>
+    readState(await settleOne(keyOf(u), [attempt, mayBeWritten ? '1' : '0']));
+
+  /** Nothing is pending in it. */
+  const lookSettled = async (u: string): Promise<State> => {
+    const state = await look(u);
+    return state.pending === '' ? state : settle(u, state.pending, true);
+  };
+
   const end = async (u: string): Promise<boolean> => (await endOne(keyOf(u), [])) === 1;
 
   /** State first, record second: a password that was right before a change never meets the gen after. */
@@ -143,7 +189,7 @@ export const createAccountState = ({ redis }: { redis: RedisClient }) => {
     u: string,
     readRecord: (state: State) => Promise<T | undefined>,
   ): Promise<{ state: State; record: T } | undefined> => {
-    const state = await look(u);
+    const state = await lookSettled(u);
     const record = await readRecord(state);
     if (record === undefined) return undefined;
     const isKnown = state.userId === record.userId && !['', 'deleted'].includes(state.status);
@@ -171,6 +217,17 @@ export const createAccountState = ({ redis }: { redis: RedisClient }) => {
         args: [userId, status, attempt, endsOld ? 1 : 0],
       }));
       return (await enterMany(calls)).map(Number);
+    },
+
+    /** Before a new hash is written; the attempt of the last change, undefined: the account is not active. */
+    begin: async (u: string, attempt: string): Promise<string | undefined> => {
+      const last = await beginOne(keyOf(u), [attempt]);
+      return typeof last === 'string' ? last : undefined;
+    },
+
+    /** Nothing was written after all. */
+    giveUp: async (u: string, attempt: string): Promise<void> => {
+      await settle(u, attempt, false);
     },
 
     raise: async (u: string, attempt: string): Promise<number | undefined> => {

@@ -23,7 +23,9 @@ type Stored = {
   version: string;
 };
 
-const noState: State = { gen: 0, status: '', userId: '', attempt: '', scopes: undefined };
+const noState: State = {
+  ...{ gen: 0, status: '', userId: '', attempt: '', scopes: undefined, pending: '' },
+};
 /** How a scan names rows: account keys are made of names by who has the name key, the gateway. */
 const rowKey = /^row:(.+)$/s;
 
@@ -173,11 +175,12 @@ export const createTableCredentials = (parts: {
     replaceHash: (_, seen, newHash) => replace(seen, newHash),
 
     changePassword: async (u, seen, change) => {
-      const its = await state.look(u);
-      if (its.status !== 'active') return undefined;
-      const isRepeat = its.attempt === change.attempt;
-      if (!isRepeat && !(await replace(seen, change.hash))) return undefined;
-      return state.raise(u, change.attempt);
+      const { attempt, hash: newHash } = change;
+      const last = await state.begin(u, attempt);
+      if (last === undefined) return undefined;
+      if (last === attempt || (await replace(seen, newHash))) return state.raise(u, attempt);
+      await state.giveUp(u, attempt);
+      return undefined;
     },
 
     setScopes: (u, scopes) => state.setScopes(u, scopes),

@@ -187,10 +187,11 @@ export const openPostgresCredentials = async (parts: {
     replaceHash: (u, seen, hash, norm = 'nfc') => replace(u, seen, { hash, norm }),
 
     changePassword: async (u, seen, { hash, attempt }) => {
-      if ((await state.look(u)).status !== 'active') return undefined;
+      if ((await state.begin(u, attempt)) === undefined) return undefined;
       const isWritten = await replace(u, seen, { hash, norm: 'nfc', attempt });
-      if (!isWritten && (await readRow(u))?.attempt !== attempt) return undefined;
-      return state.raise(u, attempt);
+      if (isWritten || (await readRow(u))?.attempt === attempt) return state.raise(u, attempt);
+      await state.giveUp(u, attempt);
+      return undefined;
     },
 
     setScopes: async (u, scopes) => {

@@ -1,16 +1,17 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { codeOf } from '../../shared/errors.js';
 import { createLog } from '../../shared/log.js';
 import { connectRedis } from '../../shared/redis.js';
 import { whenReady } from '../../shared/redis-calls.js';
 import { startRedis } from '../../shared/test/redis-server.js';
+import type { Credentials } from '../credentials/credentials.js';
 import { openCredentials } from '../credentials/open.js';
 import { openPostgres } from '../credentials/postgres-client.js';
 import { parsePostgresUrl } from '../credentials/postgres-url.js';
 import { createRedisCredentials } from '../credentials/redis.js';
 import type { CredentialsSettings } from '../credentials/settings.js';
 import { readTableMap } from '../credentials/table-map.js';
-import { recordOf, testStore } from './conformance.js';
+import { nameOf, recordOf, testStore } from './conformance.js';
 import { newId } from './node.js';
 import { noPostgres, startPostgres } from './postgres-server.js';
 
@@ -85,6 +86,24 @@ t.test('Redis', async (t) => {
   });
 });
 
+/** A change was written, and the node died before the account's state followed. */
+const testInterrupted = (t: Test, credentials: Credentials): void => {
+  t.test('an interrupted change of password still ends what was issued before', async (t) => {
+    const u = newId();
+    const name = nameOf(u);
+    await credentials.create(u, recordOf(u));
+    const found = await credentials.find(u, name);
+    if (found === undefined) throw new Error('not there');
+    await credentials.replaceHash(u, found, 'second');
+    await redis.hset(`user:{${u}}`, 'pending', newId());
+    t.match(await credentials.find(u, name), { hash: 'second', gen: 2 }, 'whoever reads next');
+    t.match(await credentials.find(u, name), { gen: 2 }, 'once');
+    const change = { hash: 'third', attempt: newId() };
+    t.equal(await credentials.changePassword(u, found, change), undefined, 'nothing written');
+    t.match(await credentials.find(u, name), { hash: 'second', gen: 2 });
+  });
+};
+
 t.test('PostgreSQL', { skip: noPostgres }, async (t) => {
   const postgres = await startPostgres(t);
   await postgres.ask(foreign);
@@ -94,12 +113,15 @@ t.test('PostgreSQL', { skip: noPostgres }, async (t) => {
     const settings = { ...given, table: undefined };
     // Several nodes start at once.
     const [credentials] = await Promise.all([open(settings), open(settings), open(settings)]);
-    if (credentials) testStore(t, { credentials, redis, isForeign: false });
+    if (credentials === undefined) return;
+    testStore(t, { credentials, redis, isForeign: false });
+    testInterrupted(t, credentials);
   });
 
   t.test("an operator's table", async (t) => {
     const credentials = await open({ ...given, table });
     testStore(t, { credentials, redis, isForeign: true, hasVersions: false });
+    testInterrupted(t, credentials);
   });
 
   t.test("an operator's table with everything mapped", async (t) => {
