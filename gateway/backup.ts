@@ -9,14 +9,14 @@
 import { AppError } from '../shared/errors.js';
 import type { RedisClient } from '../shared/redis.js';
 import { defineScript, patiently, storeCall } from '../shared/redis-calls.js';
-import { loadEpoch } from './account-key.js';
+import { loadEpoch, nameKeyAt } from './account-key.js';
 import { splitId } from './session-id.js';
 
 /** A late copy is a command under way: far less than this. */
 const markMs = 3_600_000;
 
 /** What a gateway needs besides records to read the tokens of a critical session. */
-const metaKeys = ['keyring', 'meta:name-key'] as const;
+const ring = 'keyring';
 
 /**
  * Stores a copy unless it is older than what is here.
@@ -67,13 +67,14 @@ const keysOf = (sessionId: string): [string, string, string] => {
 };
 
 /**
- * Before the keyring is opened: a main store without one takes the copies, so that a gateway that starts
- * beside an empty store reads the tokens it issued before. Throws store_unavailable when the main store is
- * empty and the backup does not answer: a new keyring would end every critical session.
+ * Before the keyring is opened: a main store without keys takes the copies, so that a gateway that starts
+ * beside an empty store reads the tokens it issued before. Throws store_unavailable when the main store has
+ * lost one and the backup does not answer: a new keyring would end every critical session.
  */
 export const restoreMeta = async (main: RedisClient, backup: RedisClient): Promise<void> => {
-  if ((await patiently(() => storeCall(main.exists('keyring')))) === 1) return;
-  for (const key of metaKeys) {
+  // Each by itself: a gateway that outlived the loss may have put one of them back.
+  for (const key of [nameKeyAt, ring]) {
+    if ((await patiently(() => storeCall(main.exists(key)))) === 1) continue;
     const copy = await patiently(() => storeCall(backup.get(key)));
     if (copy !== null) await storeCall(main.set(key, copy, 'NX'));
   }
@@ -93,12 +94,14 @@ export const createBackup = ({
   const markScript = defineScript(backup, { name: 'backupEnd', keys: 2, lua: markLua });
   const raiseScript = defineScript(backup, { name: 'backupRaise', keys: 1, lua: raiseLua });
 
-  /** Keys rotate, and a token issued now may need the newest. */
+  /** Keys rotate, and a token issued now may need the newest. The name key never changes: the first is right. */
   const copyMeta = async (): Promise<void> => {
-    for (const key of metaKeys) {
-      const text = await storeCall(main.get(key));
-      if (text !== null) await storeCall(backup.set(key, text));
-    }
+    const [keyring, nameKey] = await Promise.all([
+      storeCall(main.get(ring)),
+      storeCall(main.get(nameKeyAt)),
+    ]);
+    if (keyring !== null) await storeCall(backup.set(ring, keyring));
+    if (nameKey !== null) await storeCall(backup.set(nameKeyAt, nameKey, 'NX'));
   };
 
   return {

@@ -5,7 +5,7 @@
  * when both stores have them. A refresh is acknowledged by the main store alone: should the backup miss
  * it, the token in the client's hands is newer than what is stored there, which refreshing allows for.
  */
-import { AppError, codeOf } from '../shared/errors.js';
+import { AppError, codeOf, type ErrorCode } from '../shared/errors.js';
 import type { Log } from '../shared/log.js';
 import type { RedisClient } from '../shared/redis.js';
 import { storeCall } from '../shared/redis-calls.js';
@@ -38,13 +38,18 @@ export const createCriticalSessions = ({
 
   /** True when both stores have it; otherwise nothing of it stays. */
   const isKept = async (sessionId: string): Promise<boolean> => {
+    // Nobody has its tokens yet, so nobody needs to hear of its end.
+    const forget = async () => {
+      await sessions.end(sessionId);
+      await sessions.confirmEnded([sessionId]);
+    };
     try {
       if (await backup.copy(sessionId)) return true;
     } catch (error) {
-      await sessions.end(sessionId).catch(() => {});
+      await forget().catch(() => {});
       throw error;
     }
-    await sessions.end(sessionId);
+    await forget();
     return false;
   };
 
@@ -72,8 +77,22 @@ export const createCriticalSessions = ({
       const created = await sessions.create(session);
       if (created === 'gen_changed') return created;
       if (session.critical && !(await isKept(created.sessionId))) return 'gen_changed';
-      await backup.end(created.ended.filter(isCritical));
       return created;
+    },
+
+    /** What the backup does not hear now is told again with the next login; a plain one need not wait for it. */
+    confirmEnded: async (sessionIds) => {
+      const critical = sessionIds.filter(isCritical);
+      try {
+        await backup.end(critical);
+        await sessions.confirmEnded(sessionIds);
+      } catch (err) {
+        log.warn(
+          { err, session_ids: critical },
+          'ended sessions are not known to the backup store',
+        );
+        await sessions.confirmEnded(sessionIds.filter((id) => !isCritical(id)));
+      }
     },
 
     rotate: async (...given) => {
@@ -108,22 +127,31 @@ export const createCriticalUserSessions = ({
   second: UserSessions;
   backup: BackupStore;
 }): UserSessions => {
-  const either = async <T>(sid: string, ask: (store: UserSessions) => Promise<T>): Promise<T> => {
+  /** Asks the backup where the main store's word, by its code, leaves room for it. */
+  const either = async <T>(
+    sid: string,
+    codes: readonly ErrorCode[],
+    ask: (store: UserSessions) => Promise<T>,
+  ): Promise<T> => {
     try {
       return await ask(userSessions);
     } catch (error) {
       const code = codeOf(error);
-      if (!isCritical(sid) || !['store_unavailable', 'session_ended'].includes(code)) throw error;
+      if (!isCritical(sid) || !codes.includes(code)) throw error;
       if (code === 'session_ended' && !(await backup.isOrphan(sid))) throw error;
       return ask(second);
     }
   };
+  /** The backup knows the critical sessions only: what a main store that is down holds would live on. */
+  const orphans = ['session_ended'] as const;
 
   return {
     ...userSessions,
-    list: (owner) => either(owner.sid, (store) => store.list(owner)),
-    endOne: (owner, sessionId) => either(owner.sid, (store) => store.endOne(owner, sessionId)),
-    endOthers: (owner) => either(owner.sid, (store) => store.endOthers(owner)),
+    list: (owner) =>
+      either(owner.sid, ['store_unavailable', ...orphans], (store) => store.list(owner)),
+    endOne: (owner, sessionId) =>
+      either(owner.sid, orphans, (store) => store.endOne(owner, sessionId)),
+    endOthers: (owner) => either(owner.sid, orphans, (store) => store.endOthers(owner)),
     endAll: async (u, how = {}) => {
       const gen = await userSessions.endAll(u, how);
       if (gen !== undefined || how.sid === undefined || !isCritical(how.sid)) return gen;

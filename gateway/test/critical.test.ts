@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { RedisClient } from '../../shared/redis.js';
 import { startRedis, type TestRedis } from '../../shared/test/redis-server.js';
-import { loadNameKey } from '../account-key.js';
+import { keepNameKey, loadNameKey } from '../account-key.js';
 import { createBackup, restoreMeta } from '../backup.js';
 import { createCriticalSessions, createCriticalUserSessions } from '../critical.js';
 import { isCritical } from '../session-id.js';
@@ -113,10 +113,20 @@ t.test('the backup lost: sessions go on, an end waits for it', async (t) => {
   t.equal(await outcomeOf(() => sessions.end(one.sessionId)), 'store_unavailable');
   t.equal(await outcomeOf(() => userSessions.endAll(u)), 'store_unavailable');
   t.equal((await use(it, refreshToken)).outcome, 'store_unavailable', 'unknown, not logged out');
+  const { ended } = await openSession(sessions, u, { gen: 2 });
+  t.strictSame(
+    [...ended].sort(),
+    [plain.sessionId, one.sessionId].sort(),
+    'a plain login need not wait',
+  );
+  await sessions.confirmEnded(ended);
+  t.strictSame((await openSession(sessions, u, { gen: 2 })).ended, [one.sessionId], 'told again');
   await backupServer.start();
   await until(() => client.status === 'ready');
   await sessions.end(one.sessionId);
+  await sessions.confirmEnded([one.sessionId]);
   t.equal((await use(it, refreshToken)).outcome, 'ended');
+  t.strictSame((await openSession(sessions, u, { gen: 2 })).ended, []);
 });
 
 t.test('the main store killed with all its data: refresh, list and end go on', async (t) => {
@@ -136,6 +146,10 @@ t.test('the main store killed with all its data: refresh, list and end go on', a
   t.equal((await userSessions.list(owner)).length, 2);
   await backup.check({ sid: one.sessionId, sub: `u_${u}`, gen: 1 });
   t.equal(await outcomeOf(() => sessions.end(two.sessionId)), 'store_unavailable');
+  const others = () => userSessions.endOthers(owner);
+  t.equal(await outcomeOf(others), 'store_unavailable', 'those the backup does not know live on');
+  const plainOne = () => userSessions.endOne(owner, plain.sessionId);
+  t.equal(await outcomeOf(plainOne), 'store_unavailable');
 
   await comeBackEmpty(it);
   const up = await use(it, down.refreshToken);
@@ -244,8 +258,42 @@ t.test('a gateway that starts beside an empty store takes its keys from the back
   t.equal(await redis.get('keyring'), 'sealed');
   t.strictSame(await loadNameKey({ redis }), key);
   await redis.set('keyring', 'newer');
+  await redis.del('meta:name-key');
   await restoreMeta(redis, client);
+  t.strictSame(await loadNameKey({ redis }), key, 'each by itself');
   t.equal(await redis.get('keyring'), 'newer', 'never over what is there');
   await backupServer.stop('SIGKILL');
   await restoreMeta(redis, client);
 });
+
+t.test(
+  'the name key outlives its store in the gateways that run, and stays what it was',
+  async (t) => {
+    const it = await setup(t);
+    const { mainServer, redis, client, u, sessions } = it;
+    await openSession(sessions, u, critical);
+    const key = await loadNameKey({ redis });
+    const errors: string[] = [];
+    const log = { error: (_: object, text: string) => void errors.push(text) };
+    let gap = () => {};
+    const onGap = (listener: () => void) => {
+      gap = listener;
+    };
+    t.teardown(keepNameKey({ redis, key, revocations: { onGap }, log }));
+    await loseData(mainServer);
+    await comeBackEmpty(it);
+    gap();
+    await until(async () => (await redis.exists('meta:name-key')) === 1);
+    t.strictSame(await loadNameKey({ redis }), key);
+    t.strictSame(errors, []);
+
+    await redis.set('meta:name-key', newU());
+    gap();
+    await until(() => errors.length > 0);
+    t.match(errors[0], /meta:name-key.*restore/);
+    const other = newU();
+    await setUser(redis, other, 1, { critical: '1' });
+    await openSession(sessions, other, critical);
+    t.equal(await client.get('meta:name-key'), key.toString('base64url'), 'the first one is right');
+  },
+);
