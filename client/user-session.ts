@@ -83,7 +83,9 @@ export const createUserSession = (options: UserSessionOptions) => {
 
   const renew = async (): Promise<Held> => {
     if (unsaved !== undefined && now() < unsaved.expiresAt) return save(unsaved);
+    const before = replaced;
     const saved = unsaved?.tokens ?? (await load?.());
+    if (replaced !== before) return newest();
     if (saved !== undefined) refreshToken = saved.refreshToken;
     return refresh();
   };
@@ -110,6 +112,8 @@ export const createUserSession = (options: UserSessionOptions) => {
     /** Tokens that came another way, as from a password change; saved like all others. */
     replace: async (tokens: SessionTokens): Promise<void> => {
       replaced = issued(tokens, now());
+      // The tokens before these may have ended just now, and by the same change.
+      end = undefined;
       source.hold(await save(replaced));
     },
   };

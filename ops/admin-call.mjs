@@ -68,15 +68,18 @@ export const createAdminCall = (env, timeoutMs = defaultTimeoutMs) => {
     const headers = { authorization, ...(content === undefined ? {} : { 'content-type': type }) };
     const body = content === undefined ? null : isLines ? content : JSON.stringify(content);
     const signal = AbortSignal.timeout(timeoutMs);
-    const response = await fetch(url + path, { method, headers, body, signal }).catch((error) => {
+    /** @param {Error} error @returns {never} */
+    const fail = (error) => {
       const reason = error.cause instanceof Error ? codeOf(error.cause) : error.name;
       throw new AdminError(
         `No answer from the admin port at ${url} (${reason}). Is the gateway running? ` +
           'Set ADMIN_URL, or ADMIN_HOST and ADMIN_PORT, to where it listens.',
         0,
       );
-    });
-    const text = await response.text().catch(() => '');
+    };
+    const response = await fetch(url + path, { method, headers, body, signal }).catch(fail);
+    // A good answer that breaks off is none: what it said may be that there is more.
+    const text = await response.text().catch(response.ok ? fail : () => '');
     const answer = text.startsWith('{') ? JSON.parse(text) : {};
     if (response.ok) return answer;
     throw new AdminError(explain(url, path, response.status, answer), response.status);

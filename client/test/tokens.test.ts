@@ -173,7 +173,7 @@ const openSession = async (
   handler: Handler,
   options: {
     onChange?: (tokens: SessionTokens) => Promise<void> | void;
-    load?: () => SessionTokens;
+    load?: () => SessionTokens | Promise<SessionTokens>;
   } = {},
 ) => {
   const time: Time = createTime();
@@ -271,6 +271,36 @@ t.test('tokens of a password change win over a refresh that was under way', asyn
   await settle();
   t.equal(await session.getToken(), 'fresh');
   t.equal(saved.at(-1)?.refreshToken, 'refresh-9');
+});
+
+t.test('tokens of a password change win over an end that was told just before', async (t) => {
+  const { session, time } = await openSession(t, (res) =>
+    json(res, 401, { error: 'session_ended' }),
+  );
+  time.advance(600_000);
+  t.match(await failureOf(session.getToken()), { code: 'session_ended' });
+  await session.replace({ accessToken: 'fresh', expiresIn: 600, refreshToken: 'refresh-9' });
+  t.equal(await session.getToken(), 'fresh');
+});
+
+t.test('tokens of a password change win over what was being loaded', async (t) => {
+  let loaded = () => {};
+  const loading = new Promise<void>((resolve) => {
+    loaded = resolve;
+  });
+  const { session, seen, time } = await openSession(t, issue, {
+    load: async () => {
+      await loading;
+      return { accessToken: 'old', expiresIn: 600, refreshToken: 'refresh-0' };
+    },
+  });
+  time.advance(600_000);
+  const got = session.getToken();
+  await settle();
+  await session.replace({ accessToken: 'fresh', expiresIn: 600, refreshToken: 'refresh-9' });
+  loaded();
+  t.equal(await got, 'fresh');
+  t.equal(seen.length, 0, 'the old one is not presented');
 });
 
 t.test('what another tab has saved is what the next refresh goes on from', async (t) => {

@@ -190,6 +190,9 @@ t.test('the users of a JSON document, wherever the pieces end', async (t) => {
     ]);
     t.ok(items.isComplete());
   }
+  const oneLine = createJsonItems().push('[{"a":1},{"a":2},\n\n\n{"a":3},{"a":4}]');
+  const lines = oneLine.map(({ line }) => line);
+  t.strictSame(lines, [1, 2, 4, 5], 'each has a line of its own, in order');
 });
 
 t.test('lines: too long, not UTF-8, without an end', async (t) => {

@@ -1,7 +1,8 @@
 /**
  * The objects of one big JSON document, one at a time: of the array that it is, or of the array under
  * `users`, whatever stands around it. Only brackets and strings are looked at here; JSON.parse judges
- * each object.
+ * each object. An import goes by lines: each object has one of its own, the one where it begins, or, when
+ * several stand in one, the next that none has.
  */
 
 /** @typedef {{ line: number, text: string }} Found */
@@ -22,7 +23,7 @@ export const createJsonItems = () => {
   let name = '';
   /** @type {string | undefined} what has been read of the object we are in */
   let item;
-  let itemLine = 1;
+  let itemLine = 0;
 
   /** @param {number} char */
   const isUsersList = (char) =>
@@ -49,7 +50,7 @@ export const createJsonItems = () => {
         else if (char === open && depth === listDepth && listDepth > 0 && !isDone) {
           item = '';
           start = at;
-          itemLine = line;
+          itemLine = Math.max(line, itemLine + 1);
         }
         depth++;
       } else if (char === close || char === closeList) {

@@ -17,6 +17,10 @@ const minPollMs = 1;
 const maxPollMs = 10;
 /** Shorter rests are saved up: timers count in milliseconds. */
 const minRestMs = 2;
+/** Who waited for minutes on a full node owes no hours: the next job comes on its own terms. */
+const maxRestMs = 10_000;
+/** How soon a rest hears that there is to be no more work. */
+const napMs = 250;
 
 export class Over extends Error {
   constructor() {
@@ -68,6 +72,15 @@ export const createSpare = (options: {
       }
     };
 
+  /** Rejects with Over when `isOver`. */
+  const rest = async (ms: number, isOver: IsOver): Promise<void> => {
+    const until = now() + Math.min(ms, maxRestMs);
+    for (let left = until - now(); left > 0; left = until - now()) {
+      if (isOver()) throw new Over();
+      await sleep(Math.min(napMs, left));
+    }
+  };
+
   /** As many lanes as the share needs, each with a hand of its own that rests between jobs. */
   const lanes = (sharePercent: number, isOver: IsOver): RunSpare[] => {
     const allowed = (admission.load().slots * sharePercent) / 100;
@@ -79,7 +92,7 @@ export const createSpare = (options: {
       let workingSince = now();
       return async (work, cost) => {
         if (owedMs >= minRestMs) {
-          await sleep(owedMs);
+          await rest(owedMs, isOver);
           owedMs = 0;
           workingSince = now();
         }

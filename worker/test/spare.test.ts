@@ -92,3 +92,30 @@ t.test('it ends when there is to be no more work', async (t) => {
   await t.rejects(Promise.resolve(lane?.(ping, cost)), Over);
   setup.admission.leave(ticket);
 });
+
+t.test('who waited for minutes owes no hours, and a rest hears of the end', async (t) => {
+  let isOver = false;
+  let waits = 0;
+  const setup = createSetup({
+    slots: 1,
+    turn: () => {
+      if (++waits === 60_000) setup.admission.leave(ticket);
+    },
+  });
+  const ticket = setup.admission.enter({
+    class: 'login',
+    deadlineAt: Number.POSITIVE_INFINITY,
+    isGone: () => false,
+  });
+  const [tenth] = setup.spare.lanes(10, () => isOver);
+  await tenth?.(ping, cost);
+  t.ok(waits >= 60_000, 'five minutes');
+  const before = setup.slept.length;
+  await tenth?.(ping, cost);
+  const rested = setup.slept.slice(before).reduce((sum, ms) => sum + ms, 0);
+  t.ok(rested >= 9000 && rested <= 10_000, `${rested} ms`);
+  t.ok(Math.max(...setup.slept) <= 250);
+  isOver = true;
+  for (let i = 0; i < 3; i++) await Promise.resolve(tenth?.(ping, cost)).catch(() => {});
+  await t.rejects(Promise.resolve(tenth?.(ping, cost)), Over);
+});
