@@ -108,7 +108,8 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
         route: work.route ?? `/${work.kind}`,
         u: work.u,
         attemptId,
-        class: reservation.suspect ? 'suspect' : work.class,
+        // Who signed in from this device before is no machine that guesses, whatever its neighbours are.
+        class: reservation.suspect && work.class !== 'device' ? 'suspect' : work.class,
         body: work.body,
         deadlineAt: ctx.arrivedAt + deadlineMs,
         requestId: ctx.requestId,
@@ -125,6 +126,12 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
     }
   };
 
+  const whenGone = ({ res }: Ctx, then: () => void) => {
+    res.once('close', () => {
+      if (!res.writableFinished) then();
+    });
+  };
+
   /** Calls `abort` once every waiter's client has gone, which may be before anybody waits. */
   const watch = (ctx: Ctx, shared: Shared) => {
     if (ctx.res.destroyed) {
@@ -132,18 +139,21 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
       return;
     }
     shared.waiters++;
-    ctx.res.once('close', () => {
-      if (!ctx.res.writableFinished && --shared.waiters === 0) shared.abort();
+    whenGone(ctx, () => {
+      if (--shared.waiters === 0) shared.abort();
     });
   };
 
   /**
-   * A password change or registration: never shared, and never dropped when the client leaves,
-   * because what the node has written must be told to every edge. Throws what limits and nodes throw.
+   * A password change or registration: never shared. A change is not dropped when the client leaves,
+   * because what the node has written must be told to every edge; of an account that nobody waits for, no
+   * edge needs to hear. Throws what limits and nodes throw.
    */
   const run = async (ctx: Ctx, work: Work, caller: Caller): Promise<Settled> => {
     nodes.shed(work.u, work.class);
-    return forward(ctx, work, caller, createSignal().signal);
+    const { signal, abort } = createSignal();
+    if (work.kind === 'register') whenGone(ctx, abort);
+    return forward(ctx, work, caller, signal);
   };
 
   const keep = (u: string, key: string, shared: Shared) => {

@@ -122,7 +122,12 @@ export const loadConfig = (source: NodeJS.ProcessEnv, pid: number) => {
     threads,
     target,
     ...readKeys(env),
-    hashMemoryBytes: Math.max(minHashMemory, Math.floor(memoryBytes() / 4)),
+    // Enough for every thread, so that none stands idle for want of memory while all hashes are ours.
+    hashMemoryBytes: Math.max(
+      minHashMemory,
+      threads * target.memoryKiB * 1024,
+      Math.floor(memoryBytes() / 4),
+    ),
     ...shared,
     credentials: readCredentials(env),
     lockRedisUrls: readLockUrls(env, urls, shared.redisUrl),

@@ -7,8 +7,8 @@
  *   enter ──▶ [ticket: the record is being looked up] ── run ──▶ queue ──▶ slot: ahead ──▶ running
  *     └─ refused                    └─ leave                       └─ late, or the client has left
  *
- * A dearer stored hash is charged to those who arrive later, waits for memory, and is not refused:
- * a refusal would tell who has not been migrated. Pure apart from `send`; the clock is an argument.
+ * A dearer stored hash is charged to those who arrive later, in time and in memory, waits for its memory
+ * while cheaper ones pass, and is not refused: a refusal would tell who has not been migrated. Pure apart from `send`; the clock is an argument.
  */
 import {
   budgetShares,
@@ -21,7 +21,7 @@ import type { Load, WorkClass } from '../../shared/protocol.js';
 import { createEstimates } from './estimates.js';
 import type { Cost } from './recipes/recipe.js';
 import { createSchedule } from './schedule.js';
-import { createSlots, type Slot } from './slots.js';
+import { createSlots, type Reservation, type Slot } from './slots.js';
 import type { Done } from './threads.js';
 import type { Work } from './work.js';
 
@@ -107,13 +107,16 @@ export const createAdmission = (options: {
   const inflight = (): number => reserved + queue.length + inSlots;
 
   /** How long a hash that arrives now would wait for a thread. */
-  const waitMs = (at: number): number => {
+  const threadMs = (at: number): number => {
     if (inflight() < count) return 0;
     const schedule = createSchedule(slots.allLeftMs(at));
     for (const job of queue) schedule.add(job.estimateMs);
     for (let i = 0; i < reserved; i++) schedule.add(serviceMs());
     return schedule.startsIn();
   };
+
+  /** And for its memory: the queue is bounded by both, and each is told in time. */
+  const waitMs = (at: number): number => Math.max(threadMs(at), slots.memoryMs(queue, at));
 
   /**
    * Is there anything to spare for work that nobody waits for? A free thread, and nobody refused for
@@ -195,14 +198,24 @@ export const createAdmission = (options: {
   };
 
   const pump = (at: number) => {
-    for (let job = queue[0]; job !== undefined; job = queue[0]) {
+    let place = 0;
+    let held: Reservation | undefined;
+    for (let job = queue[place]; job !== undefined; job = queue[place]) {
       const slot = slots.pick(at);
       if (slot === undefined) return;
       const reason = reasonToDrop(job, slot, at);
-      if (reason === undefined && !slots.hasMemory(slot, job)) return;
-      queue.shift();
+      const isNext = held === undefined || slots.mayPass(slot, job, at, held);
+      if (reason === undefined && !(isNext && slots.hasMemory(slot, job))) {
+        held ??= slots.reserve(job, at);
+        place++;
+        continue;
+      }
+      queue.splice(place, 1);
       if (reason === undefined) handOver(slot, job, at);
       else job.reject(refuse(job.ticket.class, reason, slots.leftMs(slot, at)));
+      // Who passed took some of what is left beside the first.
+      place = 0;
+      held = undefined;
     }
   };
 

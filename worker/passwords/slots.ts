@@ -1,7 +1,8 @@
 /**
  * The hash threads as admission sees them: each runs one job and may hold another ahead, so that it
  * goes on at once when the first ends. Which of them takes the next job, and whether the memory for
- * it is there.
+ * it is there. While the first in the queue waits for memory, others may pass it if that does not make it
+ * wait longer: EASY backfilling (Lifka 1995).
  */
 import type { Cost } from './recipes/recipe.js';
 
@@ -12,6 +13,9 @@ export type Slot<J extends Job> = {
   ahead: J | undefined;
   startedAt: number;
 };
+
+/** When the memory for a waiting job will be there, and how much will be left beside it. */
+export type Reservation = { at: number; spareBytes: number };
 
 /** One step in the queue must not wait behind a hash dearer than this many default ones. */
 const maxRelativeAhead = 4;
@@ -51,16 +55,52 @@ export const createSlots = <J extends Job>(options: {
     return best;
   };
 
+  /** What one job counts for: one that is larger than the limit runs alone. */
+  const share = ({ bytes }: Cost): number => Math.min(bytes, memoryBytes);
+
   const hasMemory = (chosen: Slot<J>, { cost }: Job): boolean => {
     let others = 0;
     for (const slot of slots) if (slot !== chosen) others += bytesOf(slot);
     return others === 0 || others + Math.max(bytesOf(chosen), cost.bytes) <= memoryBytes;
   };
 
+  /** When the memory for this one will be there, if nothing else takes it. */
+  const reserve = ({ cost }: { cost: Cost }, at: number): Reservation => {
+    let others = 0;
+    for (const slot of slots) others += bytesOf(slot);
+    let readyAt = at;
+    if (others + share(cost) > memoryBytes) {
+      const ends = slots.map((slot) => ({ bytes: bytesOf(slot), inMs: leftMs(slot, at) }));
+      ends.sort((a, b) => a.inMs - b.inMs);
+      for (const { bytes, inMs } of ends) {
+        others -= bytes;
+        readyAt = at + inMs;
+        if (others + share(cost) <= memoryBytes) break;
+      }
+    }
+    return { at: readyAt, spareBytes: Math.max(0, memoryBytes - others - share(cost)) };
+  };
+
+  /** It ends before the memory is wanted, or takes none of that. */
+  const mayPass = (slot: Slot<J>, { cost, estimateMs }: Job, at: number, held: Reservation) =>
+    at + leftMs(slot, at) + estimateMs <= held.at || cost.bytes <= held.spareBytes;
+
+  /** How long a default hash would wait for memory, behind these that wait already. */
+  const memoryMs = (waiting: readonly Job[], at: number): number => {
+    let ms = reserve({ cost: defaultCost }, at).at - at;
+    for (const { cost, estimateMs } of waiting)
+      if (share(cost) + defaultCost.bytes > memoryBytes && cost.key !== defaultCost.key)
+        ms += estimateMs;
+    return ms;
+  };
+
   return {
     leftMs,
     pick,
     hasMemory,
+    reserve,
+    mayPass,
+    memoryMs,
     /** Of each thread, as `leftMs`. */
     allLeftMs: (at: number): number[] => slots.map((slot) => leftMs(slot, at)),
   };

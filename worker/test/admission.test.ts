@@ -370,6 +370,42 @@ t.test('dear hashes wait for memory, a single one never', async (t) => {
   t.equal(await alone, true);
 });
 
+t.test(
+  'a hash that waits for memory keeps no thread from the cheap ones, and is not passed for ever',
+  async (t) => {
+    const world = createWorld({ slots: 4, memoryBytes: 250 * mib });
+    const ends: string[] = [];
+    const submit = (name: string, cost: Cost, tookMs: number) =>
+      world.submit('login', cost, forever, tookMs).then(() => ends.push(name));
+    submit('dear', dear, 200);
+    submit('waits', dear, 200);
+    for (let i = 0; i < 4; i++) submit(`cheap ${i}`, cheap, 10);
+    await world.pass(30);
+    t.strictSame(ends, ['cheap 0', 'cheap 1', 'cheap 2', 'cheap 3'], 'in the 50 MiB beside it');
+    // Hashes that end after the first dear one may only take what the second leaves.
+    const large: Cost = { key: 'large', relative: 40, bytes: 45 * mib };
+    const larger: Cost = { key: 'larger', relative: 40, bytes: 51 * mib };
+    submit('larger', larger, 400);
+    submit('large', large, 400);
+    await world.pass(375);
+    t.strictSame(ends.slice(4), ['dear', 'waits'], 'nobody made it wait longer');
+    await world.pass(1000);
+    t.strictSame(ends.slice(6), ['large', 'larger']);
+  },
+);
+
+t.test('memory that is taken is a wait like any other', async (t) => {
+  const world = createWorld({ slots: 4, memoryBytes: 210 * mib });
+  world.submit('login', dear);
+  t.equal(world.admission.load().queueMs, 200, 'three threads are free, and no memory');
+  t.equal(world.refusal(), undefined, 'within the budget of a burst');
+  world.submit('login', dear);
+  t.equal(world.admission.load().queueMs, 400, 'one after the other');
+  t.equal(world.refusal(), 400);
+  await world.pass(401);
+  t.equal(world.admission.load().queueMs, 0);
+});
+
 t.test('the service time follows what is measured, by kind of hash', async (t) => {
   const world = createWorld({ slots: 1, hashMs: 20 });
   world.submit();
