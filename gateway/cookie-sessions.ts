@@ -73,7 +73,8 @@ export const createCookieSessions = ({
   const askOnce = (cookie: string): Promise<CookieClaims> => {
     const running = asking.get(cookie);
     if (running !== undefined) return running;
-    if (asking.size >= maxAsking) throw new AppError('overloaded', { detail: 'unknown cookies' });
+    if (asking.size >= maxAsking)
+      return Promise.reject(new AppError('overloaded', { detail: 'unknown cookies' }));
     counts.misses++;
     const asked = ask(cookie).finally(() => asking.delete(cookie));
     asking.set(cookie, asked);

@@ -12,17 +12,18 @@ import { createOauthIntrospect } from './routes/oauth-introspect.js';
 import { createMetadata, endpointsOf } from './routes/oauth-metadata.js';
 import { createOauthRevoke } from './routes/oauth-revoke.js';
 import { createOauthToken } from './routes/oauth-token.js';
+import type { SessionEnd } from './session-end.js';
 import type { Sessions } from './sessions.js';
 import { createAssertions } from './tokens/assertions.js';
 
 export const openOauth = (
   config: Config,
   tokens: OpenTokens,
-  parts: { sessions: Sessions; limits: Limits; addresses: Addresses },
+  parts: { sessions: Sessions; sessionEnd: SessionEnd; limits: Limits; addresses: Addresses },
 ) => {
   const { redis, revocations, sign, verifyIssued, reads } = tokens;
   const { look, revoked } = reads;
-  const { sessions, limits, addresses } = parts;
+  const { sessions, sessionEnd, limits, addresses } = parts;
   const { issuer } = config;
   const lookup = createLookup(createRegistry({ redis }));
   const audiences = [issuer, endpointsOf(issuer).token];
@@ -30,12 +31,12 @@ export const openOauth = (
   const authenticate = createAuthenticate({ lookup, assertions, limits, addresses });
   const common = { authenticate, sessions, look };
   return [
-    createOauthToken({ ...common, sign, revocations }),
+    createOauthToken({ ...common, sign, sessionEnd }),
     createOauthIntrospect({
       ...{ ...common, lookup, verifyIssued, revoked, issuer },
       countGuess: createGuesses({ redis }),
     }),
-    createOauthRevoke({ ...common, verifyIssued, revoked, revocations }),
+    createOauthRevoke({ ...common, verifyIssued, revoked, revocations, sessionEnd }),
     ...createMetadata({ issuer }),
   ];
 };

@@ -51,7 +51,7 @@ export const openTokens = async ({ config, lifecycle, log }: Given) => {
   const following = followKeys({ keys, revocations, log });
   lifecycle.onStop('keyring', following.close, 1000);
   await revocations.ready();
-  const ttlSeconds = accessTtlMs / 1000;
+  const ttlSeconds = Math.floor(accessTtlMs / 1000);
   const sign = createSign({ keys, issuer, audience, ttlSeconds });
   const common = { keys, issuer, maxLifeSeconds, revocations, whenUnknown: askBackup(backup) };
   const verifier = createVerify({ ...common, audience });

@@ -9,7 +9,7 @@ import { listen } from '../shared/listen.js';
 import { flushLog, type Log } from '../shared/log.js';
 import { createMetrics } from '../shared/metrics.js';
 import { patiently } from '../shared/redis-calls.js';
-import { loadNameKey } from './account-key.js';
+import { keepNameKey, loadNameKey } from './account-key.js';
 import { createAddresses } from './address.js';
 import { createAttempts, createFloor } from './attempts.js';
 import { createBalance } from './balance.js';
@@ -17,7 +17,6 @@ import { createCallers, createIdentify } from './caller.js';
 import type { Config } from './config.js';
 import { createCookieSessions } from './cookie-sessions.js';
 import { createDevices } from './devices.js';
-import { createEndOwn } from './end-own.js';
 import { createFollowUp } from './follow-up.js';
 import { createGrant } from './grant.js';
 import { isMessage, keepAliveMs } from './ipc.js';
@@ -41,6 +40,7 @@ import { createSessionRoutes } from './routes/sessions.js';
 import { createUsers } from './routes/users.js';
 import { createVerifyRoutes } from './routes/verify.js';
 import { createWellKnown } from './routes/well-known.js';
+import { createSessionEnd } from './session-end.js';
 import { createTierUp } from './tier-up.js';
 import { keepCertificate, openGatewayIdentity } from './tls.js';
 import { usersOnly } from './tokens/users-only.js';
@@ -64,7 +64,9 @@ export const startEdge = async (given: Given): Promise<void> => {
   lifecycle.onStop('nodes', nodes.close, 1000);
   await nodes.ready();
 
-  const accounts = createAccounts(await patiently(() => loadNameKey({ redis })));
+  const nameKey = await patiently(() => loadNameKey({ redis }));
+  lifecycle.onStop('name key', keepNameKey({ redis, key: nameKey, revocations, log }));
+  const accounts = createAccounts(nameKey);
   const addresses = createAddresses({ trustedProxies: config.trustedProxies, log, metrics });
   const sessions = openSessions({ config, redis, backup, keys, log });
   const { publish } = revocations;
@@ -86,7 +88,7 @@ export const startEdge = async (given: Given): Promise<void> => {
     resets: createResets({ redis }),
     secret: secrets[0] ?? '',
   });
-  const endOwn = createEndOwn({ sessions, revocations });
+  const sessionEnd = createSessionEnd({ sessions, revocations });
   const isOpen = config.registration === 'open';
   const { defaultScopes } = config;
   let isGatewayStopping = false;
@@ -95,7 +97,7 @@ export const startEdge = async (given: Given): Promise<void> => {
     createUsers({ isOpen, defaultScopes, attempts, accounts, addresses }),
     createLogin({
       ...{ attempts, accounts, addresses, devices, sessions, cookies, callers, origins },
-      ...{ revocations, grant, floor },
+      ...{ sessionEnd, grant, floor },
     }),
     createPassword({
       ...{ callers, cookies, attempts, addresses, sessions, userSessions, reset, followUp },
@@ -106,10 +108,10 @@ export const startEdge = async (given: Given): Promise<void> => {
   const routes: Route[] = [
     ...passwordRoutes.map((route) => ({ ...route, whenBehind })),
     ...createVerifyRoutes({ identify: createIdentify({ verify: verifyAny, cookies }) }),
-    createRefresh({ sessions, revocations, grant }),
-    ...createSessionRoutes({ callers, userSessions, endOwn, followUp }),
-    createLogout({ callers, endOwn }),
-    ...openOauth(config, tokens, { sessions, limits, addresses }),
+    createRefresh({ sessions, sessionEnd, grant }),
+    ...createSessionRoutes({ callers, userSessions, sessionEnd, followUp }),
+    createLogout({ callers, sessionEnd }),
+    ...openOauth(config, tokens, { sessions, sessionEnd, limits, addresses }),
     ...createWellKnown({ jwks: keys.jwks, isStopping: () => isGatewayStopping }),
   ];
 

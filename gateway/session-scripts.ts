@@ -2,8 +2,8 @@
 
 /**
  * Opens a session unless the account changed since its password was checked.
- * KEYS: user, session, index, gone. ARGV: id, gen, idle ms, max ms, per user, ms to remember what is
- * gone, then field, value, … to store.
+ * KEYS: user, session, index, gone. ARGV: id, gen, idle ms, max ms (both its own), per user, ms to remember
+ * what is gone, the longest idle and max ms that any session has, then field, value, … to store.
  * Returns nil when gen or status changed, else the ids of sessions that had to go, now or before, and
  * whose end nobody has confirmed to be in the revocation log.
  */
@@ -14,12 +14,12 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local idle, max = tonumber(ARGV[3]), tonumber(ARGV[4])
 redis.call('HSET', KEYS[2], 'gen', ARGV[2], 'generation', 0, 'floor', 0, 'created_at', now,
-  'last_used_at', now, 'rotated_at', 0, 'ends_at', now + max, unpack(ARGV, 7))
+  'last_used_at', now, 'rotated_at', 0, 'ends_at', now + max, unpack(ARGV, 9))
 redis.call('PEXPIRE', KEYS[2], math.min(idle, max))
 redis.call('ZADD', KEYS[3], now, ARGV[1])
-redis.call('PEXPIRE', KEYS[3], max)
+redis.call('PEXPIRE', KEYS[3], ARGV[8])
 if redis.call('ZCARD', KEYS[3]) > tonumber(ARGV[5]) then
-  redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - idle)
+  redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - ARGV[7])
 end
 local over = redis.call('ZCARD', KEYS[3]) - ARGV[5]
 if over > 0 then
@@ -38,7 +38,9 @@ return redis.call('SMEMBERS', KEYS[4])`;
  * Uses a refresh token, whose MAC was checked before. The order of tokens is that of their generations.
  * Time only moves forwards here: a clock behind the last use (a failover) gives a session no more of
  * it, and a grace that began in the future has passed as soon as one in the past.
- * KEYS: user, session, index. ARGV: id, generation, grace ms, idle ms, client ("" = any).
+ * What it ends is remembered in `gone` until the end is confirmed to be in the revocation log.
+ * KEYS: user, session, index, gone. ARGV: id, generation, grace ms, idle ms, client ("" = any), ms to
+ * remember.
  * Returns { outcome, user_id, gen, scope, client_id, generation of the successor };
  * outcomes: rotated, repeated (same successor, inside the grace), reuse (family killed),
  * stale (the account changed since), foreign (the family of another client than ARGV[5]), ended.
@@ -63,6 +65,8 @@ elseif presented < current then outcome = 'reuse' end
 if outcome == 'ended' or outcome == 'reuse' then
   redis.call('UNLINK', KEYS[2])
   redis.call('ZREM', KEYS[3], ARGV[1])
+  redis.call('SADD', KEYS[4], ARGV[1])
+  redis.call('PEXPIRE', KEYS[4], ARGV[6])
   return { outcome, s[1] }
 end
 if outcome == 'rotated' then
@@ -98,8 +102,10 @@ end
 return generation`;
 
 /**
- * KEYS: session, index. ARGV: id. Returns nothing. Repeatable.
+ * KEYS: session, index, gone. ARGV: id, ms to remember. Returns nothing. Repeatable.
  */
 export const endLua = `
-redis.call('UNLINK', KEYS[1])
-redis.call('ZREM', KEYS[2], ARGV[1])`;
+redis.call('ZREM', KEYS[2], ARGV[1])
+if redis.call('UNLINK', KEYS[1]) == 0 then return end
+redis.call('SADD', KEYS[3], ARGV[1])
+redis.call('PEXPIRE', KEYS[3], ARGV[2])`;

@@ -19,7 +19,7 @@ export type Rotation =
   | (Grant & { outcome: 'rotated' | 'repeated'; sessionId: string; refreshToken: string })
   /**
    * `reuse`: an old token, so somebody has a copy; the family is dead now. `ended`: it was before.
-   * Publish the session's revocation (again: a first try may have failed), then refuse.
+   * Publish the session's revocation (again: a first try may have failed), confirm it, then refuse.
    */
   | { outcome: 'reuse' | 'ended'; u: string; sessionId: string };
 
@@ -61,9 +61,9 @@ export const createSessions = ({
   hasBackup?: boolean;
 }) => {
   const createScript = defineScript(redis, { name: 'sessionCreate', keys: 4, lua: createLua });
-  const rotateScript = defineScript(redis, { name: 'sessionRotate', keys: 3, lua: rotateLua });
+  const rotateScript = defineScript(redis, { name: 'sessionRotate', keys: 4, lua: rotateLua });
   const rebaseScript = defineScript(redis, { name: 'sessionRebase', keys: 3, lua: rebaseLua });
-  const endScript = defineStrongScript(redis, { name: 'sessionEnd', keys: 2, lua: endLua });
+  const endScript = defineStrongScript(redis, { name: 'sessionEnd', keys: 3, lua: endLua });
 
   const issue = (sessionId: string, generation: number): string => {
     const text = `${sessionId}.${generation}`;
@@ -108,7 +108,7 @@ export const createSessions = ({
       const reply = await createScript(
         [...keysOf(u, id), goneKey(u)],
         [
-          ...[id, gen, ...limits, perUser, goneMs],
+          ...[id, gen, ...limits, perUser, goneMs, idleMs, maxMs],
           ...['user_id', session.userId, 'scope', session.scope, 'client_id', session.clientId],
           ...['address', session.address, 'user_agent', session.userAgent.slice(0, maxUserAgent)],
           ...(session.cookieHash === undefined ? [] : ['cookie', `${gen}.${session.cookieHash}`]),
@@ -136,8 +136,8 @@ export const createSessions = ({
      */
     rotate: async (token: string, client = ''): Promise<Rotation> => {
       const { u, id, sessionId, generation } = parse(token);
-      const args = [id, generation, graceMs, shorten(id, idleMs, jitter), client];
-      const reply = texts(await rotateScript(keysOf(u, id), args));
+      const args = [id, generation, graceMs, shorten(id, idleMs, jitter), client, goneMs];
+      const reply = texts(await rotateScript([...keysOf(u, id), goneKey(u)], args));
       const [outcome, userId = '', gen, scope = '', clientId = '', next] = reply;
       if (outcome === 'reuse' || outcome === 'ended') return { outcome, u, sessionId };
       if (outcome === 'stale') throw new AppError('session_ended');
@@ -154,11 +154,11 @@ export const createSessions = ({
     genOf: async (u: string): Promise<number> =>
       Number(await storeCall(redis.hget(`user:{${u}}`, 'gen'))),
 
-    /** Deletes the session; repeatable. Throws store_unavailable. */
+    /** Deletes the session; repeatable. `confirmEnded` when the log has it. Throws store_unavailable. */
     end: async (sessionId: string): Promise<void> => {
       const { u, id } = splitId(sessionId);
       const [, session, index] = keysOf(u, id);
-      await endScript([session, index], [id]);
+      await endScript([session, index, goneKey(u)], [id, goneMs]);
     },
 
     /**

@@ -12,8 +12,8 @@ import type { CookieSessions, IssuedCookie } from '../cookie-sessions.js';
 import type { Devices } from '../devices.js';
 import { type Grant, type Granted, grantCookie, grantScope, publicClient } from '../grant.js';
 import type { Origins } from '../origins.js';
+import type { SessionEnd } from '../session-end.js';
 import type { Sessions } from '../sessions.js';
-import type { Revocations } from '../tokens/revocations.js';
 import type { Accounts } from '../username.js';
 
 type Parts = {
@@ -25,7 +25,7 @@ type Parts = {
   cookies: Pick<CookieSessions, 'issue'>;
   callers: Pick<Callers, 'findPrevious'>;
   origins: Pick<Origins, 'guard'>;
-  revocations: Revocations;
+  sessionEnd: Pick<SessionEnd, 'confirm' | 'logFirst'>;
   grant: Grant;
   floor: Floor;
 };
@@ -39,7 +39,7 @@ const readBody = ({ cookie, critical, ...body }: Body) => ({
 });
 
 export const createLogin = (parts: Parts): Route => {
-  const { attempts, accounts, addresses, devices, sessions, revocations, grant, floor } = parts;
+  const { attempts, accounts, addresses, devices, sessions, sessionEnd, grant, floor } = parts;
   const { cookies, callers, origins } = parts;
 
   /** The session and the end of the reservation share one round trip. */
@@ -58,8 +58,7 @@ export const createLogin = (parts: Parts): Route => {
     if (created === 'gen_changed') return created;
     // A user with too many sessions loses the oldest ones. A failure here is 503, and the next login
     // of the account is told of them again.
-    for (const id of created.ended) await revocations.publish({ kind: 'session', id });
-    await sessions.confirmEnded(created.ended);
+    await sessionEnd.confirm(created.ended);
     return created;
   };
 
@@ -77,8 +76,7 @@ export const createLogin = (parts: Parts): Route => {
   const endPrevious = async (ctx: Ctx) => {
     const previous = await callers.findPrevious(ctx.req);
     if (previous === undefined) return;
-    await revocations.publish({ kind: 'session', id: previous.sid });
-    await sessions.end(previous.sid);
+    await sessionEnd.logFirst(previous.sid);
   };
 
   const replyWith = async (ctx: Ctx, granted: Granted, cookie: IssuedCookie | undefined) => {

@@ -5,14 +5,14 @@
 import type { Route } from '../../shared/http.js';
 import type { Callers } from '../caller.js';
 import { clearCookie } from '../cookie.js';
-import type { EndOwn } from '../end-own.js';
+import type { SessionEnd } from '../session-end.js';
 
 export const createLogout = ({
   callers,
-  endOwn,
+  sessionEnd,
 }: {
   callers: Pick<Callers, 'identifyForLogout'>;
-  endOwn: EndOwn;
+  sessionEnd: Pick<SessionEnd, 'ofCaller'>;
 }): Route => ({
   method: 'POST',
   path: '/v1/logout',
@@ -22,7 +22,7 @@ export const createLogout = ({
     if (caller === undefined) return { status: 204, headers: clearCookie };
     const { sid, sub } = caller;
     ctx.facts = { user_id: sub, session_id: sid };
-    await endOwn(caller);
+    await sessionEnd.ofCaller(caller);
     return caller.isCookie ? { status: 204, headers: clearCookie } : { status: 204 };
   },
 });

@@ -8,6 +8,7 @@ import type { Ctx, Route } from '../../shared/http.js';
 import type { Authenticate } from '../clients/authenticate.js';
 import type { Client } from '../clients/lookup.js';
 import { oauthRoute, requireParam } from '../oauth.js';
+import type { SessionEnd } from '../session-end.js';
 import type { LookAtSession } from '../session-look.js';
 import type { Sessions } from '../sessions.js';
 import type { Revocations } from '../tokens/revocations.js';
@@ -28,13 +29,15 @@ export const createOauthRevoke = ({
   sessions,
   look,
   revocations,
+  sessionEnd,
 }: {
   authenticate: Authenticate;
   verifyIssued: Verifier['verify'];
   revoked: Pick<Revoked, 'add'>;
-  sessions: Pick<Sessions, 'read' | 'end'>;
+  sessions: Pick<Sessions, 'read'>;
   look: LookAtSession;
   revocations: Pick<Revocations, 'publish'>;
+  sessionEnd: Pick<SessionEnd, 'recordFirst'>;
 }): Route => {
   const refuseForeign = (client: Client, owner: string) => {
     if (owner !== client.id) throw new AppError('invalid_grant');
@@ -55,8 +58,7 @@ export const createOauthRevoke = ({
     const session = await look(sessionId);
     if (session !== undefined) refuseForeign(client, session.clientId);
     ctx.facts = { ...ctx.facts, session_id: sessionId };
-    await sessions.end(sessionId);
-    await revocations.publish({ kind: 'session', id: sessionId });
+    await sessionEnd.recordFirst(sessionId);
   };
 
   return oauthRoute('/oauth/revoke', async (ctx, params) => {

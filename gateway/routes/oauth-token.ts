@@ -9,9 +9,9 @@ import type { Client } from '../clients/lookup.js';
 import type { ClientGrant } from '../clients/record.js';
 import { grantScope } from '../grant.js';
 import { oauthRoute, type Params, requireParam } from '../oauth.js';
+import type { SessionEnd } from '../session-end.js';
 import type { LookAtSession } from '../session-look.js';
 import type { Sessions } from '../sessions.js';
-import type { Revocations } from '../tokens/revocations.js';
 import type { Sign } from '../tokens/sign.js';
 
 type GrantFlow = (ctx: Ctx, client: Client, params: Params) => Reply | Promise<Reply>;
@@ -41,13 +41,13 @@ export const createOauthToken = ({
   sign,
   sessions,
   look,
-  revocations,
+  sessionEnd,
 }: {
   authenticate: Authenticate;
   sign: Sign;
-  sessions: Pick<Sessions, 'rotate' | 'read' | 'end'>;
+  sessions: Pick<Sessions, 'rotate' | 'read'>;
   look: LookAtSession;
-  revocations: Pick<Revocations, 'publish'>;
+  sessionEnd: Pick<SessionEnd, 'logFirst'>;
 }): Route => {
   const audienceOf = ({ audience }: Client) => (audience === undefined ? {} : { audience });
 
@@ -76,8 +76,7 @@ export const createOauthToken = ({
     if (!('refreshToken' in rotated)) {
       // Again for one that had ended before: the first try to tell the edges may have failed. And to
       // its end on the replicas: a failover must not bring the family back.
-      await revocations.publish({ kind: 'session', id: rotated.sessionId });
-      await sessions.end(rotated.sessionId);
+      await sessionEnd.logFirst(rotated.sessionId);
       throw new AppError('invalid_grant');
     }
     const { userId, sessionId, gen, clientId } = rotated;

@@ -6,16 +6,16 @@ import { AppError } from '../../shared/errors.js';
 import { readFields } from '../../shared/fields.js';
 import type { Route } from '../../shared/http.js';
 import { type Grant, publicClient } from '../grant.js';
+import type { SessionEnd } from '../session-end.js';
 import type { Sessions } from '../sessions.js';
-import type { Revocations } from '../tokens/revocations.js';
 
 export const createRefresh = ({
   sessions,
-  revocations,
+  sessionEnd,
   grant,
 }: {
   sessions: Sessions;
-  revocations: Revocations;
+  sessionEnd: Pick<SessionEnd, 'logFirst'>;
   grant: Grant;
 }): Route => ({
   method: 'POST',
@@ -29,8 +29,7 @@ export const createRefresh = ({
     if (!('refreshToken' in rotated)) {
       // Again for one that had ended before: the first try to tell the edges may have failed. And to
       // its end on the replicas: a failover must not bring the family back.
-      await revocations.publish({ kind: 'session', id: rotated.sessionId });
-      await sessions.end(rotated.sessionId);
+      await sessionEnd.logFirst(rotated.sessionId);
       throw new AppError('session_ended');
     }
     ctx.facts.user_id = rotated.userId;

@@ -8,8 +8,8 @@ import { invalidField } from '../../shared/fields.js';
 import type { Ctx, Route } from '../../shared/http.js';
 import type { Caller, Callers, Identify } from '../caller.js';
 import { clearCookie } from '../cookie.js';
-import type { EndOwn } from '../end-own.js';
 import type { FollowUp } from '../follow-up.js';
+import type { SessionEnd } from '../session-end.js';
 import { isSessionOf } from '../session-id.js';
 import type { SessionView, UserSessions } from '../user-sessions.js';
 
@@ -34,12 +34,12 @@ const show = (session: SessionView, current: string) => ({
 export const createSessionRoutes = ({
   callers,
   userSessions,
-  endOwn,
+  sessionEnd,
   followUp,
 }: {
   callers: Omit<Callers, 'findPrevious'>;
   userSessions: UserSessions;
-  endOwn: EndOwn;
+  sessionEnd: Pick<SessionEnd, 'ofCaller'>;
   followUp: FollowUp;
 }): Route[] => {
   const ownerBy = async (identify: Identify<Caller>, ctx: Ctx): Promise<Caller> => {
@@ -62,13 +62,8 @@ export const createSessionRoutes = ({
    * browser cannot repeat what failed: somebody must.
    */
   const endAll = async (owner: Caller): Promise<void> => {
-    try {
-      const gen = await userSessions.endAll(owner.u, owner);
-      if (gen === undefined) throw new AppError('session_ended');
-    } catch (error) {
-      followUp(error, owner.u, owner.gen);
-      throw error;
-    }
+    const gen = await followUp(owner.u, owner.gen, () => userSessions.endAll(owner.u, owner));
+    if (gen === undefined) throw new AppError('session_ended');
   };
 
   return [
@@ -109,7 +104,7 @@ export const createSessionRoutes = ({
         const owner = await ownerEnding(ctx, sessionId);
         if (!isSessionOf(owner.u, sessionId)) throw new AppError('not_found');
         if (owner.isCookie && sessionId === owner.sid) {
-          await endOwn(owner);
+          await sessionEnd.ofCaller(owner);
           return { status: 204, headers: clearCookie };
         }
         await userSessions.endOne(owner, sessionId);

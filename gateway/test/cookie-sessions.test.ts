@@ -71,6 +71,7 @@ const setup = async (t: Test, options: { idleMs?: number; cacheSize?: number } =
   return { server, redis, u, sessions, edge, open, keyOf, ...first };
 };
 
+const newPart = (bytes: number) => randomBytes(bytes).toString('base64url');
 const misses = ({ stats }: { stats: () => { misses: number } }) => stats().misses;
 
 t.test(
@@ -109,6 +110,18 @@ t.test('many checks of one new cookie ask the store once', async (t) => {
   const { cookie } = await open();
   await Promise.all(Array.from({ length: 50 }, () => cookies.check(cookie)));
   t.equal(misses(cookies), 1);
+});
+
+t.test('a flood of made-up cookies is refused, and who is known is known', async (t) => {
+  const { open, cookies, clock, u } = await setup(t);
+  const { cookie } = await open();
+  const claims = await cookies.check(cookie);
+  const made = () => `${u}.${newPart(16)}.${newPart(32)}`;
+  const flood = Array.from({ length: 600 }, () => outcomeOf(() => cookies.check(made())));
+  clock.at = idleMs / 2;
+  t.equal(cookies.check(cookie), claims, 'also when its use is to be noted');
+  const outcomes = await Promise.all(flood);
+  t.equal(outcomes.filter((outcome) => outcome === 'overloaded').length, 600 - 512);
 });
 
 t.test('what is no cookie of a living session', async (t) => {

@@ -97,6 +97,21 @@ t.test('sessions that ran out make room before living ones must go', async (t) =
   t.equal(await redis.zcard(`idx:{${u}}`), 1);
 });
 
+t.test('the index lives as long as the session that lives longest', async (t) => {
+  const { redis, sessions, u } = await setup(t, { jitter: 0.5, perUser: 2 });
+  for (let i = 0; i < 20; i++) {
+    await openSession(sessions, u);
+    const ttl = await redis.pttl(`idx:{${u}}`);
+    t.ok(ttl > 590_000, 'whatever the last one is to live');
+  }
+  // Used 45 s ago, of 60 that it may: others may only 30.
+  const [id = ''] = await redis.zrange(`idx:{${u}}`, '0', '0');
+  const score = Number(await redis.zscore(`idx:{${u}}`, id)) - 45_000;
+  await redis.zadd(`idx:{${u}}`, String(score), id);
+  const { ended } = await openSession(sessions, u);
+  t.ok(ended.includes(`${u}.${id}`), 'it is ended, not forgotten');
+});
+
 t.test('tokens that we did not issue', async (t) => {
   const { server, sessions, u } = await setup(t);
   const { refreshToken, sessionId } = await openSession(sessions, u);

@@ -14,9 +14,13 @@ const worstFirst = ['open', 'half-open', 'closed'] as const;
 const summarise = (node: View, views: readonly View[]) => {
   const { id, boot_id, version, zone, slots, draining, via } = node;
   const states = views.map((view) => view.state);
+  const open = views.filter(({ state }) => state !== 'closed');
   return {
     ...{ id, boot_id, version, zone, slots, draining, via },
     edges: views.length,
+    /** At how many of them its breaker is not closed, and how many choose it for nothing at present. */
+    edges_open: open.length,
+    edges_avoiding: views.filter((view) => view.suspect || open.includes(view)).length,
     state: worstFirst.find((state) => states.includes(state)) ?? 'unknown',
     suspect: views.some((view) => view.suspect),
     full: views.some((view) => view.full),
