@@ -24,16 +24,16 @@ const pollMs = 50;
 const edges = 2;
 /** Runs a third of the time: three times slower, as under a CPU quota. */
 const slow = { stoppedMs: 20, runningMs: 10 };
-const failures = ['died', 'timeout', 'unreached', 'bad_answer'];
+const failures = ['died', 'timeout', 'unreached', 'broken', 'bad_answer'];
 
 type Mark = { at: number; label: string };
 export type Scenario = {
   name: string;
   samples: Sample[];
   marks: Mark[];
-  /** After the fault; undefined when it did not happen, or was not looked for. */
+  /** At the last edge, after the fault; undefined when it did not happen, or was not looked for. */
   openMs: number | undefined;
-  /** Until an edge no longer chose the node: its breaker open, or the node suspect or gone. */
+  /** Until no edge chose the node any more: its breaker open, or the node suspect or gone. */
   avoidedMs: number | undefined;
   /** Of the faulty node per edge, until then. */
   failuresPerEdge: number;
@@ -50,7 +50,14 @@ type Stage = {
   watch: (node: FleetNode) => void;
 };
 
-type NodeState = { id: string; state: string; suspect: boolean; weight: number };
+type NodeState = {
+  id: string;
+  state: string;
+  weight: number;
+  edges: number;
+  edges_open: number;
+  edges_avoiding: number;
+};
 
 const nodeStates = async (rig: Rig): Promise<NodeState[]> =>
   JSON.parse(await rig.fleet.admin('GET', '/nodes')).nodes;
@@ -68,9 +75,7 @@ const untilWhole = async (rig: Rig) => {
 const failuresOf = (metrics: Metrics, node: string): number =>
   failures.reduce((sum, outcome) => sum + metrics('node_forwards_total', { node, outcome }), 0);
 
-const isOpen = ({ state }: NodeState): boolean => ['open', 'half-open'].includes(state);
-
-/** Polls the edges' view of `node` until its breaker is open at one, or nobody wants to know. */
+/** Polls the edges' view of `node` until its breaker is open at each, or nobody wants to know. */
 const findOpening = async (rig: Rig, node: FleetNode, isOver: () => boolean): Promise<Opening> => {
   const since = nowMs();
   // A node that hangs keeps a scrape waiting: its failures before are read beside the polls.
@@ -80,8 +85,8 @@ const findOpening = async (rig: Rig, node: FleetNode, isOver: () => boolean): Pr
   for (; !isOver() && opening.openMs === undefined; await sleep(pollMs)) {
     const found = (await nodeStates(rig)).find(({ id }) => id === node.id);
     const at = nowMs() - since;
-    if (found !== undefined && isOpen(found)) opening.openMs = at;
-    const isAvoided = found === undefined || found.suspect || isOpen(found);
+    if (found?.edges === edges && found.edges_open === edges) opening.openMs = at;
+    const isAvoided = found === undefined || found.edges_avoiding === edges;
     if (!isAvoided || opening.avoidedMs !== undefined) continue;
     opening.avoidedMs = at;
     after = readMetrics(rig.fleet).then((metrics) => failuresOf(metrics, node.id));

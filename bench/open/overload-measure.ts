@@ -4,7 +4,7 @@
  * clients that come back. The machine's speed drifts, so every level has its own capacity.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Layout, place } from '../cpu.js';
+import { type Layout, place, usedMs } from '../cpu.js';
 import { createWatch } from '../neighbours.js';
 import type { Options } from '../report.js';
 import { percentile } from '../stats.js';
@@ -44,6 +44,8 @@ export type Level = Summary & {
   nodeShare: number;
   /** Attempts at nodes per request that was not turned away at the edge. */
   amplification: number;
+  /** Of the edges per request, nearly all of which are refusals at a multiple of the capacity. */
+  edgeCpuUs: number;
   neighbours: number;
 };
 export type Burst = {
@@ -84,7 +86,11 @@ const runLevel = async (rig: Rig, its: Sizes, { factor, closing }: Wanted, capac
   const durationMs = rig.options.durationSeconds * 1000;
   const phases = [{ perSecond: factor * capacity, durationMs }];
   const run = () => rig.load.run({ phases, closing });
+  const edges = rig.fleet.processes().filter(({ kind }) => kind === 'edges');
+  const edgeMs = () => usedMs(edges.map(({ pid }) => pid));
+  const before = edgeMs();
   const { result, neighbours, grown } = await watched(rig, run);
+  const edgeCpuUs = ((edgeMs() - before) * 1000) / result.samples.length;
   await sleep(its.pauseMs);
   const sent = result.samples.length;
   return {
@@ -98,6 +104,7 @@ const runLevel = async (rig: Rig, its: Sizes, { factor, closing }: Wanted, capac
     edgeShare: grown('node_shed_total') / sent,
     nodeShare: grown('node_forwards_total', { outcome: 'refused' }) / sent,
     amplification: amplificationOf(grown),
+    edgeCpuUs,
     neighbours,
   };
 };
