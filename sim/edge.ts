@@ -20,7 +20,7 @@ import type { Random } from './random.js';
 
 export type Edge = ReturnType<typeof createEdge>;
 /** A node as the registry lists it. */
-export type Member = { node: SimNode; draining: boolean };
+export type Member = { node: SimNode; zone: string; draining: boolean };
 
 export type Outcome = 'ok' | ErrorCode;
 
@@ -96,7 +96,7 @@ const createRecord = (options: {
   rank: Rank;
 }) => {
   const { member, start, driver, random, rank } = options;
-  const { node } = member;
+  const { node, zone } = member;
   const { id, bootId, slots } = node;
   const load = createLoad(slots);
   const line = createLine({ node, driver, random });
@@ -108,12 +108,11 @@ const createRecord = (options: {
     endpoints: [],
     slots,
     version: '',
-    zone: '',
+    zone,
     draining,
   });
   return {
-    ...{ id, bootId, load, line, breaker, entry },
-    zone: '',
+    ...{ id, bootId, zone, load, line, breaker, entry },
     seed: rank.seed(id),
     proof: '',
     isDraining: () => draining,
@@ -132,12 +131,13 @@ export const createEdge = (options: {
   driver: Driver;
   random: Random;
   rank: Rank;
-  choose: Choose;
+  zone: string;
+  choose: Choose<Node>;
 }) => {
-  const { driver, random, rank, choose } = options;
+  const { driver, random, rank, zone, choose } = options;
   const now = driver.now;
-  /** `atHome`: sent to the account's first choice. `toOpen`: to an open breaker, without panic. */
-  const counts = { sent: 0, atHome: 0, retried: 0, toOpen: 0, shed: 0, submitted: 0 };
+  /** `atHome`: sent to the account's first choice; `near`: in the edge's zone; `toOpen`: to an open breaker, without panic. */
+  const counts = { sent: 0, atHome: 0, near: 0, retried: 0, toOpen: 0, shed: 0, submitted: 0 };
   const records = new Map<SimNode, ReturnType<typeof createRecord>>();
   let nodes: Node[] = [];
 
@@ -173,6 +173,7 @@ export const createEdge = (options: {
     attempt: (node, job, body) => {
       counts.sent++;
       if (rank.first(job.u, nodes) === node) counts.atHome++;
+      if (node.zone === zone) counts.near++;
       if (node.breaker.isOpen() && !isPanic()) counts.toOpen++;
       return attempt(node, job, body);
     },

@@ -18,6 +18,8 @@ export type World = {
   /** Each edge's share of the users. */
   edges: readonly number[];
   policy: PolicyName;
+  /** Nodes and edges stand in these by turns; one when left out. */
+  zones?: number;
   /** Offered logins at this moment, as a multiple of what all nodes can do. */
   load: (atMs: number) => number;
   warmUpMs: number;
@@ -82,15 +84,17 @@ const createFleet = (world: World, seed: number, driver: Driver) => {
     return node === undefined ? 0 : edges.reduce((sum, edge) => sum + edge.outstandingAt(node), 0);
   };
 
+  const zoneOf = (index: number): string => `zone-${index % (world.zones ?? 1)}`;
   const members = () => listed.filter(({ diedAt }) => driver.now() < diedAt + registryTtlMs);
-  const start = (id: string): SimNode => {
+  const start = (index: number): SimNode => {
+    const id = `node-${index}`;
     const bootId = `boot-${boots++}`;
     const node = createNode({ id, bootId, slots: world.slots, serviceMs, driver, random });
     nodes.set(id, node);
     all.push(node);
     listed = [
       ...listed.filter((member) => member.node.id !== id),
-      { node, draining: false, diedAt: Number.POSITIVE_INFINITY },
+      { node, zone: zoneOf(index), draining: false, diedAt: Number.POSITIVE_INFINITY },
     ];
     return node;
   };
@@ -103,12 +107,13 @@ const createFleet = (world: World, seed: number, driver: Driver) => {
     return node;
   };
 
-  for (let i = 0; i < world.nodes; i++) start(`node-${i}`);
-  for (const _ of world.edges) {
+  for (let i = 0; i < world.nodes; i++) start(i);
+  for (const i of world.edges.keys()) {
     // Each edge has its own, as in the product: it remembers the list that it was last asked about.
     const rank = createRank(placement);
-    const choose = policies[world.policy]({ rank, random, outstandingAt });
-    const edge = createEdge({ driver, random, rank, choose });
+    const zone = zoneOf(i);
+    const choose = policies[world.policy]({ rank, random, zone, outstandingAt });
+    const edge = createEdge({ driver, random, rank, zone, choose });
     edge.setMembers(members());
     driver.every(
       registryEveryMs,
@@ -132,7 +137,7 @@ const createFleet = (world: World, seed: number, driver: Driver) => {
       change(node, { diedAt: driver.now() });
     },
     /** A node of this number starts, for the first time or again. */
-    start: (index: number) => start(`node-${index}`),
+    start,
     drain: (index: number) => change(find(index), { draining: true }),
     freezeRegistry: (isSo: boolean) => {
       isFrozen = isSo;
@@ -146,10 +151,10 @@ const createFleet = (world: World, seed: number, driver: Driver) => {
   };
 };
 
-const edgeCounts = ['sent', 'atHome', 'retried', 'toOpen', 'shed', 'submitted'] as const;
+const edgeCounts = ['sent', 'atHome', 'near', 'retried', 'toOpen', 'shed', 'submitted'] as const;
 const nodeCounts = ['started', 'refused', 'unasked'] as const;
 const noCounts = {
-  ...{ sent: 0, atHome: 0, retried: 0, toOpen: 0, shed: 0, submitted: 0 },
+  ...{ sent: 0, atHome: 0, near: 0, retried: 0, toOpen: 0, shed: 0, submitted: 0 },
   ...{ started: 0, refused: 0, unasked: 0 },
 };
 export type Counts = typeof noCounts & { busyMs: number[] };

@@ -52,6 +52,14 @@ export const lateShare = (runs: Runs): number =>
 export const affinity = (runs: Runs): number =>
   sum(runs.map(({ counts }) => counts.atHome)) / sum(runs.map(({ counts }) => counts.sent));
 
+/** The same of nodes in the edge's own zone. */
+export const nearShare = (runs: Runs): number =>
+  sum(runs.map(({ counts }) => counts.near)) / sum(runs.map(({ counts }) => counts.sent));
+
+/** The most that was in flight at one node. */
+export const deepest = (runs: Runs): number =>
+  Math.max(...runs.flatMap(({ samples }) => samples.flatMap(({ inflight }) => inflight)));
+
 /** Of everything offered: what nodes, not edges, refused. */
 export const refusedByNodes = (runs: Runs): number =>
   sum(runs.map(({ counts }) => counts.refused)) / all(runs, any).length;

@@ -3,7 +3,8 @@
  * Join-shortest-queue sees every message that any edge has at any node, at once: nobody can do that,
  * so it is the bound. Two random choices look at the edge's own messages; plain hashing looks at none.
  */
-import { type Candidate, type Choose, createChoose } from '../gateway/nodes/choose.js';
+import { type Choose, createChoose } from '../gateway/nodes/choose.js';
+import type { Node } from '../gateway/nodes/pool.js';
 import type { Rank } from '../gateway/nodes/rank.js';
 import type { Random } from './random.js';
 
@@ -16,12 +17,10 @@ export const policyLabels: Record<PolicyName, string> = {
   hash: 'plain hashing',
 };
 
-type Edge = { rank: Rank; random: Random; outstandingAt: (id: string) => number };
+type Edge = { rank: Rank; random: Random; zone: string; outstandingAt: (id: string) => number };
 
 /** A rule without a thought for breakers: those who use one of these would add the same ones. */
-const ruleOf = (
-  pick: <T extends Candidate>(nodes: readonly T[], key: string) => T | undefined,
-): Choose => ({
+const ruleOf = (pick: (nodes: readonly Node[], key: string) => Node | undefined): Choose<Node> => ({
   choose: (nodes, { key, except }) => {
     const usable = nodes.filter(
       (node) => node !== except && !node.isDraining() && !node.breaker.isOpen(),
@@ -50,8 +49,8 @@ const rotate = <T>(nodes: readonly T[], by: number): T[] => [
   ...nodes.slice(0, by),
 ];
 
-export const policies: Record<PolicyName, (edge: Edge) => Choose> = {
-  ours: ({ rank }) => createChoose(rank, ''),
+export const policies: Record<PolicyName, (edge: Edge) => Choose<Node>> = {
+  ours: ({ rank, zone }) => createChoose(rank, zone),
   jsq: ({ random, outstandingAt }) =>
     ruleOf((nodes) =>
       least(

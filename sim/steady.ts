@@ -1,6 +1,6 @@
 /** Sound nodes, steady load: where logins go, how evenly, and what it costs against the bound. */
 import { atLeast, atMost } from '../bench/report.js';
-import { affinity, busyRatio, latencyMs, peakToMean } from './measures.js';
+import { affinity, busyRatio, latencyMs, nearShare, peakToMean } from './measures.js';
 import { policyNames } from './policies.js';
 import { type Scenario, serviceMs, small, usual, type Variant } from './scenario.js';
 
@@ -27,6 +27,11 @@ export const steady: Scenario = {
     'skewed edges 0.9': { ...usual, edges: skewedEdges, load: () => 0.9 },
     'zipf users 0.7': { ...usual, skew: 1, seedShare: 0.25, load: () => 0.7 },
     'hot account 0.7': { ...usual, hotShare: 0.2, load: () => 0.7 },
+    'two zones 0.7': { ...usual, zones: 2, seedShare: 0.5, load: () => 0.7 },
+    'two zones, one has 70 % 0.7': {
+      ...{ ...usual, zones: 2, seedShare: 0.5, edges: [0.35, 0.15, 0.35, 0.15] },
+      load: () => 0.7,
+    },
     'one node 3 x slow 0.7': {
       ...usual,
       load: () => 0.7,
@@ -73,6 +78,13 @@ export const steady: Scenario = {
         '9 edges 70/10/10/10 at 0.9: affinity ÷ even',
         affinity(of('skewed edges 0.9')) / home9,
         0.9,
+      ),
+      atLeast('zones at 0.7: stays in its own', nearShare(of('two zones 0.7')), 0.95),
+      atMost('zones at 0.7: p99 ÷ one zone', p99('two zones 0.7') / p99('ours 0.7'), 1.25),
+      atMost(
+        'zones, one has 70 % at 0.7: p99 ÷ one zone',
+        p99('two zones, one has 70 % 0.7') / p99('ours 0.7'),
+        1.25,
       ),
       atMost('10 fullest node ÷ mean in flight at 0.7', peakToMean(of('ours 0.7')), 2),
       atMost('10 busiest ÷ idlest node over 10 s', busyRatio(of('ten seconds 0.7')), 1.25),
