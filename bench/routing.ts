@@ -1,6 +1,7 @@
 /**
  * What one routing decision costs: `choose` with 64 and 1,000 nodes, all of the same weight and of
- * different weights (the second needs a logarithm per node), and the bare look-up in the hash order.
+ * different weights (the second needs a logarithm per node), of one zone and of two, and the bare look-up in
+ * the hash order.
  * The real code by itself, with loads as `npm run sim` has them at 70 %: of a hundred decisions eleven
  * look beyond the first node, and four take another. Short slices of both kinds in turn; the same
  * kind side by side is the A/A control.
@@ -44,7 +45,6 @@ type Row = {
 };
 
 const rank = createRank('a secret of the bench');
-const { choose } = createChoose(rank, '');
 
 /** Hashes in flight at a node with four slots. */
 const inflightAt = (percentile: number): number => {
@@ -52,28 +52,29 @@ const inflightAt = (percentile: number): number => {
   return percentile < busyPerHundred ? slots + 1 : 2;
 };
 
-const createNode = (i: number, hasOwnWeight: boolean): Candidate => {
+const createNode = (i: number, hasOwnWeight: boolean, zoneOfOdd: string): Candidate => {
   const load = createLoad(hasOwnWeight ? 2 + (i % 4) * 2 : slots);
   const inflight = inflightAt(i % 100);
   load.heard(now, { inflight, queueMs: 0, serviceMs: 22, slots });
   return {
     id: `node-${i}`,
     seed: rank.seed(`node-${i}`),
-    zone: '',
+    zone: i % 2 === 0 ? 'here' : zoneOfOdd,
     load,
     breaker: createBreaker({ start: 'full', now: 0 }),
     isDraining: () => false,
   };
 };
 
-const createNodes = (count: number, hasOwnWeight: boolean) =>
-  Array.from({ length: count }, (_, i) => createNode(i, hasOwnWeight));
+const createNodes = (count: number, hasOwnWeight: boolean, zoneOfOdd = 'here') =>
+  Array.from({ length: count }, (_, i) => createNode(i, hasOwnWeight, zoneOfOdd));
 
 let at = 0;
 const nextKey = (): string => keys[at++ & 4095] ?? '';
 
-const decide = (count: number, hasOwnWeight: boolean) => {
-  const nodes = createNodes(count, hasOwnWeight);
+const deciding = (zoneOfOdd: string) => (count: number, hasOwnWeight: boolean) => {
+  const nodes = createNodes(count, hasOwnWeight, zoneOfOdd);
+  const { choose } = createChoose(rank, 'here');
   return () => choose(nodes, { key: nextKey(), need: 'login', now }).kind;
 };
 
@@ -100,8 +101,10 @@ const time = (call: () => unknown, forMs: number): number => {
 
 type Case = { name: string; nodes: number; limits: [equal: number, weighted: number] };
 const cases: (Case & { make: (count: number, hasOwnWeight: boolean) => () => unknown })[] = [
-  { name: 'choose', nodes: 64, limits: [3000, 3000], make: decide },
-  { name: 'choose', nodes: 1000, limits: [25_000, 25_000], make: decide },
+  { name: 'choose', nodes: 64, limits: [3000, 3000], make: deciding('here') },
+  { name: 'choose', nodes: 1000, limits: [25_000, 25_000], make: deciding('here') },
+  { name: 'two zones', nodes: 64, limits: [3000, 3000], make: deciding('there') },
+  { name: 'two zones', nodes: 1000, limits: [25_000, 25_000], make: deciding('there') },
   { name: 'look-up', nodes: 64, limits: [300, Number.POSITIVE_INFINITY], make: lookUp },
 ];
 

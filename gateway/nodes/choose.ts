@@ -2,8 +2,8 @@
  * Picks the node for one attempt: the account's first choice, unless somebody waits there already and
  * the least loaded of the account's first three has most of a hash per slot less. So only those
  * move who gain by it: 95.5 % of accounts stay on their node at 70 % load, 90 % at 90 %.
- * Nodes of the edge's own zone come first while they have less than two hashes per slot: a hash next
- * door is as good, and costs no way between zones.
+ * Nodes of the edge's own zone come first, by the same rule among them, while the one that it picks has less
+ * than two hashes per slot: a hash next door is as good, and costs no way between zones.
  * Draining nodes are never chosen, open ones only in panic, suspect ones only when nothing better is
  * left, full ones never: every node full means refusing here, before anything is spent.
  */
@@ -89,43 +89,45 @@ const leastLoaded = <T extends Candidate>(first: T, others: readonly T[], now: n
   return best;
 };
 
-export type Choose = ReturnType<typeof createChoose>;
+export type Choose<T extends Candidate> = ReturnType<typeof createChoose<T>>;
+
+/** The weights of these nodes, or undefined when all weigh the same. */
+const findWeights = (nodes: readonly Candidate[], now: number): Weights | undefined => {
+  const slots = nodes[0]?.load.slots();
+  for (const { load, breaker } of nodes)
+    if (load.slots() !== slots || breaker.isRamping(now))
+      return Float64Array.from(nodes, (node) => node.load.slots() * node.breaker.factor(now));
+  return undefined;
+};
+
+/** The same for a list that is asked for at each login: kept for a moment. */
+const createWeights = () => {
+  let kept: { nodes: readonly Candidate[]; at: number; weights: Weights | undefined } | undefined;
+  return (nodes: readonly Candidate[], now: number): Weights | undefined => {
+    if (kept?.nodes !== nodes || now - kept.at > keepWeightsMs)
+      kept = { nodes, at: now, weights: findWeights(nodes, now) };
+    return kept.weights;
+  };
+};
 
 /** `zone`: that of this edge. */
-export const createChoose = (rank: Rank, zone: string) => {
-  let seen: readonly Candidate[] = [];
-  let isOneZone = true;
+export const createChoose = <T extends Candidate>(rank: Rank, zone: string) => {
+  const weightsOf = createWeights();
+  const weightsNear = createWeights();
 
-  /** Of one zone, or none of ours: nothing to prefer. Looked up anew when the membership changes. */
-  const hasPreference = (nodes: readonly Candidate[]): boolean => {
-    if (nodes !== seen) {
-      seen = nodes;
-      const near = nodes.filter((node) => node.zone === zone).length;
-      isOneZone = near === 0 || near === nodes.length;
+  let membership: readonly T[] = [];
+  let neighbours: readonly T[] = [];
+  /** Those of this zone; none when all are, and there is nothing to prefer. One list for each membership. */
+  const nearOf = (nodes: readonly T[]): readonly T[] => {
+    if (nodes !== membership) {
+      membership = nodes;
+      neighbours = nodes.filter((node) => node.zone === zone);
+      if (neighbours.length === nodes.length) neighbours = [];
     }
-    return !isOneZone;
+    return neighbours;
   };
 
-  /** The weights of these nodes, or undefined when all weigh the same. */
-  const findWeights = (nodes: readonly Candidate[], now: number): Weights | undefined => {
-    const slots = nodes[0]?.load.slots();
-    for (const { load, breaker } of nodes)
-      if (load.slots() !== slots || breaker.isRamping(now))
-        return Float64Array.from(nodes, (node) => node.load.slots() * node.breaker.factor(now));
-    return undefined;
-  };
-
-  /** The same for the whole membership, which is asked for at each login: kept for a moment. */
-  let weighed:
-    | { nodes: readonly Candidate[]; at: number; weights: Weights | undefined }
-    | undefined;
-  const weightsOf = (nodes: readonly Candidate[], now: number): Weights | undefined => {
-    if (weighed?.nodes !== nodes || now - weighed.at > keepWeightsMs)
-      weighed = { nodes, at: now, weights: findWeights(nodes, now) };
-    return weighed.weights;
-  };
-
-  const pick = <T extends Candidate>(best: readonly T[], now: number): Choice<T> => {
+  const pick = (best: readonly T[], now: number): Choice<T> => {
     const first = best[0];
     if (first === undefined) return { kind: 'full' };
     if (isFree(first, now)) return { kind: 'node', node: first };
@@ -134,7 +136,7 @@ export const createChoose = (rank: Rank, zone: string) => {
     return { kind: 'node', node: isWorthIt ? other : first };
   };
 
-  const firstOf = <T extends Candidate>(
+  const firstOf = (
     key: string,
     nodes: readonly T[],
     limit: number,
@@ -142,7 +144,7 @@ export const createChoose = (rank: Rank, zone: string) => {
   ): T[] => rank.order(key, nodes, weights === undefined ? { limit } : { limit, weights });
 
   /** The whole rule: the best of those that may be used and have room. */
-  const chooseAmong = <T extends Candidate>(nodes: readonly T[], query: Query<T>): Choice<T> => {
+  const chooseAmong = (nodes: readonly T[], query: Query<T>): Choice<T> => {
     const { key, now, except } = query;
     const usable = findUsable(nodes, now, except);
     if (usable.length === 0) return { kind: 'none' };
@@ -150,17 +152,27 @@ export const createChoose = (rank: Rank, zone: string) => {
     return pick(firstOf(key, withRoom, candidates, findWeights(withRoom, now)), now);
   };
 
-  /** A fine node of this zone with room, the account's own order deciding. */
-  const chooseNear = <T extends Candidate>(nodes: readonly T[], query: Query<T>): T | undefined => {
+  /** The first of all, when nobody waits there: what most logins get. */
+  const findFirst = (nodes: readonly T[], query: Query<T>, weights: Weights | undefined) => {
     const { key, need, now, except } = query;
-    const near = nodes.filter(
-      (node) =>
-        node.zone === zone &&
-        node !== except &&
-        pressure(node, now) < zoneFullAt &&
-        isFine(node, now, need),
-    );
-    return rank.first(key, near, findWeights(near, now));
+    const first = rank.first(key, nodes, weights);
+    const isIt = first !== undefined && first !== except && isFree(first, now);
+    return isIt && isFine(first, now, need) ? first : undefined;
+  };
+
+  /** By the same rule among the neighbours; undefined when those that it may have are full, or unwell. */
+  const chooseNear = (near: readonly T[], query: Query<T>): T | undefined => {
+    const { key, need, now, except } = query;
+    const weights = weightsNear(near, now);
+    const first = findFirst(near, query, weights);
+    if (first !== undefined) return first;
+    const best = firstOf(key, near, nearTop, weights)
+      .filter((node) => node !== except && isFine(node, now, need))
+      .slice(0, candidates);
+    const choice = pick(best, now);
+    return choice.kind === 'node' && pressure(choice.node, now) < zoneFullAt
+      ? choice.node
+      : undefined;
   };
 
   /**
@@ -168,14 +180,14 @@ export const createChoose = (rank: Rank, zone: string) => {
    * and free; else the first three fine ones near the top. An open breaker there, or fewer than
    * three, takes the whole rule, which knows panic and suspects.
    */
-  const choose = <T extends Candidate>(nodes: readonly T[], query: Query<T>): Choice<T> => {
+  const choose = (nodes: readonly T[], query: Query<T>): Choice<T> => {
     const { key, now, except } = query;
-    const near = hasPreference(nodes) ? chooseNear(nodes, query) : undefined;
-    if (near !== undefined) return { kind: 'node', node: near };
+    const near = nearOf(nodes);
+    const neighbour = near.length > 0 ? chooseNear(near, query) : undefined;
+    if (neighbour !== undefined) return { kind: 'node', node: neighbour };
     const weights = weightsOf(nodes, now);
-    const first = rank.first(key, nodes, weights);
-    const isFirst = first !== undefined && first !== except && isFree(first, now);
-    if (isFirst && isFine(first, now, query.need)) return { kind: 'node', node: first };
+    const first = findFirst(nodes, query, weights);
+    if (first !== undefined) return { kind: 'node', node: first };
     const fine: T[] = [];
     for (const node of firstOf(key, nodes, nearTop, weights)) {
       if (node.breaker.isOpen()) break;
@@ -186,11 +198,7 @@ export const createChoose = (rank: Rank, zone: string) => {
   };
 
   /** Would `choose` find a node? Cheap, for the check before anything is spent. */
-  const canChoose = (
-    nodes: readonly Candidate[],
-    now: number,
-    need: Need,
-  ): Choice<never>['kind'] => {
+  const canChoose = (nodes: readonly T[], now: number, need: Need): Choice<never>['kind'] => {
     for (const node of nodes) if (isFine(node, now, need)) return 'node';
     const usable = findUsable(nodes, now);
     if (usable.length === 0) return 'none';

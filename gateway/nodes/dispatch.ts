@@ -23,7 +23,7 @@ const writes = ({ route }: Job): boolean => ['/register', '/password', '/reset']
 
 export const createDispatch = (options: {
   nodes: () => readonly Node[];
-  choose: Choose;
+  choose: Choose<Node>;
   attempt: Attempt;
   budget: RetryBudget;
   meters: Meters;

@@ -74,7 +74,7 @@ export const createNodes = (options: {
     openVerdict(secrets, bootId, attemptId, body);
   const { shed, submit, whenBehind } = createDispatch({
     nodes: pool.nodes,
-    choose: createChoose(rank, options.zone),
+    choose: createChoose<Node>(rank, options.zone),
     attempt: createAttempt({ open, meters, now }),
     budget: createRetryBudget(),
     meters,

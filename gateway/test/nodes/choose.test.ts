@@ -5,7 +5,7 @@ import { createLoad } from '../../nodes/load.js';
 import { createRank } from '../../nodes/rank.js';
 
 const rank = createRank('test secret');
-const { choose, canChoose } = createChoose(rank, 'here');
+const { choose, canChoose } = createChoose<Node>(rank, 'here');
 
 const createNode = (id: string, { slots = 2, draining = false, zone = 'here' } = {}) => ({
   id,
@@ -181,6 +181,26 @@ t.test('the own zone first, in its own order, while it has room', async (t) => {
   t.match(chosen(nodes), /^far/, 'both busy: elsewhere');
   t.equal(chosen(near), first?.id, 'one zone alone: as ever');
 });
+
+t.test(
+  'inside the zone: the least loaded of the first three, and a second attempt next door',
+  async (t) => {
+    const near = Array.from({ length: 5 }, (_, i) => createNode(`near${i}`));
+    const far = Array.from({ length: 5 }, (_, i) => createNode(`far${i}`, { zone: 'there' }));
+    const nodes = [...far, ...near];
+    const [first, second, third, fourth] = inOrder(near);
+    t.equal(chosen(nodes, first), second?.id);
+    first?.load.heard(0, report(3));
+    second?.load.heard(0, report(2));
+    third?.load.heard(0, report(1));
+    t.equal(chosen(nodes), third?.id, 'who waits at home has a hash less to wait there');
+    for (const node of [second, third]) node?.load.heard(0, report(3));
+    t.equal(chosen(nodes), first?.id, 'no better off with a neighbour; the fourth is idle');
+    open(first);
+    for (const node of [second, third, fourth]) node?.load.refused(0, 500, 'login');
+    t.equal(chosen(nodes), inOrder(near)[4]?.id, 'the last who is well');
+  },
+);
 
 t.test('what is broken here is no reason to panic while elsewhere is well', async (t) => {
   const near = [createNode('a'), createNode('b')];

@@ -44,7 +44,7 @@ const setUp = (n: number, script: (node: Node, times: number) => Outcome | Promi
   let refreshes = 0;
   const dispatch = createDispatch({
     nodes: pool.nodes,
-    choose: createChoose(rank, 'z'),
+    choose: createChoose<Node>(rank, 'z'),
     attempt: async (node) => {
       sent.push(node.id);
       return script(node, sent.length);
