@@ -7,8 +7,6 @@ import { codeOf, type ErrorCode } from '../shared/errors.js';
 
 /** Errors after which nobody can say how far it came. */
 const unknownFates: readonly ErrorCode[] = ['timeout', 'bad_node_answer', 'store_unavailable'];
-/** Late enough for the caller's own repeat, which would finish the change, to come first. */
-const looksMs = [5000, 15_000];
 
 export type FollowUp = ReturnType<typeof createFollowUp>;
 
@@ -17,9 +15,12 @@ export const hasUnknownFate = (error: unknown): boolean => unknownFates.includes
 export const createFollowUp = ({
   genOf,
   publishGen,
+  looksMs = [5000, 15_000],
 }: {
   genOf: (u: string) => Promise<number>;
   publishGen: (u: string, gen: number) => Promise<void>;
+  /** Late enough for the caller's own repeat, which would finish the change, to come first. */
+  looksMs?: readonly number[];
 }) => {
   const look = async (u: string, gen: number) => {
     const current = await genOf(u);

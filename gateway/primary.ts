@@ -10,15 +10,10 @@
 import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lifecycle } from '../shared/lifecycle.js';
+import { drain as drainChild, tell } from './children.js';
 import type { Config } from './config.js';
-import {
-  drainMs,
-  type FromChild,
-  isMessage,
-  keepAliveMs,
-  type ToChild,
-  type Topic,
-} from './ipc.js';
+import { createGatherEdges } from './gather-edges.js';
+import { drainMs, type FromChild, isMessage, keepAliveMs } from './ipc.js';
 
 type Role = 'edge' | 'admin';
 /** A place that one process at a time fills. */
@@ -40,13 +35,6 @@ const readyMs = 10_000;
 /** Between two edges that are replaced: a start takes most of a processor, and what waited for it passes. */
 const settleMs = 1000;
 
-const tell = (worker: Worker, message: ToChild) => {
-  if (worker.isConnected()) worker.send(message, () => {});
-};
-
-const gone = (worker: Worker): Promise<void> =>
-  worker.isDead() ? Promise.resolve() : new Promise((done) => worker.once('exit', () => done()));
-
 export const startPrimary = ({
   config,
   program,
@@ -62,7 +50,6 @@ export const startPrimary = ({
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   cluster.setupPrimary({ exec: program });
   const slots: Slot[] = [];
-  const gathering = new Map<number, { from: Worker; parts: object[][]; missing: number }>();
   const patienceMs = drainMs(config.stopDelayMs);
   const serving = new WeakSet<Worker>();
   let isServing = false;
@@ -86,28 +73,7 @@ export const startPrimary = ({
 
   const readyEdges = () => slots.filter((slot) => slot.role === 'edge' && slot.isReady);
 
-  const finishGather = (id: number) => {
-    const gather = gathering.get(id);
-    if (gather === undefined) return;
-    gathering.delete(id);
-    tell(gather.from, { t: 'collected', id, parts: gather.parts });
-  };
-
-  /** Partial answers are fine: a hung edge must not blind the scrape. */
-  const gather = (from: Worker, { id, topic }: { id: number; topic: Topic }) => {
-    const edges = readyEdges();
-    gathering.set(id, { from, parts: [], missing: edges.length });
-    for (const { worker } of edges) tell(worker, { t: 'collect', id, topic });
-    setTimeout(finishGather, 1000, id).unref();
-    if (edges.length === 0) finishGather(id);
-  };
-
-  const addPart = (id: number, part: object[]) => {
-    const found = gathering.get(id);
-    if (found === undefined) return;
-    found.parts.push(part);
-    if (--found.missing === 0) finishGather(id);
-  };
+  const gatherEdges = createGatherEdges(() => readyEdges().map(({ worker }) => worker));
 
   const checkServing = () => {
     if (isServing || !slots.every((slot) => slot.isReady)) return;
@@ -129,8 +95,8 @@ export const startPrimary = ({
     if (message.t === 'pong') slot.connections = message.connections;
     else if (message.t === 'listening' && slot.role === 'edge') port = message.port;
     else if (message.t === 'failed') log.error({ role: slot.role }, message.text);
-    else if (message.t === 'gather') gather(slot.worker, message);
-    else if (message.t === 'part') addPart(message.id, message.part);
+    else if (message.t === 'gather') gatherEdges.start(slot.worker, message);
+    else if (message.t === 'part') gatherEdges.addPart(message.id, message.part);
     else if (message.t === 'leaving') onLeaving(slot);
     if (message.t === 'failed' && !isServing) failStart(message.text);
   };
@@ -183,14 +149,8 @@ export const startPrimary = ({
     return slot.isReady && !slot.worker.isDead();
   };
 
-  const drain = async (worker: Worker, limitMs = patienceMs) => {
-    // One that is still starting may not hear us yet, and holds no request.
-    if (serving.has(worker)) tell(worker, 'drain');
-    else worker.process.kill('SIGKILL');
-    const timer = setTimeout(() => worker.process.kill('SIGKILL'), limitMs);
-    await gone(worker);
-    clearTimeout(timer);
-  };
+  const drain = (worker: Worker, limitMs = patienceMs) =>
+    drainChild(worker, serving.has(worker), limitMs);
 
   /** New first, then the old one drains. A new one that does not become ready: the old one stays. */
   const replace = async (at: number, old: Slot): Promise<boolean> => {
