@@ -15,15 +15,16 @@ const newCtx = () => {
 };
 const work = (u: string): Work => ({ kind: 'login', u, class: 'login', body: {} });
 
-const create = (answer: () => Promise<Verdict['outcome']>) => {
+const create = (answer: () => Promise<Verdict['outcome']>, suspect = false) => {
   const calls: string[] = [];
+  const classes: string[] = [];
   let isFull = false;
   const attempts = createAttempts({
     limits: {
       reserve: async () => {
         calls.push('reserve');
         return {
-          suspect: false,
+          suspect,
           release: async () => void calls.push('release'),
           fail: async () => void calls.push('fail'),
           abandon: async () => void calls.push('abandon'),
@@ -35,8 +36,9 @@ const create = (answer: () => Promise<Verdict['outcome']>) => {
         calls.push('shed');
         if (isFull) throw new AppError('overloaded');
       },
-      submit: async ({ attemptId, signal }) => {
+      submit: async ({ attemptId, signal, class: cls }) => {
         calls.push('submit');
+        classes.push(cls);
         signal.onAbort(() => calls.push('abort'));
         const outcome = await answer();
         return { attempt_id: attemptId, outcome, user_id: 'u', gen: 1, scopes: '' };
@@ -46,7 +48,7 @@ const create = (answer: () => Promise<Verdict['outcome']>) => {
   const fill = () => {
     isFull = true;
   };
-  return { attempts, calls, fill };
+  return { attempts, calls, classes, fill };
 };
 
 const settle = async () => {
@@ -143,6 +145,26 @@ t.test('who leaves early pays with the address, and what is dropped is not joine
     'abandon',
     'release',
   ]);
+});
+
+t.test(
+  'a registration is dropped when its client leaves: nobody needs to hear of it',
+  async (t) => {
+    const { attempts, calls } = create(settle);
+    const { ctx, res } = newCtx();
+    const running = attempts.run(ctx, { ...work('a'), kind: 'register' }, caller);
+    await sleep(5);
+    res.emit('close');
+    t.ok(calls.includes('abort'));
+    await running;
+  },
+);
+
+t.test('behind an address that fails often: a suspect, but for a known device', async (t) => {
+  const { attempts, classes } = create(settle, true);
+  await attempts.join(newCtx().ctx, work('a'), caller, 'pw');
+  await attempts.join(newCtx().ctx, { ...work('b'), class: 'device' }, caller, 'pw');
+  t.strictSame(classes, ['suspect', 'device']);
 });
 
 t.test('a password change goes on when its client leaves', async (t) => {

@@ -17,8 +17,8 @@ const minPollMs = 1;
 const maxPollMs = 10;
 /** Shorter rests are saved up: timers count in milliseconds. */
 const minRestMs = 2;
-/** Who waited for minutes on a full node owes no hours: the next job comes on its own terms. */
-const maxRestMs = 10_000;
+/** Of waiting for a slot, for each job: who waited for minutes on a full node owes no hours. */
+const maxCountedMs = 250;
 /** How soon a rest hears that there is to be no more work. */
 const napMs = 250;
 
@@ -53,10 +53,11 @@ export const createSpare = (options: {
   };
 
   const runWhenFree =
-    (isOver: IsOver): RunSpare =>
+    (isOver: IsOver, started: () => void): RunSpare =>
     async (work, cost) => {
       for (;;) {
         await room(isOver);
+        started();
         try {
           const ticket = admission.enter({
             class: 'campaign',
@@ -74,7 +75,7 @@ export const createSpare = (options: {
 
   /** Rejects with Over when `isOver`. */
   const rest = async (ms: number, isOver: IsOver): Promise<void> => {
-    const until = now() + Math.min(ms, maxRestMs);
+    const until = now() + ms;
     for (let left = until - now(); left > 0; left = until - now()) {
       if (isOver()) throw new Over();
       await sleep(Math.min(napMs, left));
@@ -87,15 +88,20 @@ export const createSpare = (options: {
     const count = Math.ceil(allowed);
     const duty = allowed / count;
     return Array.from({ length: count }, (): RunSpare => {
-      const run = runWhenFree(isOver);
       let owedMs = 0;
       let workingSince = now();
+      let askedAt = 0;
+      const run = runWhenFree(isOver, () => {
+        workingSince += Math.max(0, now() - askedAt - maxCountedMs);
+        askedAt = now();
+      });
       return async (work, cost) => {
         if (owedMs >= minRestMs) {
           await rest(owedMs, isOver);
           owedMs = 0;
           workingSince = now();
         }
+        askedAt = now();
         const result = await run(work, cost);
         const at = now();
         owedMs += (at - workingSince) * (1 / duty - 1);

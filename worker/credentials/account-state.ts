@@ -2,8 +2,8 @@
  * The account state of records that are not in Redis: `user:{u}` (gen, status, user_id, and the attempt
  * that last raised the generation). No script can span both stores, so the order does it: a record is
  * written first and its state after, and who reads takes the state first. A change of password leaves its
- * attempt here (`pending`) before it writes: when it was interrupted, whoever reads next ends what was
- * issued before, whether or not the new hash was written.
+ * attempt here (`pending`) before it writes: when it was interrupted, the next login ends what was issued
+ * before, whether or not the new hash was written.
  */
 import { AppError } from '../../shared/errors.js';
 import type { RedisClient } from '../../shared/redis.js';
@@ -68,7 +68,8 @@ return redis.call('HMGET', KEYS[1], 'gen', 'status', 'user_id', 'attempt', 'scop
 
 /**
  * A change of password is about to be written. KEYS user. ARGV attempt. Returns the attempt that last
- * raised the generation, nil when the account is not active.
+ * raised the generation, nil when the account is not active. One that was left pending stays: this one ends
+ * what it should have ended.
  */
 const beginScript = {
   name: 'fgBeginChange',
@@ -76,23 +77,21 @@ const beginScript = {
   lua: `
 local s = redis.call('HMGET', KEYS[1], 'status', 'attempt')
 if s[1] ~= 'active' then return false end
-if s[2] ~= ARGV[1] then redis.call('HSET', KEYS[1], 'pending', ARGV[1]) end
+if s[2] ~= ARGV[1] then redis.call('HSETNX', KEYS[1], 'pending', ARGV[1]) end
 return s[2] or ''`,
 };
 
 /**
- * The end of a change that was found pending: it may have been written ('1'), or was not ('0').
- * KEYS user. ARGV attempt, '1' or '0'. Returns as lookScript.
+ * The end of a change that is pending: it may have been written ('1'), or was not ('0').
+ * KEYS user. ARGV attempt, '1' or '0'. Returns the gen, nil when it is not pending any more.
  */
 const settleScript = {
   name: 'fgSettleChange',
   keys: 1,
   lua: `
-if redis.call('HGET', KEYS[1], 'pending') == ARGV[1] then
-  redis.call('HDEL', KEYS[1], 'pending')
-  if ARGV[2] == '1' then redis.call('HINCRBY', KEYS[1], 'gen', 1) end
-end
-return redis.call('HMGET', KEYS[1], 'gen', 'status', 'user_id', 'attempt', 'scopes', 'pending')`,
+if redis.call('HGET', KEYS[1], 'pending') ~= ARGV[1] then return false end
+redis.call('HDEL', KEYS[1], 'pending')
+return tostring(redis.call('HINCRBY', KEYS[1], 'gen', ARGV[2]))`,
 };
 
 /**
@@ -173,15 +172,6 @@ export const createAccountState = ({ redis }: { redis: RedisClient }) => {
   const adopt = async (u: string, { userId, status }: Owned): Promise<State> =>
     readState(await adoptOne(keyOf(u), [userId, status]));
 
-  const settle = async (u: string, attempt: string, mayBeWritten: boolean): Promise<State> =>
-    readState(await settleOne(keyOf(u), [attempt, mayBeWritten ? '1' : '0']));
-
-  /** Nothing is pending in it. */
-  const lookSettled = async (u: string): Promise<State> => {
-    const state = await look(u);
-    return state.pending === '' ? state : settle(u, state.pending, true);
-  };
-
   const end = async (u: string): Promise<boolean> => (await endOne(keyOf(u), [])) === 1;
 
   /** State first, record second: a password that was right before a change never meets the gen after. */
@@ -189,7 +179,7 @@ export const createAccountState = ({ redis }: { redis: RedisClient }) => {
     u: string,
     readRecord: (state: State) => Promise<T | undefined>,
   ): Promise<{ state: State; record: T } | undefined> => {
-    const state = await lookSettled(u);
+    const state = await look(u);
     const record = await readRecord(state);
     if (record === undefined) return undefined;
     const isKnown = state.userId === record.userId && !['', 'deleted'].includes(state.status);
@@ -227,7 +217,13 @@ export const createAccountState = ({ redis }: { redis: RedisClient }) => {
 
     /** Nothing was written after all. */
     giveUp: async (u: string, attempt: string): Promise<void> => {
-      await settle(u, attempt, false);
+      await settleOne(keyOf(u), [attempt, 0]);
+    },
+
+    /** As Credentials.settle. */
+    settle: async (u: string, attempt: string): Promise<number | undefined> => {
+      const gen = await settleOne(keyOf(u), [attempt, 1]);
+      return typeof gen === 'string' ? Number(gen) : undefined;
     },
 
     raise: async (u: string, attempt: string): Promise<number | undefined> => {

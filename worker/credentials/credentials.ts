@@ -23,6 +23,8 @@ export type Credential = {
   attempt: string;
   gen: number;
   isActive: boolean;
+  /** Attempt of a change of password that has begun and not ended: it may have been written; else empty. */
+  pending: string;
   /** The normalised user name; empty in records from before it was kept. */
   name: string;
 };
@@ -75,6 +77,11 @@ export type Credentials = {
     seen: Seen,
     change: { hash: string; attempt: string },
   ) => Promise<number | undefined>;
+  /**
+   * Ends everything issued before a change that was interrupted. The gen; undefined when that is not
+   * pending any more, because it has ended by itself.
+   */
+  settle: (u: string, pending: string) => Promise<number | undefined>;
   /** False: there is no such record. */
   setScopes: (u: string, scopes: string) => Promise<boolean>;
   /** The record is gone and everything issued is dead; the generations go on. False: it was not there. */

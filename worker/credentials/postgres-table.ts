@@ -65,6 +65,7 @@ export const createTableCredentials = (parts: {
     attempt: its.attempt,
     gen: its.gen,
     isActive: inTable === 'active' && (its.status || inTable) === 'active',
+    pending: its.pending,
   });
 
   /** Undefined also for a key that its type does not know. */
@@ -182,6 +183,8 @@ export const createTableCredentials = (parts: {
       await state.giveUp(u, attempt);
       return undefined;
     },
+
+    settle: state.settle,
 
     setScopes: (u, scopes) => state.setScopes(u, scopes),
 

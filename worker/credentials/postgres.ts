@@ -55,7 +55,7 @@ SELECT w.u, w.user_id, w.scopes,
 FROM written w LEFT JOIN before b USING (u)`;
 
 type Rule = Parameters<Credentials['createMany']>[1] | 'own';
-type Stored = Omit<Credential, 'gen' | 'isActive'> & { status: 'active' | 'disabled' };
+type Stored = Omit<Credential, 'gen' | 'isActive' | 'pending'> & { status: 'active' | 'disabled' };
 
 const readStored = (row: Fields): Stored => ({
   userId: row.user_id ?? '',
@@ -72,6 +72,7 @@ const toCredential = ({ status, ...stored }: Stored, state: State): Credential =
   ...stored,
   gen: state.gen,
   isActive: (state.status || status) === 'active',
+  pending: state.pending,
 });
 
 /** A refused value was no valid record in the first place. */
@@ -193,6 +194,8 @@ export const openPostgresCredentials = async (parts: {
       await state.giveUp(u, attempt);
       return undefined;
     },
+
+    settle: state.settle,
 
     setScopes: async (u, scopes) => {
       const text = `UPDATE ${table} SET scopes = $2 WHERE u = $1`;

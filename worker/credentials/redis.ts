@@ -132,6 +132,7 @@ const readCredential = (value: unknown): Credential | undefined => {
     attempt: attempt ?? '',
     gen: Number(gen ?? 0),
     isActive: status === 'active',
+    pending: '',
     name: name ?? '',
   };
 };
@@ -185,6 +186,9 @@ export const createRedisCredentials = ({ redis }: { redis: RedisClient }): Crede
       const gen = await changeRow(keysOf(u), [hash, version, change.hash, 'nfc', change.attempt]);
       return typeof gen === 'string' ? Number(gen) : undefined;
     },
+
+    /** Record and state are one script: nothing is ever pending. */
+    settle: async () => undefined,
 
     setScopes: async (u, scopes) => (await setRowScopes([`cred:{${u}}`], [scopes])) === 1,
 

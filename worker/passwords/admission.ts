@@ -110,7 +110,9 @@ export const createAdmission = (options: {
   const threadMs = (at: number): number => {
     if (inflight() < count) return 0;
     const schedule = createSchedule(slots.allLeftMs(at));
-    for (const job of queue) schedule.add(job.estimateMs);
+    // Whom it may pass, because their memory is not there, are none that it waits for.
+    for (const job of queue)
+      if (job.cost.key === defaultCost.key || slots.fits(job)) schedule.add(job.estimateMs);
     for (let i = 0; i < reserved; i++) schedule.add(serviceMs());
     return schedule.startsIn();
   };

@@ -81,15 +81,24 @@ export const createSlots = <J extends Job>(options: {
     return { at: readyAt, spareBytes: Math.max(0, memoryBytes - others - share(cost)) };
   };
 
-  /** It ends before the memory is wanted, or takes none of that. */
+  /** It ends before the memory is wanted, or takes none of that, and no thread that will be free by then. */
   const mayPass = (slot: Slot<J>, { cost, estimateMs }: Job, at: number, held: Reservation) =>
-    at + leftMs(slot, at) + estimateMs <= held.at || cost.bytes <= held.spareBytes;
+    at + leftMs(slot, at) + estimateMs <= held.at ||
+    (cost.bytes <= held.spareBytes && slot.running === undefined);
+
+  /** Its memory is there: it waits for a thread alone. */
+  const fits = ({ cost }: { cost: Cost }): boolean => {
+    let others = 0;
+    for (const slot of slots) others += bytesOf(slot);
+    return others + share(cost) <= memoryBytes;
+  };
 
   /** How long a default hash would wait for memory, behind these that wait already. */
   const memoryMs = (waiting: readonly Job[], at: number): number => {
-    let ms = reserve({ cost: defaultCost }, at).at - at;
+    const asked = { cost: defaultCost };
+    let ms = fits(asked) ? 0 : reserve(asked, at).at - at;
     for (const { cost, estimateMs } of waiting)
-      if (share(cost) + defaultCost.bytes > memoryBytes && cost.key !== defaultCost.key)
+      if (cost.key !== defaultCost.key && share(cost) + defaultCost.bytes > memoryBytes)
         ms += estimateMs;
     return ms;
   };
@@ -98,6 +107,7 @@ export const createSlots = <J extends Job>(options: {
     leftMs,
     pick,
     hasMemory,
+    fits,
     reserve,
     mayPass,
     memoryMs,

@@ -9,7 +9,7 @@ import {
   readAttempt,
   type SendVerdict,
 } from '../attempt.js';
-import type { Credentials } from '../credentials/credentials.js';
+import type { Credential, Credentials } from '../credentials/credentials.js';
 import type { Admission } from '../passwords/admission.js';
 import type { Check } from '../passwords/check.js';
 import type { Migrate } from '../passwords/migrate.js';
@@ -24,6 +24,17 @@ export const createLogin = (parts: {
   sendVerdict: SendVerdict;
 }): Route => {
   const { credentials, admission, check, migrate, sendVerdict } = parts;
+
+  /**
+   * A change that was interrupted ends what was issued before, now that it is the user who asks. One that has
+   * ended by itself meanwhile leaves the gen of before, with which no session begins: the edge asks again.
+   */
+  const settle = async (u: string, credential: Credential): Promise<Credential> => {
+    if (credential.pending === '') return credential;
+    const gen = await credentials.settle(u, credential.pending);
+    return gen === undefined ? credential : { ...credential, gen };
+  };
+
   return {
     method: 'POST',
     path: '/login',
@@ -41,7 +52,7 @@ export const createLogin = (parts: {
         if (checked.outcome === 'denied' || credential === undefined)
           return sendVerdict(ctx, bareVerdict(attempt.id, 'denied'));
         migrate.schedule(u, credential, checked.hash, password);
-        return sendVerdict(ctx, okVerdict(attempt.id, credential));
+        return sendVerdict(ctx, okVerdict(attempt.id, await settle(u, credential)));
       } finally {
         admission.leave(ticket);
       }

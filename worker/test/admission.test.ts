@@ -406,6 +406,39 @@ t.test('memory that is taken is a wait like any other', async (t) => {
   t.equal(world.admission.load().queueMs, 0);
 });
 
+t.test(
+  'of mixed arrivals, no second turns a known device away and lets a suspect in',
+  async (t) => {
+    const world = createWorld({ slots: 4, hashMs: 20 });
+    // Four times what the threads can do, evenly mixed, for a minute; the order is that of a small generator.
+    const classes: AdmissionClass[] = ['device', 'login', 'register', 'suspect'];
+    let state = 1;
+    const next = () => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
+      return classes[(state >>> 16) % classes.length] ?? 'login';
+    };
+    const wrong: number[] = [];
+    let refusedDevices = 0;
+    for (let second = 0; second < 60; second++) {
+      const refused = new Set<AdmissionClass>();
+      const admitted = new Set<AdmissionClass>();
+      for (let i = 0; i < 800; i++) {
+        const cls = next();
+        const isAdmitted = world.refusal(cls) === undefined;
+        (isAdmitted ? admitted : refused).add(cls);
+        if (cls === 'device' && !isAdmitted) refusedDevices++;
+        if (isAdmitted) world.submit(cls).catch(() => {});
+        await world.pass(1.25);
+      }
+      // In the first second the queue fills.
+      if (second === 0) continue;
+      if (refused.has('device') && admitted.has('suspect')) wrong.push(second);
+    }
+    t.ok(refusedDevices > 1000);
+    t.strictSame(wrong, []);
+  },
+);
+
 t.test('the service time follows what is measured, by kind of hash', async (t) => {
   const world = createWorld({ slots: 1, hashMs: 20 });
   world.submit();

@@ -25,6 +25,7 @@ const credential = (change: Partial<Credential> = {}): Credential => ({
   attempt: '',
   gen: 1,
   isActive: true,
+  pending: '',
   name: '',
   ...change,
 });

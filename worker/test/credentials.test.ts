@@ -1,10 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { codeOf } from '../../shared/errors.js';
 import { createLog } from '../../shared/log.js';
 import { connectRedis } from '../../shared/redis.js';
 import { whenReady } from '../../shared/redis-calls.js';
 import { startRedis } from '../../shared/test/redis-server.js';
-import type { Credentials } from '../credentials/credentials.js';
 import { openCredentials } from '../credentials/open.js';
 import { openPostgres } from '../credentials/postgres-client.js';
 import { parsePostgresUrl } from '../credentials/postgres-url.js';
@@ -86,21 +86,36 @@ t.test('Redis', async (t) => {
   });
 });
 
-/** A change was written, and the node died before the account's state followed. */
-const testInterrupted = (t: Test, credentials: Credentials): void => {
-  t.test('an interrupted change of password still ends what was issued before', async (t) => {
+/** A change of password loses the database between its beginning and its end. */
+const testInterrupted = (t: Test, settings: CredentialsSettings, lock: () => Promise<unknown>) => {
+  t.test('an interrupted change of password', async (t) => {
+    const { credentials, close } = await openCredentials({
+      ...{ settings, redis, translate: same, log, limits: { ...limits, writeMs: 500 } },
+    });
+    t.teardown(close);
     const u = newId();
-    const name = nameOf(u);
+    const find = async () => {
+      const found = await credentials.find(u, nameOf(u));
+      if (found === undefined) throw new Error('not there');
+      return found;
+    };
     await credentials.create(u, recordOf(u));
-    const found = await credentials.find(u, name);
-    if (found === undefined) throw new Error('not there');
-    await credentials.replaceHash(u, found, 'second');
-    await redis.hset(`user:{${u}}`, 'pending', newId());
-    t.match(await credentials.find(u, name), { hash: 'second', gen: 2 }, 'whoever reads next');
-    t.match(await credentials.find(u, name), { gen: 2 }, 'once');
-    const change = { hash: 'third', attempt: newId() };
-    t.equal(await credentials.changePassword(u, found, change), undefined, 'nothing written');
-    t.match(await credentials.find(u, name), { hash: 'second', gen: 2 });
+    const locked = lock();
+    await sleep(300);
+    const change = { hash: 'second', attempt: newId() };
+    const failed = await credentials.changePassword(u, await find(), change).catch(codeOf);
+    t.equal(failed, 'store_unavailable');
+    await locked;
+    const found = await find();
+    t.match(found, { gen: 1, pending: change.attempt }, 'reading alone changes nothing');
+    const other = { hash: 'third', attempt: newId() };
+    const stale = { ...found, hash: 'another', stored: 'another' };
+    t.equal(await credentials.changePassword(u, stale, other), undefined, 'another one gives up');
+    t.match(await find(), { gen: 1, pending: change.attempt });
+    t.equal(await credentials.settle(u, change.attempt), 2, 'whoever signs in next');
+    t.equal(await credentials.settle(u, change.attempt), undefined, 'once');
+    t.equal(await credentials.changePassword(u, await find(), change), 3, 'or its own repeat');
+    t.match(await find(), { hash: 'second', gen: 3, pending: '' });
   });
 };
 
@@ -108,6 +123,9 @@ t.test('PostgreSQL', { skip: noPostgres }, async (t) => {
   const postgres = await startPostgres(t);
   await postgres.ask(foreign);
   const given = { url: postgres.url, connections: 4 };
+  /** Nobody writes there for two seconds. */
+  const lockOf = (name: string) => () =>
+    postgres.ask(`BEGIN; LOCK TABLE ${name} IN SHARE MODE; SELECT pg_sleep(2); COMMIT`);
 
   t.test('a table of our own', async (t) => {
     const settings = { ...given, table: undefined };
@@ -115,13 +133,15 @@ t.test('PostgreSQL', { skip: noPostgres }, async (t) => {
     const [credentials] = await Promise.all([open(settings), open(settings), open(settings)]);
     if (credentials === undefined) return;
     testStore(t, { credentials, redis, isForeign: false });
-    testInterrupted(t, credentials);
+    testInterrupted(t, settings, lockOf('floodgate.credentials'));
   });
 
   t.test("an operator's table", async (t) => {
-    const credentials = await open({ ...given, table });
-    testStore(t, { credentials, redis, isForeign: true, hasVersions: false });
-    testInterrupted(t, credentials);
+    const settings = { ...given, table };
+    testStore(t, {
+      ...{ credentials: await open(settings), redis, isForeign: true, hasVersions: false },
+    });
+    testInterrupted(t, settings, lockOf('app.users'));
   });
 
   t.test("an operator's table with everything mapped", async (t) => {
