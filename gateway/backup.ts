@@ -8,7 +8,7 @@
  */
 import { AppError } from '../shared/errors.js';
 import type { RedisClient } from '../shared/redis.js';
-import { defineScript, patiently, storeCall } from '../shared/redis-calls.js';
+import { defineScript, defineStrongScript, patiently, storeCall } from '../shared/redis-calls.js';
 import { loadEpoch, nameKeyAt } from './account-key.js';
 import { splitId } from './session-id.js';
 
@@ -59,6 +59,14 @@ if user[2] ~= ARGV[2] then gen = user[1] + 1 end
 redis.call('HSET', KEYS[1], 'gen', string.format('%d', gen))
 if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'status', ARGV[3]) end`;
 
+/**
+ * KEYS: user, of the main store. ARGV: gen. Returns nothing.
+ */
+const liftLua = `
+if tonumber(redis.call('HGET', KEYS[1], 'gen') or 0) < tonumber(ARGV[1]) then
+  redis.call('HSET', KEYS[1], 'gen', ARGV[1])
+end`;
+
 export type BackupStore = ReturnType<typeof createBackup>;
 
 const keysOf = (sessionId: string): [string, string, string] => {
@@ -92,9 +100,10 @@ export const createBackup = ({
 }) => {
   const putScript = defineScript(backup, { name: 'backupPut', keys: 3, lua: putLua });
   const markScript = defineScript(backup, { name: 'backupEnd', keys: 2, lua: markLua });
+  const liftScript = defineStrongScript(main, { name: 'backupLift', keys: 1, lua: liftLua });
   const raiseScript = defineScript(backup, { name: 'backupRaise', keys: 1, lua: raiseLua });
 
-  /** Keys rotate, and a token issued now may need the newest. The name key never changes: the first is right. */
+  /** Keys rotate, and a token issued now may need the newest. The name key never does: the first is right. */
   const copyMeta = async (): Promise<void> => {
     const [keyring, nameKey] = await Promise.all([
       storeCall(main.get(ring)),
@@ -105,6 +114,9 @@ export const createBackup = ({
   };
 
   return {
+    /** The longest life of a session. */
+    maxMs,
+
     /**
      * Copies the record of the main store, with what it takes to read its tokens. False: it has ended, or
      * the account has moved on.
@@ -145,6 +157,14 @@ export const createBackup = ({
       if (mayHave === 0 && status === undefined) return;
       const raised = raiseScript([`user:{${u}}`], [gen, epoch, status ?? '']);
       await (mayHave === 0 ? raised.catch(() => {}) : raised);
+    },
+
+    /**
+     * A generation of this store is about to be in the log that all edges go by: the account's numbers in a
+     * new main store go on from there, or whoever signs in next would be dead at once.
+     */
+    lift: async (u: string, gen: number): Promise<void> => {
+      await liftScript([`user:{${u}}`], [gen]);
     },
 
     /** Whether the session is alive here and the main store that it was made beside is no more. */

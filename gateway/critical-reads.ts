@@ -53,7 +53,11 @@ export const createCriticalCookieStore = ({
       const sessionId = sessionIdOf(cookie);
       if (!isCritical(sessionId)) return store.check(cookie);
       const state = await checkMain(cookie, sessionId);
-      if (state === undefined) return second.check(cookie);
+      if (state === undefined) {
+        const copy = await second.check(cookie);
+        // Not as stale, which tells the log the generation: one of the backup is no number of a new main store.
+        return copy.outcome === 'stale' ? { outcome: 'ended' } : copy;
+      }
       if (state.outcome === 'ok' && state.isNoted) void copyUse(sessionId);
       return state;
     },

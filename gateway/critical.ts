@@ -10,7 +10,7 @@ import type { Log } from '../shared/log.js';
 import type { RedisClient } from '../shared/redis.js';
 import { storeCall } from '../shared/redis-calls.js';
 import type { BackupStore } from './backup.js';
-import { isCritical } from './session-id.js';
+import { goneKey, isCritical, splitId } from './session-id.js';
 import type { Rotation, Sessions } from './sessions.js';
 import type { UserSessions } from './user-sessions.js';
 
@@ -80,7 +80,7 @@ export const createCriticalSessions = ({
       return created;
     },
 
-    /** What the backup does not hear now is told again with the next login; a plain one need not wait for it. */
+    /** What the backup does not hear now, the next login tells again: a plain one need not wait for it. */
     confirmEnded: async (sessionIds) => {
       const critical = sessionIds.filter(isCritical);
       try {
@@ -92,6 +92,9 @@ export const createCriticalSessions = ({
           'ended sessions are not known to the backup store',
         );
         await sessions.confirmEnded(sessionIds.filter((id) => !isCritical(id)));
+        // Not only for as long as an access token lives: the copy there lives as long as its session.
+        const { u } = splitId(sessionIds[0] ?? '');
+        await redis.pexpire(goneKey(u), backup.maxMs).catch(() => {});
       }
     },
 

@@ -73,7 +73,7 @@ export const openUserSessions = (options: {
   if (backup === undefined) return userSessions;
   const { client, store } = backup;
   // What ends there needs the mark too; its own generation it raises itself.
-  const marks = { end: store.end, raise: async () => {} };
+  const marks = { end: store.end, raise: store.lift };
   const second = createUserSessions({ redis: client, publish, idleMs, backup: marks });
   return createCriticalUserSessions({ userSessions, second, backup: store });
 };

@@ -68,7 +68,8 @@ export const startAdmin = async ({
   const userSessions = openUserSessions({ config, redis, backup, publish });
   const resets = createResets({ redis });
   const { errand } = nodes;
-  const batch = createBatch({ accounts, claims: createClaims({ redis }), errand });
+  const claims = createClaims({ redis });
+  const batch = createBatch({ accounts, claims, errand });
   const setPassword = createSetPassword({ nodes, userSessions, secret: secrets[0] ?? '' });
   const { defaultScopes, kek, previousKek, tokenAlg: alg, keyIntervalMs: intervalMs } = config;
   const keys = await patiently(() => loadKeys({ redis, kek, previousKek, alg, intervalMs }));
@@ -84,7 +85,7 @@ export const startAdmin = async ({
       ...createCampaignRoutes({ nodes }),
       ...createClientRoutes({ registry: createRegistry({ redis }), publish }),
       ...createKeyRoutes({ desk: createKeyDesk({ keys, publish, keepMs }) }),
-      ...createUserRoutes({ redis, nodes, accounts, defaultScopes }),
+      ...createUserRoutes({ claims, nodes, accounts, defaultScopes }),
       createImportRoute({ batch, defaultScopes }),
       ...createExportRoutes({ errand, accounts, redis }),
       ...createAccountRoutes({ redis, userSessions, resets, errand, setPassword }),

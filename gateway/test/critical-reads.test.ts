@@ -74,7 +74,7 @@ const setup = async (t: Test) => {
 t.test(
   'cookie and session are known while the main store is down, and when it is new',
   async (t) => {
-    const { open, check, look, loseMain, renewMain } = await setup(t);
+    const { open, check, look, loseMain, renewMain, client, u } = await setup(t);
     const [mine, plain] = [await open({ critical }), await open()];
     t.strictSame([await check(mine.cookie), await check(plain.cookie)], ['ok', 'ok']);
     const before = await look(mine.sessionId);
@@ -93,6 +93,8 @@ t.test(
     t.equal(await check(plain.cookie), 'ended', 'its record is lost');
     t.strictSame(await look(mine.sessionId), before);
     t.equal(await look(plain.sessionId), undefined);
+    await client.hset(`user:{${u}}`, 'gen', 2);
+    t.equal(await check(mine.cookie), 'ended', 'and no generation for the log of a new main store');
   },
 );
 

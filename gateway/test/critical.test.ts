@@ -32,7 +32,7 @@ const edgeOn = (redis: RedisClient, client: RedisClient) => {
       redis: client,
       publish,
       idleMs,
-      backup: { end: backup.end, raise: async () => {} },
+      backup: { end: backup.end, raise: backup.lift },
     }),
     backup,
   });
@@ -181,6 +181,7 @@ t.test('ending one, the others and all beside a new main store', async (t) => {
   t.ok(book.entries.some(({ id }) => id === other));
   t.equal(await userSessions.endAll(u, owner), 2);
   t.strictSame(book.entries.at(-1), { kind: 'user', id: u, gen: 2 });
+  t.equal(await it.redis.hget(`user:{${u}}`, 'gen'), '2', 'who signs in next is not among them');
   for (const { refreshToken } of all)
     t.match((await use(it, refreshToken)).outcome, /ended$/, 'dead');
 });

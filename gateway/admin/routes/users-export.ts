@@ -4,7 +4,7 @@
  * in yet. Who was found can be asked for by id from then on, also one of an operator's own table.
  * Whoever holds ADMIN_TOKEN may export hashes: it leaves a line in the audit log.
  */
-import { AppError } from '../../../shared/errors.js';
+import { AppError, codeOf } from '../../../shared/errors.js';
 import { readFields, readFlag } from '../../../shared/fields.js';
 import type { Route } from '../../../shared/http.js';
 import type { RedisClient } from '../../../shared/redis.js';
@@ -23,7 +23,31 @@ const show = (value: unknown): Record<string, unknown> => {
   return rest;
 };
 
-const exportPage = (errand: Errand): Route => ({
+type Parts = { errand: Errand; accounts: Accounts; redis: RedisClient };
+
+/**
+ * Of an operator's table the node knows the rows alone: whom we disabled, only the account's state says,
+ * which hangs on the name.
+ */
+const createShowRow = ({ accounts, redis }: Parts) => {
+  const stateOf = async (name: unknown): Promise<string | null> => {
+    try {
+      return await storeCall(redis.hget(`user:{${accounts(String(name)).u}}`, 'status'));
+    } catch (error) {
+      // A row may have a name that none of ours can have.
+      if (codeOf(error) === 'bad_request') return null;
+      throw error;
+    }
+  };
+  return async (value: unknown) => {
+    const shown = show(value);
+    const isOfTable = isObject(value) && String(value.u).startsWith('row:');
+    const status = isOfTable ? await stateOf(shown.name) : null;
+    return status === 'disabled' ? { ...shown, status } : shown;
+  };
+};
+
+const exportPage = (parts: Parts): Route => ({
   method: 'POST',
   path: '/users/export',
   body: 'json',
@@ -31,15 +55,16 @@ const exportPage = (errand: Errand): Route => ({
     const { cursor } = readFields(body, { cursor: true });
     const withHashes = readFlag({ hashes }, 'hashes');
     const ask = { cursor, hashes: withHashes ? 'yes' : 'no' };
-    const page = await errand('/credentials/scan', [ask]);
+    const page = await parts.errand('/credentials/scan', [ask]);
     if (!isObject(page) || !Array.isArray(page.rows) || typeof page.cursor !== 'string')
       throw new AppError('bad_node_answer', { detail: 'shape' });
     ctx.facts = { rows: page.rows.length, hashes: withHashes };
-    return { status: 200, body: { cursor: page.cursor, rows: page.rows.map(show) } };
+    const rows = await Promise.all(page.rows.map(createShowRow(parts)));
+    return { status: 200, body: { cursor: page.cursor, rows } };
   },
 });
 
-const findByLogin = (errand: Errand, accounts: Accounts, redis: RedisClient): Route => ({
+const findByLogin = ({ errand, accounts, redis }: Parts): Route => ({
   method: 'POST',
   path: '/users/find',
   body: 'json',
@@ -53,12 +78,7 @@ const findByLogin = (errand: Errand, accounts: Accounts, redis: RedisClient): Ro
   },
 });
 
-export const createExportRoutes = ({
-  errand,
-  accounts,
-  redis,
-}: {
-  errand: Errand;
-  accounts: Accounts;
-  redis: RedisClient;
-}): Route[] => [exportPage(errand), findByLogin(errand, accounts, redis)];
+export const createExportRoutes = (parts: Parts): Route[] => [
+  exportPage(parts),
+  findByLogin(parts),
+];

@@ -7,8 +7,8 @@ import { randomBytes } from 'node:crypto';
 import { AppError, codeOf } from '../../../shared/errors.js';
 import { invalidField, isScopes, readFields, readOneOf } from '../../../shared/fields.js';
 import type { Route } from '../../../shared/http.js';
-import type { RedisClient } from '../../../shared/redis.js';
-import { storeCall } from '../../../shared/redis-calls.js';
+import type { Verdict } from '../../../shared/protocol.js';
+import type { Claim, createClaims } from '../../import/claims.js';
 import type { Job, Nodes } from '../../nodes/submit.js';
 import { isForeignId, newUserId } from '../../user-id.js';
 import type { Accounts } from '../../username.js';
@@ -24,36 +24,33 @@ const statuses = ['active', 'disabled'] as const;
 const deadlineMs = 2500;
 
 export const createUserRoutes = ({
-  redis,
+  claims,
   nodes,
   accounts,
   defaultScopes,
 }: {
-  redis: RedisClient;
+  claims: ReturnType<typeof createClaims>;
   nodes: Pick<Nodes, 'submit'>;
   accounts: Accounts;
   defaultScopes: string;
 }): Route[] => {
-  /** An imported id leads to its account, and to one only. Ids of our own carry their account. */
-  const claimId = async (userId: string, u: string) => {
-    if (!isForeignId(userId)) throw invalidField('user_id');
-    const key = `uid:${userId}`;
-    const isNew = (await storeCall(redis.set(key, u, 'NX'))) === 'OK';
-    if (!isNew && (await storeCall(redis.get(key))) !== u) throw new AppError('account_exists');
-    return { userId, giveBack: () => (isNew ? storeCall(redis.del(key)) : 0) };
-  };
-
-  /** The verdict; an id that was claimed and is not the account's now is free again. */
-  const importWith = async (claim: Awaited<ReturnType<typeof claimId>> | undefined, job: Job) => {
+  /** The verdict; the id leads to this account from now on, unless it got another one. */
+  const importAs = async (claim: Claim, job: Job): Promise<Verdict> => {
     try {
-      const verdict = await nodes.submit(job);
-      const hasIt = verdict.outcome === 'ok' && verdict.user_id === claim?.userId;
-      if (!hasIt) await claim?.giveBack();
+      const [claimed] = await claims.claim([claim], true);
+      if (claimed === 'taken') throw new AppError('account_exists');
+      const giveBack = async () => {
+        if (claimed === 'new') await claims.giveBack([claim]);
+      };
+      const verdict = await nodes.submit(job).catch(async (error: unknown) => {
+        // Only what the node refused is known not to have been written.
+        if (codeOf(error) === 'bad_request') await giveBack();
+        throw error;
+      });
+      if (verdict.outcome !== 'ok' || verdict.user_id !== claim.id) await giveBack();
       return verdict;
-    } catch (error) {
-      // Only what the node refused is known not to have been written.
-      if (codeOf(error) === 'bad_request') await claim?.giveBack();
-      throw error;
+    } finally {
+      claims.end([claim]);
     }
   };
 
@@ -69,9 +66,10 @@ export const createUserRoutes = ({
         readOneOf('status', status, statuses);
         const { name, u } = accounts(username);
         ctx.facts = { account: u };
-        const claim = user_id === undefined ? undefined : await claimId(user_id, u);
+        // Ids of our own carry their account.
+        if (user_id !== undefined && !isForeignId(user_id)) throw invalidField('user_id');
         const userId = user_id ?? newUserId(u);
-        const verdict = await importWith(claim, {
+        const job: Job = {
           route: '/credentials',
           u,
           attemptId: randomBytes(16).toString('base64url'),
@@ -86,7 +84,10 @@ export const createUserRoutes = ({
           },
           deadlineAt: ctx.arrivedAt + deadlineMs,
           requestId: ctx.requestId,
-        });
+        };
+        const verdict = await (user_id === undefined
+          ? nodes.submit(job)
+          : importAs({ id: user_id, u }, job));
         if (verdict.outcome !== 'ok') throw new AppError('account_exists');
         ctx.facts = { account: u, user_id: verdict.user_id };
         return { status: 201, body: { user_id: verdict.user_id, username: name } };

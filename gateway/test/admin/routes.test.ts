@@ -9,7 +9,9 @@ import { createAccountRoutes } from '../../admin/routes/accounts.js';
 import { createCampaignRoutes } from '../../admin/routes/campaigns.js';
 import { createClientRoutes } from '../../admin/routes/clients.js';
 import { createUserRoutes } from '../../admin/routes/users.js';
+import { createExportRoutes } from '../../admin/routes/users-export.js';
 import { createRegistry } from '../../clients/registry.js';
+import { createClaims } from '../../import/claims.js';
 import type { Job } from '../../nodes/submit.js';
 import { createResets } from '../../resets.js';
 import type { Revocation } from '../../tokens/revocations.js';
@@ -83,7 +85,12 @@ t.test(
     const nodes = { submit };
     const call = await serve(
       t,
-      createUserRoutes({ redis, nodes, accounts, defaultScopes: 'account' }),
+      createUserRoutes({
+        claims: createClaims({ redis }),
+        nodes,
+        accounts,
+        defaultScopes: 'account',
+      }),
     );
     const add = (username: string, more: object = {}) =>
       call('POST', '/users', { username, hash: 'x', ...more });
@@ -95,6 +102,7 @@ t.test(
       body: { user_id: 'auth0|7' },
     });
     t.equal(await holder('auth0|7'), u);
+    await redis.hset(`user:{${u}}`, 'user_id', 'auth0|7');
     t.equal((await add('ben', { user_id: 'auth0|7' })).status, 409, 'it is taken');
     t.equal((await add('ann', { user_id: 'auth0|7' })).status, 201, 'a repeat');
 
@@ -106,10 +114,40 @@ t.test(
     t.match(await add('ben', { user_id: '8' }), { status: 201, body: { user_id: '17' } });
     t.equal(await holder('8'), null, 'a table that counts gave another');
 
+    answer = () => {
+      throw new AppError('no_node');
+    };
+    t.equal((await add('ann', { user_id: '9' })).status, 503);
+    t.equal(await holder('9'), u, 'it may have been written');
+    answer = ({ body }) => ({ user_id: String(Reflect.get(body, 'user_id')) });
+    t.equal((await add('ben', { user_id: '9' })).status, 201, 'it was not');
+    t.equal(await holder('9'), accounts('ben').u);
+
     for (const [field, value] of Object.entries({ scopes: '', status: 'gone', user_id: 'u_1' }))
       t.equal((await add('cleo', { [field]: value })).status, 400, field);
   },
 );
+
+t.test("an export of an operator's table knows whom we have disabled", async (t) => {
+  const accounts = createAccounts(Buffer.alloc(32));
+  const row = (id: string, name: string) => ({
+    ...{ u: `row:${id}`, user_id: id, name, status: 'active', scopes: '' },
+  });
+  await redis.hset(`user:{${accounts('zoe').u}}`, 'status', 'disabled');
+  const errand = async () => ({
+    cursor: '',
+    rows: [row('1', 'Zoe'), row('2', 'yan'), row('3', '')],
+  });
+  const call = await serve(t, createExportRoutes({ errand, accounts, redis }));
+  const { body } = await call('POST', '/users/export', { cursor: '' });
+  t.match(body, {
+    rows: [
+      { user_id: '1', status: 'disabled' },
+      { user_id: '2', status: 'active' },
+      { user_id: '3', status: 'active' },
+    ],
+  });
+});
 
 t.test('a user who is deleted stays deleted, whatever else is done at that moment', async (t) => {
   const { u } = createAccounts(Buffer.alloc(32))('dora');
