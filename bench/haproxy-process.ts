@@ -96,8 +96,9 @@ const algorithms = (factor: number): Record<Balance, string[]> => ({
  * worse at the same goodput, because the nodes share a core that is busy anyway. timeout queue: of 80,
  * 150 and 300 ms the short one cost goodput below capacity, the long one latency above it. Weight 256:
  * 4,096 points of the hash ring for each server instead of 16. timeout server: what an edge waits for an
- * attempt; at 2.5 s, and checks that wait 1 s, the slowest login beside a stopped node took 2.6 s. A failed attempt, or a node's "not
- * started", goes to another server at once: safe, because a login writes nothing at the node.
+ * attempt; at 2.5 s, and checks that wait 1 s, the slowest login beside a stopped node took 2.6 s. A failed
+ * attempt, or a node's "not started", goes to another server at once: safe, because a login writes nothing
+ * at the node.
  */
 const configOf = (servers: readonly Server[], ports: Ports, tuning: Tuning): string => {
   const { maxconn, queueMs, serverMs, checkMs, factor } = tuning;

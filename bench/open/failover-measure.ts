@@ -35,7 +35,7 @@ export type Scenario = {
   openMs: number | undefined;
   /** Until no edge chose the node any more: its breaker open, or the node suspect or gone. */
   avoidedMs: number | undefined;
-  /** Of the faulty node per edge, until then. */
+  /** Of the faulty node per edge, until its breaker was open. */
   failuresPerEdge: number;
 };
 export type Failover = { capacity: number; perSecond: number; scenarios: Scenario[]; proof: Proof };
@@ -85,11 +85,13 @@ const findOpening = async (rig: Rig, node: FleetNode, isOver: () => boolean): Pr
   for (; !isOver() && opening.openMs === undefined; await sleep(pollMs)) {
     const found = (await nodeStates(rig)).find(({ id }) => id === node.id);
     const at = nowMs() - since;
-    if (found?.edges === edges && found.edges_open === edges) opening.openMs = at;
+    if (found?.edges === edges && found.edges_open === edges) {
+      opening.openMs = at;
+      after = readMetrics(rig.fleet).then((metrics) => failuresOf(metrics, node.id));
+    }
     const isAvoided = found === undefined || found.edges_avoiding === edges;
     if (!isAvoided || opening.avoidedMs !== undefined) continue;
     opening.avoidedMs = at;
-    after = readMetrics(rig.fleet).then((metrics) => failuresOf(metrics, node.id));
   }
   if (after !== undefined) opening.failuresPerEdge = ((await after) - (await before)) / edges;
   return opening;
