@@ -1,6 +1,7 @@
 /**
  * Keeps one process up: starts it, starts it again with a growing pause whenever it ends, replaces it
- * by a new one on request, and stops it for good. What is started, and how one sees that it serves, is the caller's `launch`.
+ * by a new one on request, and stops it for good. What is started, and how one sees that it serves, is the
+ * caller's `launch`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { killGroup, signalProcess, waitGroupGone } from './processes.mjs';

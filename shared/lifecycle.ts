@@ -1,8 +1,8 @@
 /**
  * How a process ends. `onStop` is called right where something is created; `stop` runs that list
- * backwards, each step with a deadline and all of them with one, once. SIGINT, SIGTERM, the IPC message `drain` and a closed
- * IPC channel are one and the same request. Only a top process obeys a second signal (exit at once),
- * and only 500 ms after the first: terminals and supervisors send more than one at a time.
+ * backwards, each step with a deadline and all of them with one, once. SIGINT, SIGTERM, the IPC message
+ * `drain` and a closed IPC channel are one and the same request. Only a top process obeys a second signal
+ * (exit at once), and only 500 ms after the first: terminals and supervisors send more than one at a time.
  */
 type Logs = { info(fields: object, text: string): void; error(fields: object, text: string): void };
 type Step = { name: string; run: () => unknown; deadlineMs: number };
