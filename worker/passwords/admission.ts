@@ -8,7 +8,8 @@
  *     └─ refused                    └─ leave                       └─ late, or the client has left
  *
  * A dearer stored hash is charged to those who arrive later, in time and in memory, waits for its memory
- * while cheaper ones pass, and is not refused: a refusal would tell who has not been migrated. Pure apart from `send`; the clock is an argument.
+ * while cheaper ones pass, and is not refused: a refusal would tell who has not been migrated. Pure apart
+ * from `send`; the clock is an argument.
  */
 import {
   budgetShares,
