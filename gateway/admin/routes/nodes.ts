@@ -40,7 +40,13 @@ const readAction = (path: string) => {
   }
 };
 
-export const createNodeRoutes = ({ nodes, gather }: { nodes: Nodes; gather: Gather }): Route[] => [
+export const createNodeRoutes = ({
+  nodes,
+  gather,
+}: {
+  nodes: Pick<Nodes, 'snapshot' | 'call'>;
+  gather: Pick<Gather, 'nodeViews'>;
+}): Route[] => [
   {
     method: 'GET',
     path: '/nodes',

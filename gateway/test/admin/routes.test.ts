@@ -8,6 +8,7 @@ import { startRedis } from '../../../shared/test/redis-server.js';
 import { createAccountRoutes } from '../../admin/routes/accounts.js';
 import { createCampaignRoutes } from '../../admin/routes/campaigns.js';
 import { createClientRoutes } from '../../admin/routes/clients.js';
+import { createNodeRoutes } from '../../admin/routes/nodes.js';
 import { createUserRoutes } from '../../admin/routes/users.js';
 import { createExportRoutes } from '../../admin/routes/users-export.js';
 import { createRegistry } from '../../clients/registry.js';
@@ -125,6 +126,35 @@ t.test(
 
     for (const [field, value] of Object.entries({ scopes: '', status: 'gone', user_id: 'u_1' }))
       t.equal((await add('cleo', { [field]: value })).status, 400, field);
+  },
+);
+
+t.test(
+  'a node as all edges see it: at how many its breaker is open, how many avoid it',
+  async (t) => {
+    const seenAs = (state: 'closed' | 'open' | 'half-open', suspect = false) => ({
+      ...{
+        id: 'n',
+        boot_id: 'b',
+        version: '',
+        zone: '',
+        slots: 2,
+        draining: false,
+        via: 'unix' as const,
+      },
+      ...{ state, suspect, weight: 1, inflight: 1, full: false },
+      report: { inflight: 1, service_ms: 20 },
+    });
+    let views = [seenAs('closed'), seenAs('closed', true)];
+    const nodes = { snapshot: () => [seenAs('closed')], call: async () => ({}) };
+    const gather = { nodeViews: async () => [views] };
+    const call = await serve(t, createNodeRoutes({ nodes, gather }));
+    const shown = async () => (await call('GET', '/nodes')).body.nodes[0];
+    t.match(await shown(), { edges: 2, state: 'closed', edges_open: 0, edges_avoiding: 1 });
+    views = [seenAs('open', true), seenAs('half-open'), seenAs('closed'), seenAs('closed', true)];
+    t.match(await shown(), { edges: 4, state: 'open', edges_open: 2, edges_avoiding: 3 });
+    views = [];
+    t.match(await shown(), { edges: 0, state: 'unknown', edges_open: 0, edges_avoiding: 0 });
   },
 );
 
