@@ -127,6 +127,7 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
   };
 
   const whenGone = ({ res }: Ctx, then: () => void) => {
+    if (res.destroyed) return then();
     res.once('close', () => {
       if (!res.writableFinished) then();
     });

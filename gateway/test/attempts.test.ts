@@ -160,6 +160,14 @@ t.test(
   },
 );
 
+t.test('a registration whose client left before it began is dropped too', async (t) => {
+  const { attempts, calls } = create(settle);
+  const { ctx, res } = newCtx();
+  Object.assign(res, { destroyed: true });
+  await attempts.run(ctx, { ...work('a'), kind: 'register' }, caller);
+  t.ok(calls.includes('abort'));
+});
+
 t.test('behind an address that fails often: a suspect, but for a known device', async (t) => {
   const { attempts, classes } = create(settle, true);
   await attempts.join(newCtx().ctx, work('a'), caller, 'pw');
