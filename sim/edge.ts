@@ -136,7 +136,10 @@ export const createEdge = (options: {
 }) => {
   const { driver, random, rank, zone, choose } = options;
   const now = driver.now;
-  /** `atHome`: sent to the account's first choice; `near`: in the edge's zone; `toOpen`: to an open breaker, without panic. */
+  /**
+   * `atHome`: sent to the account's first choice; `near`: in the edge's zone; `toOpen`: to an open
+   * breaker, without panic.
+   */
   const counts = { sent: 0, atHome: 0, near: 0, retried: 0, toOpen: 0, shed: 0, submitted: 0 };
   const records = new Map<SimNode, ReturnType<typeof createRecord>>();
   let nodes: Node[] = [];

@@ -16,29 +16,6 @@ import { type Scenario, tiny, usual } from './scenario.js';
 type Event = NonNullable<World['events']>[number];
 const faultAtMs = 1000;
 
-const minuteMs = 60_000;
-/** A whole minute over one seed: the same arrivals with and without a registry. */
-const minute = (isFrozen: boolean) => ({
-  ...tiny,
-  measureMs: minuteMs,
-  seedShare: 0.05,
-  load: () => 0.7,
-  events: [{ atMs: 0, run: (fleet: Fleet) => fleet.freezeRegistry(isFrozen) }],
-});
-
-export const frozen: Scenario = {
-  about: 'the registry stands still for a minute at 70 % load',
-  worlds: { alive: minute(false), frozen: minute(true) },
-  judge: (of) => [
-    atMost(
-      '11 registry frozen for 60 s: p99 ÷ alive',
-      latencyMs(of('frozen'), 0.99) / latencyMs(of('alive'), 0.99),
-      1.05,
-    ),
-    atMost('11 registry frozen for 60 s: failed logins', most(of('frozen'), notOk), 0),
-  ],
-};
-
 export const kill: Scenario = {
   about: 'kill -9 of one of eight nodes at 70 % load, with the registry alive and frozen',
   worlds: Object.fromEntries(

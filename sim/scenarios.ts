@@ -1,5 +1,5 @@
 /** All scenarios, by the name that `--only` knows. */
-import { elastic, fast500, flapping, frozen, hang, kill } from './faults.js';
+import { elastic, fast500, flapping, hang, kill } from './faults.js';
 import { burst, overload, retryStorm } from './overload.js';
 import type { Scenario } from './scenario.js';
 import { steady } from './steady.js';
@@ -10,7 +10,6 @@ export const scenarios: Record<string, Scenario> = {
   burst,
   storm: retryStorm,
   kill,
-  frozen,
   hang,
   fast500,
   flapping,
