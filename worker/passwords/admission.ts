@@ -21,8 +21,7 @@ import { AppError } from '../../shared/errors.js';
 import type { Load, WorkClass } from '../../shared/protocol.js';
 import { createEstimates } from './estimates.js';
 import type { Cost } from './recipes/recipe.js';
-import { createSchedule } from './schedule.js';
-import { createSlots, type Reservation, type Slot } from './slots.js';
+import { createSlots, type Slot } from './slots.js';
 import type { Done } from './threads.js';
 import type { Work } from './work.js';
 
@@ -107,19 +106,12 @@ export const createAdmission = (options: {
 
   const inflight = (): number => reserved + queue.length + inSlots;
 
-  /** How long a hash that arrives now would wait for a thread. */
-  const threadMs = (at: number): number => {
-    if (inflight() < count) return 0;
-    const schedule = createSchedule(slots.allLeftMs(at));
-    // Whom it may pass, because their memory is not there, are none that it waits for.
-    for (const job of queue)
-      if (job.cost.key === defaultCost.key || slots.fits(job)) schedule.add(job.estimateMs);
-    for (let i = 0; i < reserved; i++) schedule.add(serviceMs());
-    return schedule.startsIn();
-  };
-
-  /** And for its memory: the queue is bounded by both, and each is told in time. */
-  const waitMs = (at: number): number => Math.max(threadMs(at), slots.memoryMs(queue, at));
+  /** How long a hash that arrives now would wait. */
+  const waitMs = (at: number): number =>
+    slots.waitMs(at, {
+      ...{ queue, reserved, serviceMs: serviceMs() },
+      isThreadFree: inflight() < count,
+    });
 
   /**
    * Is there anything to spare for work that nobody waits for? A free thread, and nobody refused for
@@ -181,7 +173,7 @@ export const createAdmission = (options: {
     noteEmpty(now());
   };
 
-  /** Why a job at the head of the queue must not start any more. */
+  /** Why a job must not start any more. */
   const reasonToDrop = (job: Job, slot: Slot<Job>, at: number): Decision | undefined => {
     if (job.ticket.isGone()) return 'client_left';
     // At most the default cost: a deadline that only dear hashes miss would tell who has one.
@@ -201,24 +193,14 @@ export const createAdmission = (options: {
   };
 
   const pump = (at: number) => {
-    let place = 0;
-    let held: Reservation | undefined;
-    for (let job = queue[place]; job !== undefined; job = queue[place]) {
-      const slot = slots.pick(at);
-      if (slot === undefined) return;
-      const reason = reasonToDrop(job, slot, at);
-      const isNext = held === undefined || slots.mayPass(slot, job, at, held);
-      if (reason === undefined && !(isNext && slots.hasMemory(slot, job))) {
-        held ??= slots.reserve(job, at);
-        place++;
-        continue;
-      }
+    const isOver = (job: Job, slot: Slot<Job>) => reasonToDrop(job, slot, at) !== undefined;
+    const next = () => slots.next(queue, at, isOver);
+    for (let found = next(); found !== undefined; found = next()) {
+      const { place, job, slot } = found;
       queue.splice(place, 1);
+      const reason = reasonToDrop(job, slot, at);
       if (reason === undefined) handOver(slot, job, at);
       else job.reject(refuse(job.ticket.class, reason, slots.leftMs(slot, at)));
-      // Who passed took some of what is left beside the first.
-      place = 0;
-      held = undefined;
     }
   };
 

@@ -1,10 +1,11 @@
 /**
  * The hash threads as admission sees them: each runs one job and may hold another ahead, so that it
- * goes on at once when the first ends. Which of them takes the next job, and whether the memory for
- * it is there. While the first in the queue waits for memory, others may pass it if that does not make it
- * wait longer: EASY backfilling (Lifka 1995).
+ * goes on at once when the first ends. Which job starts next, where, and when one more would. While the
+ * first in the queue waits for memory, others may pass it if that does not make it wait longer: EASY
+ * backfilling (Lifka 1995).
  */
 import type { Cost } from './recipes/recipe.js';
+import { createSchedule } from './schedule.js';
 
 type Job = { readonly cost: Cost; readonly estimateMs: number };
 export type Slot<J extends Job> = {
@@ -14,8 +15,16 @@ export type Slot<J extends Job> = {
   startedAt: number;
 };
 
+/** What has been let in and is in no thread: jobs, and requests that will want a default hash each. */
+type Waiting<J extends Job> = {
+  queue: readonly J[];
+  reserved: number;
+  serviceMs: number;
+  isThreadFree: boolean;
+};
+
 /** When the memory for a waiting job will be there, and how much will be left beside it. */
-export type Reservation = { at: number; spareBytes: number };
+type Reservation = { at: number; spareBytes: number };
 
 /** One step in the queue must not wait behind a hash dearer than this many default ones. */
 const maxRelativeAhead = 4;
@@ -93,11 +102,21 @@ export const createSlots = <J extends Job>(options: {
     return others + share(cost) <= memoryBytes;
   };
 
-  /** How long a default hash would wait for memory, behind these that wait already. */
-  const memoryMs = (waiting: readonly Job[], at: number): number => {
+  /** How long a default hash would wait for a thread, behind the queue and those whose records are looked up. */
+  const threadMs = (at: number, { queue, reserved, serviceMs }: Waiting<J>): number => {
+    const schedule = createSchedule(slots.map((slot) => leftMs(slot, at)));
+    // Whom it may pass, because their memory is not there, are none that it waits for.
+    for (const job of queue)
+      if (job.cost.key === defaultCost.key || fits(job)) schedule.add(job.estimateMs);
+    for (let i = 0; i < reserved; i++) schedule.add(serviceMs);
+    return schedule.startsIn();
+  };
+
+  /** And for its memory. */
+  const memoryMs = (at: number, { queue }: Waiting<J>): number => {
     const asked = { cost: defaultCost };
     let ms = fits(asked) ? 0 : reserve(asked, at).at - at;
-    for (const { cost, estimateMs } of waiting)
+    for (const { cost, estimateMs } of queue)
       if (cost.key !== defaultCost.key && share(cost) + defaultCost.bytes > memoryBytes)
         ms += estimateMs;
     return ms;
@@ -105,13 +124,25 @@ export const createSlots = <J extends Job>(options: {
 
   return {
     leftMs,
-    pick,
-    hasMemory,
-    fits,
-    reserve,
-    mayPass,
-    memoryMs,
-    /** Of each thread, as `leftMs`. */
-    allLeftMs: (at: number): number[] => slots.map((slot) => leftMs(slot, at)),
+
+    /**
+     * The place in the queue of the job that goes next, and the thread for it; undefined when none can.
+     * `isOver`: it is not to start any more, whether or not there is memory.
+     */
+    next: (queue: readonly J[], at: number, isOver: (job: J, slot: Slot<J>) => boolean) => {
+      const slot = pick(at);
+      if (slot === undefined) return undefined;
+      let held: Reservation | undefined;
+      for (const [place, job] of queue.entries()) {
+        const isNext = held === undefined || mayPass(slot, job, at, held);
+        if (isOver(job, slot) || (isNext && hasMemory(slot, job))) return { place, job, slot };
+        held ??= reserve(job, at);
+      }
+      return undefined;
+    },
+
+    /** How long one more default hash would wait; the queue is bounded by this, in threads and in memory. */
+    waitMs: (at: number, waiting: Waiting<J>): number =>
+      Math.max(waiting.isThreadFree ? 0 : threadMs(at, waiting), memoryMs(at, waiting)),
   };
 };
