@@ -23,9 +23,11 @@ const run = async () => {
   const { createLifecycle } = await import('../shared/lifecycle.js');
   const { createLog } = await import('../shared/log.js');
   const { startWorker } = await import('./server.js');
+  const { startWatchdog } = await import('./watchdog.js');
   const log = createLog({ level: config.logLevel, role: 'worker' }).child({ node: config.nodeId });
   const lifecycle = createLifecycle({ log, role: 'child', stopMs });
   const { slots } = await startWorker({ config, lifecycle, log });
+  startWatchdog({ log });
   log.info({ threads: slots }, 'node serves');
   yieldToOthers(niceWhenServing);
   optimiseCode(true);

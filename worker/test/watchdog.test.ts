@@ -1,0 +1,67 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+
+/** A process with a watchdog of `rounds` × 50 ms, built code, that then runs `code`. */
+const run = (t: Test, rounds: number, code: string) => {
+  const [log, watchdog] = ['../../dist/shared/log.js', '../../dist/worker/watchdog.js'].map(
+    (path) => new URL(path, import.meta.url).href,
+  );
+  const source = `
+    import { createLog } from '${log}';
+    import { startWatchdog } from '${watchdog}';
+    const log = createLog({ level: 'info', role: 'worker' }).child({ node: 'n1' });
+    const hang = (ms) => { const end = Date.now() + ms; while (Date.now() < end); };
+    startWatchdog({ log, everyMs: 50, limit: ${rounds} });
+    ${code}`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.teardown(() => child.kill('SIGKILL'));
+  let text = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  return { child, closed: once(child, 'close'), output: () => text };
+};
+
+t.test('a loop that stands still ends the process, with a line that says so', async (t) => {
+  const { child, closed, output } = run(t, 4, 'setTimeout(() => hang(60_000), 300);');
+  t.same(await closed, [null, 'SIGKILL']);
+  t.match(JSON.parse(output()), {
+    level: 60,
+    role: 'worker',
+    node: 'n1',
+    pid: child.pid,
+    alarm: true,
+    msg: 'the event loop stood still for 0.2 s: ending the process',
+  });
+});
+
+t.test('who reads its lines hangs too: it ends all the same', async (t) => {
+  const fill = `
+    import { writeSync } from 'node:fs';
+    for (;;) try { writeSync(1, 'x'.repeat(4096)); } catch {}`;
+  const { child, output } = run(t, 4, fill);
+  child.stdout.pause();
+  t.same(await once(child, 'exit'), [null, 'SIGKILL']);
+  t.notMatch(output(), 'stood still');
+});
+
+t.test('pauses below the limit, again and again, are none', async (t) => {
+  const busy = 'for (let i = 0; i < 5; i += 1) { hang(500); await new Promise(setImmediate);';
+  const { closed, output } = run(t, 40, `${busy} await new Promise((r) => setTimeout(r, 60)); }`);
+  t.same(await closed, [0, null], 'nor does the watchdog keep a process that has nothing to do');
+  t.equal(output(), '');
+});
+
+t.test('a process that was stopped goes on', async (t) => {
+  const { child, closed, output } = run(t, 40, "setTimeout(() => console.log('done'), 500);");
+  await sleep(300);
+  child.kill('SIGSTOP');
+  await sleep(3000);
+  child.kill('SIGCONT');
+  t.same(await closed, [0, null]);
+  t.equal(output(), 'done\n');
+});

@@ -1,0 +1,29 @@
+/** The watching side of `watchdog.ts`, a thread of its own. */
+import { write } from 'node:fs';
+import { workerData } from 'node:worker_threads';
+import type { Watched } from './watchdog.js';
+
+const { beats, everyMs, limit, fields }: Watched = workerData;
+
+/** Whoever reads our lines may hang as well. */
+const patienceMs = 500;
+
+const end = () => process.kill(process.pid, 'SIGKILL');
+
+const sayAndEnd = () => {
+  clearInterval(timer);
+  setTimeout(end, patienceMs);
+  const msg = `the event loop stood still for ${(limit * everyMs) / 1000} s: ending the process`;
+  const line = { level: 60, time: new Date().toISOString(), ...fields, alarm: true, msg };
+  write(1, `${JSON.stringify(line)}\n`, end);
+};
+
+let seen = -1;
+let silent = 0;
+const look = () => {
+  const beat = Atomics.load(beats, 0);
+  silent = beat === seen ? silent + 1 : 0;
+  seen = beat;
+  if (silent === limit) sayAndEnd();
+};
+const timer = setInterval(look, everyMs);
