@@ -19,7 +19,6 @@ import { Refusal } from './refusal.mjs';
 const firstPauseMs = 100;
 const longestPauseMs = 5000;
 const healthyMs = 10_000; // up for so long: the next pause is short again
-const replaceMs = 15_000;
 const killWaitMs = 2000;
 const pollMs = 50;
 const strayMs = 1000; // for the children of a program that has ended
@@ -27,7 +26,7 @@ const strayMs = 1000; // for the children of a program that has ended
 /**
  * @param {{
  *   name: string, launch: () => Promise<Running>, say: (text: string) => void,
- *   changed?: () => void, readyTimeoutMs?: number,
+ *   changed?: () => void, readyTimeoutMs?: number, replaceTimeoutMs?: number,
  * }} options `changed` is called when `identity()` has a new value.
  */
 export const createKeeper = ({
@@ -36,6 +35,7 @@ export const createKeeper = ({
   say,
   changed = () => {},
   readyTimeoutMs = 60_000,
+  replaceTimeoutMs = 15_000,
 }) => {
   /** @type {Running | undefined} */
   let running;
@@ -108,13 +108,13 @@ export const createKeeper = ({
    */
   const replace = async (/** @type {number} */ deadlineMs) => {
     // What is being started anew just now may have read the old settings: it is replaced afterwards.
-    const giveUpAt = performance.now() + replaceMs;
+    const giveUpAt = performance.now() + replaceTimeoutMs;
     while (!isUp && !stopping.signal.aborted && performance.now() < giveUpAt) await sleep(pollMs);
     const old = running;
     if (old === undefined || stopping.signal.aborted) return 'is not running';
     if (!isUp) return 'the old one does not start either';
     const next = await launch();
-    const late = sleep(replaceMs, 'not ready in time', { ref: false });
+    const late = sleep(replaceTimeoutMs, 'not ready in time', { ref: false });
     const problem = await Promise.race([next.ready.then(() => undefined), next.gone, late]);
     if (problem !== undefined || running !== old || !isUp || stopping.signal.aborted) {
       // One that serves must leave the registry, or nobody finds the one that stays.

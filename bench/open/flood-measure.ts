@@ -4,7 +4,7 @@
  * on new ones. The edge has core 0 to itself; its node, Redis and the clients share the other.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pin } from '../cpu.js';
+import { pin, usedMs } from '../cpu.js';
 import type { Options } from '../report.js';
 import { parsePair } from '../tokens.js';
 import { verifyRequests } from '../users.js';
@@ -12,6 +12,7 @@ import { createLoad, type Load } from './load.js';
 import { growth, readMetrics } from './metrics.js';
 import { closeRig, measureCapacity, openRig, pidsOf, type Rig } from './rig.js';
 import { type Summary, summarise } from './samples.js';
+import { takeReadings } from './soak-watch.js';
 
 export const checksPerSecond = { kept: 50, fresh: 20 };
 export const sizes = {
@@ -21,7 +22,6 @@ export const sizes = {
   clients: [0, 64, 256, 1024],
   /** Until all of them are connected. */
   settleMs: 5000,
-  windowMs: 6000,
 };
 export type Level = {
   clients: number;
@@ -33,6 +33,10 @@ export type Level = {
   unreadShare: number;
   /** Of the time, in which the node's thread had a hash to work on, at whatever speed. */
   busyShare: number;
+  /** Of the edge per login, the few checks beside them included. */
+  edgeCpuUs: number;
+  /** Of the edge, at the beginning and at the end of what is looked at. */
+  edgeMiB: { first: number; last: number };
 };
 export type FloodResult = { capacity: number; levels: Level[] };
 type Checks = { kept: Load; fresh: Load };
@@ -49,18 +53,29 @@ const signIn = async ({ fleet, users }: Rig): Promise<string> => {
 
 type Given = { rig: Rig; checks: Checks; its: typeof sizes };
 
+const edgesOf = ({ fleet }: Rig) => fleet.processes().filter(({ kind }) => kind === 'edges');
+
+/** Of all edges, in MiB. */
+const memoryOf = (rig: Rig): number =>
+  takeReadings(0, edgesOf(rig)).reduce((sum, { rssMiB }) => sum + rssMiB, 0);
+
 const measureLevel = async (given: Given, clients: number): Promise<Level> => {
   const { rig, its } = given;
   const { kept, fresh } = given.checks;
-  const durationMs = its.settleMs + its.windowMs;
+  const durationMs = its.settleMs + rig.options.durationSeconds * 1000;
   const window = { fromMs: its.settleMs, toMs: durationMs };
   const plan = (perSecond: number) => ({ phases: [{ perSecond, durationMs }] });
+  const edgeMs = () => usedMs(edgesOf(rig).map(({ pid }) => pid));
   const before = await readMetrics(rig.fleet);
-  const [logins, keptRun, freshRun] = await Promise.all([
+  const edgeMsBefore = edgeMs();
+  const [logins, keptRun, freshRun, first] = await Promise.all([
     rig.load.flood(clients, durationMs),
     kept.run(plan(checksPerSecond.kept)),
     fresh.run({ ...plan(checksPerSecond.fresh), closing: true }),
+    sleep(its.settleMs).then(() => memoryOf(rig)),
   ]);
+  const edgeMiB = { first, last: memoryOf(rig) };
+  const edgeCpuUs = ((edgeMs() - edgeMsBefore) * 1000) / Math.max(1, logins.samples.length);
   const grown = growth(before, await readMetrics(rig.fleet));
   await sleep(1000);
   return {
@@ -71,6 +86,8 @@ const measureLevel = async (given: Given, clients: number): Promise<Level> => {
     unreadShare:
       grown('node_shed_total', { reason: 'behind' }) / Math.max(1, logins.samples.length),
     busyShare: (grown('hash_seconds_sum') * 1000) / (durationMs * rig.slots),
+    edgeCpuUs,
+    edgeMiB,
   };
 };
 
@@ -88,7 +105,7 @@ export const measureFlood = async (options: Options, its = sizes): Promise<Flood
     };
     const checks: Checks = { kept: await openChecks(), fresh: await openChecks() };
     for (const pid of [...pidsOf(rig), ...loads.map((load) => load.pid)]) pin(pid, '1');
-    for (const { kind, pid } of rig.fleet.processes()) if (kind === 'edges') pin(pid, '0');
+    for (const { pid } of edgesOf(rig)) pin(pid, '0');
     const capacity = await measureCapacity(rig, rig.slots, capacityMs);
     const levels: Level[] = [];
     for (const clients of its.clients) {

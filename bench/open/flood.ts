@@ -1,16 +1,20 @@
 /** The flood bench: more logins than one edge can look at; do token checks, and who else comes, notice? */
 import { drawChart } from '../chart.js';
 import { atLeast, atMost, type Bench, type Criterion, round } from '../report.js';
-import { checksPerSecond, type Level, measureFlood, sizes } from './flood-measure.js';
+import { checksPerSecond, type Level, measureFlood } from './flood-measure.js';
 import type { Summary } from './samples.js';
 
 /** Of the checks, while the edge is busy without a pause. */
 const targetP50Ms = 20;
 const targetBusy = 0.7;
+const targetEdgeUs = 50;
+const targetMiB = 20;
 
 const failedOf = ({ sent, ok }: Summary): number => sent - ok;
 
-const describe = ({ clients, logins, kept, fresh, unreadShare, busyShare }: Level) => ({
+const grownMiB = ({ edgeMiB: { first, last } }: Level): number => last - first;
+
+const describeLogins = ({ clients, logins, unreadShare, busyShare }: Level) => ({
   clients,
   answered_per_s: round(logins.offered, 0),
   served_per_s: round(logins.goodput, 1),
@@ -18,6 +22,9 @@ const describe = ({ clients, logins, kept, fresh, unreadShare, busyShare }: Leve
   refused_unread: round(unreadShare, 2),
   refused_p50_ms: round(logins.refusedP50Ms, 1),
   refused_p99_ms: round(logins.refusedP99Ms, 1),
+});
+
+const describeChecks = ({ kept, fresh }: Level) => ({
   checks_p50_ms: round(kept.p50Ms, 1),
   checks_p99_ms: round(kept.p99Ms, 1),
   new_checks_p50_ms: round(fresh.p50Ms, 1),
@@ -25,12 +32,24 @@ const describe = ({ clients, logins, kept, fresh, unreadShare, busyShare }: Leve
   checks_failed: failedOf(kept) + failedOf(fresh),
 });
 
-const judge = ({ clients, kept, fresh, busyShare }: Level): Criterion[] => [
-  atMost(`${clients}: checks, p50 ms`, kept.p50Ms, targetP50Ms),
-  atMost(`${clients}: checks on new connections, p50 ms`, fresh.p50Ms, targetP50Ms),
-  atMost(`${clients}: checks that failed`, failedOf(kept) + failedOf(fresh), 0),
-  atLeast(`${clients}: the hash thread was busy`, busyShare, targetBusy),
-];
+const describe = (level: Level) => ({
+  ...describeLogins(level),
+  ...describeChecks(level),
+  edge_cpu_us_per_login: level.clients === 0 ? null : round(level.edgeCpuUs, 0),
+  edge_mib: { first: round(level.edgeMiB.first, 0), last: round(level.edgeMiB.last, 0) },
+});
+
+const judge = (level: Level): Criterion[] => {
+  const { clients, kept, fresh, busyShare, edgeCpuUs } = level;
+  return [
+    atMost(`${clients}: checks, p50 ms`, kept.p50Ms, targetP50Ms),
+    atMost(`${clients}: checks on new connections, p50 ms`, fresh.p50Ms, targetP50Ms),
+    atMost(`${clients}: checks that failed`, failedOf(kept) + failedOf(fresh), 0),
+    atLeast(`${clients}: the hash thread was busy`, busyShare, targetBusy),
+    atMost(`${clients}: CPU of the edge per login, µs`, edgeCpuUs, targetEdgeUs),
+    atMost(`${clients}: memory of the edge grown, MiB`, grownMiB(level), targetMiB),
+  ];
+};
 
 const show = (first: number, second: number): string => `${first}, ${second}`;
 
@@ -46,6 +65,7 @@ const tableOf = (rows: readonly ReturnType<typeof describe>[], capacity: number)
     'checks p50, p99 ms',
     'on new connections',
     'failed',
+    'edge µs, MiB',
   ],
   rows: rows.map((row) => [
     String(row.clients),
@@ -57,6 +77,7 @@ const tableOf = (rows: readonly ReturnType<typeof describe>[], capacity: number)
     show(row.checks_p50_ms, row.checks_p99_ms),
     show(row.new_checks_p50_ms, row.new_checks_p99_ms),
     String(row.checks_failed),
+    `${row.edge_cpu_us_per_login ?? '–'}, ${row.edge_mib.first} → ${row.edge_mib.last}`,
   ]),
 });
 
@@ -66,7 +87,10 @@ export const flood: Bench = {
     const { capacity, levels } = await measureFlood(options);
     const rows = levels.map(describe);
     return {
-      parameters: { checks_per_second: checksPerSecond, window_ms: sizes.windowMs },
+      parameters: {
+        checks_per_second: checksPerSecond,
+        seconds_per_level: options.durationSeconds,
+      },
       results: { capacity: round(capacity, 1), levels: rows },
       criteria: levels.filter(({ clients }) => clients > 0).flatMap(judge),
       tables: [tableOf(rows, capacity)],

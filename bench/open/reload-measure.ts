@@ -1,6 +1,7 @@
 /**
- * The measuring behind the reload bench: edges are reloaded and nodes replaced in every order, one
- * after the other, under clients that keep their connections and clients that do not. Nobody retries.
+ * The measuring behind the reload bench: edges are reloaded, nodes replaced in every order, drained and put
+ * back, one after the other, under clients that keep their connections and clients that do not. Nobody
+ * retries.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,11 +14,14 @@ import { clientsPerSlot, closeRig, openRig, type Rig } from './rig.js';
 
 /** Starting a process takes a core for most of a second, and there are two. */
 export const load = 0.35;
-export const sizes = { reloads: 12, replacements: 8, users: 1000, warmUpMs: 10_000 };
+export const sizes = { reloads: 12, replacements: 8, drains: 4, users: 1000, warmUpMs: 10_000 };
 export type Sizes = typeof sizes;
 const edges = 2;
 const betweenMs = 500;
 const reloadBoundMs = 30_000;
+/** Longer than an edge takes to read the registry again (500 ms). */
+const emptyMs = 700;
+export const drainLabel = 'node, drained until empty';
 
 export type Step = { at: number; label: string; tookMs: number };
 export type Clients = 'kept-alive' | 'connection per request';
@@ -26,7 +30,14 @@ export type ReloadResult = {
   steps: Step[];
   samples: Record<Clients, Sample[]>;
 };
-type Act = { label: string; run: (rig: Rig) => Promise<void> };
+/** `run` resolves to the ms that it took. */
+type Act = { label: string; run: (rig: Rig) => Promise<number> };
+
+const timed = (run: (rig: Rig) => Promise<void>) => async (rig: Rig) => {
+  const at = nowMs();
+  await run(rig);
+  return nowMs() - at;
+};
 
 const edgePids = ({ fleet }: Rig): number[] =>
   fleet.processes().flatMap(({ kind, pid }) => (kind === 'edges' ? [pid] : []));
@@ -53,14 +64,14 @@ const oldest = ({ fleet }: Rig) => {
 
 const replaceNode = (order: 'old first' | 'new first', keepsId: boolean): Act => ({
   label: `node, ${order}, ${keepsId ? 'same' : 'new'} id`,
-  run: async (rig) => {
+  run: timed(async (rig) => {
     const { nodes } = rig.fleet;
     const old = oldest(rig);
     const start = () => nodes.start({ threads: 1, ...(keepsId ? { id: old.id } : {}) });
     if (order === 'new first') await start();
     await nodes.leave(old);
     if (order === 'old first') await start();
-  },
+  }),
 });
 
 const replacements: Act[] = [
@@ -70,19 +81,39 @@ const replacements: Act[] = [
   replaceNode('new first', false),
 ];
 
+/** Resolves to the ms from the command until the last login there was done; the node is put back. */
+const drainNode: Act = {
+  label: drainLabel,
+  run: async (rig) => {
+    const { admin } = rig.fleet;
+    const { id } = oldest(rig);
+    const isEmpty = async () => {
+      const { nodes } = JSON.parse(await admin('GET', '/nodes'));
+      return nodes.find((node: { id: string }) => node.id === id).inflight === 0;
+    };
+    const askedAt = nowMs();
+    await admin('POST', `/nodes/${id}/drain`);
+    let emptySince = nowMs();
+    for (; nowMs() - emptySince < emptyMs; await sleep(10))
+      if (!(await isEmpty())) emptySince = nowMs();
+    await admin('POST', `/nodes/${id}/undrain`);
+    return emptySince - askedAt;
+  },
+};
+
 const act = async (rig: Rig, { label, run }: Act, steps: Step[]) => {
   rig.options.progress(label);
   const at = nowMs();
-  await run(rig);
-  steps.push({ at, label, tookMs: nowMs() - at });
+  steps.push({ at, label, tookMs: await run(rig) });
   await sleep(betweenMs);
 };
 
-const actsOf = ({ reloads, replacements: count }: Sizes): Act[] => [
-  ...Array.from({ length: reloads }, () => ({ label: 'edges', run: reloadEdges })),
+const actsOf = ({ reloads, replacements: count, drains }: Sizes): Act[] => [
+  ...Array.from({ length: reloads }, () => ({ label: 'edges', run: timed(reloadEdges) })),
   ...Array.from({ length: count }, (_, i) => replacements[i % replacements.length]).flatMap(
     (found) => found ?? [],
   ),
+  ...Array.from({ length: drains }, () => drainNode),
 ];
 
 const runAll = async (rig: Rig, closing: Load, its: Sizes): Promise<ReloadResult> => {

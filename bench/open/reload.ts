@@ -3,10 +3,11 @@ import { drawChart } from '../chart.js';
 import { linePanel } from '../chart-lines.js';
 import { atMost, type Bench, round } from '../report.js';
 import type { Sample } from './generator.js';
-import { load, measureReload, type ReloadResult, type Step } from './reload-measure.js';
+import { drainLabel, load, measureReload, type ReloadResult, type Step } from './reload-measure.js';
 import { countCodes, isServed, latencies, series, showCodes, summarise } from './samples.js';
 
 const stepMs = 1000;
+const drainTargetMs = 1500;
 
 const describe = (samples: readonly Sample[]) => {
   const end = samples.reduce((last, { at }) => Math.max(last, at), 0) + 1;
@@ -38,7 +39,7 @@ const stepRows = (steps: readonly Step[]): string[][] => {
   return labels.map((label) => {
     const took = steps.filter((step) => step.label === label).map(({ tookMs }) => tookMs);
     const mean = took.reduce((sum, ms) => sum + ms, 0) / took.length;
-    return [label, String(took.length), mean.toFixed(0)];
+    return [label, String(took.length), mean.toFixed(0), Math.max(...took).toFixed(0)];
   });
 };
 
@@ -66,22 +67,29 @@ export const reload: Bench = {
     const clients = Object.entries(samples);
     const failed = clients.flatMap(([, of]) => of).filter((sample) => !isServed(sample)).length;
     const edgeReloads = steps.filter(({ label }) => label === 'edges').length;
+    const drains = steps.filter(({ label }) => label === drainLabel).map(({ tookMs }) => tookMs);
+    const replaced = steps.length - edgeReloads - drains.length;
     return {
       parameters: {
         load,
         nodes: 3,
         edge_reloads: edgeReloads,
-        node_replacements: steps.length - edgeReloads,
+        node_replacements: replaced,
+        node_drains: drains.length,
       },
       results: {
         offered: round(perSecond, 1),
         clients: Object.fromEntries(clients.map(([name, of]) => [name, describe(of)])),
         failed_during: blame(found),
+        drained_ms: drains.map((ms) => round(ms, 0)),
       },
-      criteria: [atMost('errors of any kind', failed, 0)],
+      criteria: [
+        atMost('errors of any kind', failed, 0),
+        atMost('a drained node is empty after, slowest, ms', Math.max(...drains), drainTargetMs),
+      ],
       tables: [
         {
-          title: `${edgeReloads} edge reloads, ${steps.length - edgeReloads} node replacements at ${perSecond.toFixed(0)} logins/s`,
+          title: `${edgeReloads} edge reloads, ${replaced} node replacements, ${drains.length} drains at ${perSecond.toFixed(0)} logins/s`,
           head: ['clients', 'sent', 'failed', 'p50 ms', 'p99 ms', 'slowest ms', 'codes'],
           rows: clients.map(([name, of]) => {
             const row = describe(of);
@@ -89,7 +97,7 @@ export const reload: Bench = {
             return [name, ...figures.map(String), showCodes(row.codes)];
           }),
         },
-        { title: 'Steps', head: ['', 'times', 'mean ms'], rows: stepRows(steps) },
+        { title: 'Steps', head: ['', 'times', 'mean ms', 'slowest'], rows: stepRows(steps) },
         {
           title: 'Failures by the step they fell into',
           head: ['', 'failed'],
@@ -98,7 +106,7 @@ export const reload: Bench = {
       ],
       chart: drawChart({
         heading: 'Reloads',
-        notes: ['e: edges reloaded; n: a node replaced. Clients never retry.'],
+        notes: ['e: edges reloaded; n: a node replaced or drained. Clients never retry.'],
         panels: clients.map(([name, of]) => panelOf(name, of, steps)),
       }),
     };

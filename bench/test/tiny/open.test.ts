@@ -41,11 +41,12 @@ t.test('overload: what is served, what is refused, and where', async (t) => {
 });
 
 t.test('flood: logins beyond what an edge can look at, and checks beside them', async (t) => {
-  const its = { clients: [64], capacityMs: 500, settleMs: 1000, windowMs: 1000 };
+  const its = { clients: [64], capacityMs: 500, settleMs: 1000 };
   const { capacity, levels } = await measureFlood(tiny, { ...few, ...its });
   const [found] = levels;
   t.ok(capacity > 0 && found && found.logins.refused > 0);
   t.ok(found && found.kept.ok > 0 && found.fresh.ok > 0);
+  t.ok(found && found.edgeCpuUs > 0 && found.edgeMiB.first > 0 && found.edgeMiB.last > 0);
 });
 
 t.test('hotkey: both kinds of slices have others that are served', async (t) => {
@@ -70,8 +71,13 @@ t.test('failover: a stopped node is noticed by the edges', async (t) => {
 });
 
 t.test('reload: an edge reload and the replacement of a node', async (t) => {
-  const { steps, samples } = await measureReload(tiny, { ...few, reloads: 1, replacements: 1 });
-  t.equal(steps.length, 2);
+  const { steps, samples } = await measureReload(tiny, {
+    ...few,
+    reloads: 1,
+    replacements: 1,
+    drains: 1,
+  });
+  t.equal(steps.length, 3);
   for (const found of Object.values(samples)) {
     const { ok } = summarise(found, { fromMs: 0, toMs: 60_000 });
     t.ok(ok > 0);
