@@ -241,15 +241,15 @@ t.test('a store that forgot the last rotation still takes the token we issued', 
 
 t.test('idle and absolute end', async (t) => {
   const { redis, server, u } = await setup(t);
-  const sessions = edgeOn(redis, { idleMs: 150, maxMs: 400 });
+  const sessions = edgeOn(redis, { idleMs: 600, maxMs: 1600 });
   const idle = await openSession(sessions, u);
   let { refreshToken } = await openSession(sessions, u);
   for (let i = 0; i < 3; i++) {
-    await sleep(100);
+    await sleep(400);
     refreshToken = next(await sessions.rotate(refreshToken));
   }
   t.equal(await use(sessions, idle.refreshToken), 'ended');
-  await sleep(110);
+  await sleep(440);
   t.equal(await use(sessions, refreshToken), 'ended', 'use does not move the absolute end');
   t.strictSame(await redis.keys('*'), [`user:{${u}}`], 'nothing stays');
 

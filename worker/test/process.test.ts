@@ -67,14 +67,14 @@ t.test('a node drains on a signal: nothing admitted is lost, exit 0', async (t) 
   const early = Promise.all(Array.from({ length: 3 }, () => login(entry)));
   child.kill('SIGTERM');
   child.kill('SIGINT');
-  t.same(await early, [200, 200, 200]);
-  await sleep(150);
-  const seen = openEntry(
-    ['secret-of-the-tests'],
-    (await client.hget('{nodes}:entries', 'drains')) ?? '',
-  );
-  t.equal(seen?.draining, true, 'edges are told');
+  const isDraining = async () => {
+    const text = (await client.hget('{nodes}:entries', 'drains')) ?? '';
+    return openEntry(['secret-of-the-tests'], text)?.draining;
+  };
+  while ((await isDraining()) === false) await sleep(10);
+  t.equal(await isDraining(), true, 'edges are told');
   t.equal(await login(entry), 200, 'and served until they have noticed');
+  t.same(await early, [200, 200, 200]);
   const startedAt = performance.now();
   t.equal(await exited, 0);
   t.ok(performance.now() - startedAt < 3000);

@@ -8,8 +8,13 @@ const cheap = argon2.hashSync(password, { memoryCost: 19456, timeCost: 2, parall
 // The machine may be slow; a hang is found by the bounds inside the tests.
 t.setTimeout(300_000);
 
+/** Starting one costs more than most tests on it. */
+const many = await startFleet(t, { nodes: 3 });
+const few = await startFleet(t, { nodes: 1, edges: 2 });
+await few.register('x');
+
 t.test('kill -9 of one node of three under load: nobody notices', async (t) => {
-  const fleet = await startFleet(t, { nodes: 3 });
+  const fleet = many;
   const names = Array.from({ length: 60 }, (_, i) => `user-${i}`);
   for (const name of names) await fleet.importUser(name, cheap);
   const failed: unknown[] = [];
@@ -43,7 +48,7 @@ t.test('kill -9 of one node of three under load: nobody notices', async (t) => {
 });
 
 t.test('registration and password change across the death of a node', async (t) => {
-  const fleet = await startFleet(t, { nodes: 3, edges: 1 });
+  const fleet = many;
   const before = await Promise.all(
     Array.from({ length: 6 }, async (_, i) => {
       await fleet.importUser(`changer-${i}`, cheap);
@@ -68,9 +73,8 @@ t.test('registration and password change across the death of a node', async (t) 
   await fleet.restartNode(0);
 });
 
-t.test('kill -9 of an edge: the others go on, a new one comes', async (t) => {
-  const fleet = await startFleet(t, { nodes: 1, edges: 2 });
-  await fleet.register('x');
+t.test('kill -9 of an edge: the others go on, a new one comes', async () => {
+  const fleet = few;
   const token = textOf(await fleet.signIn('x'), 'access_token');
   const [victim = 0] = fleet.edgePids();
   process.kill(victim, 'SIGKILL');
@@ -87,8 +91,8 @@ t.test('kill -9 of an edge: the others go on, a new one comes', async (t) => {
   await fleet.signIn('x');
 });
 
-t.test('a hung edge is killed and replaced', async (t) => {
-  const fleet = await startFleet(t, { nodes: 1, edges: 2 });
+t.test('a hung edge is killed and replaced', async () => {
+  const fleet = few;
   const [victim = 0] = fleet.edgePids();
   process.kill(victim, 'SIGSTOP');
   await until('the hung edge is gone', () => !isAlive(victim));
@@ -96,8 +100,7 @@ t.test('a hung edge is killed and replaced', async (t) => {
 });
 
 t.test('kill -9 of the primary leaves no orphan; a new one serves again', async (t) => {
-  const fleet = await startFleet(t, { nodes: 1, edges: 2 });
-  await fleet.register('x');
+  const fleet = few;
   const token = textOf(await fleet.signIn('x'), 'access_token');
   const children = childrenOf(fleet.gatewayPid());
   t.equal(children.length, 3);
@@ -111,8 +114,7 @@ t.test('kill -9 of the primary leaves no orphan; a new one serves again', async 
 t.test(
   'kill -9 of Redis: 503, never 401; checks go on; nothing acknowledged is lost',
   async (t) => {
-    const fleet = await startFleet(t);
-    await fleet.register('x');
+    const fleet = few;
     const kept = await fleet.signIn('x');
     const ended = await fleet.signIn('x');
     t.equal((await fleet.post('/v1/logout', {}, textOf(ended, 'access_token'))).status, 204);
@@ -158,8 +160,7 @@ t.test('without VERIFY_ON_STORE_LOSS the answer becomes unknown: 503', async (t)
 });
 
 t.test('SIGHUP replaces the edges one at a time without losing a request', async (t) => {
-  const fleet = await startFleet(t, { nodes: 1, edges: 2 });
-  await fleet.register('x');
+  const fleet = few;
   const token = textOf(await fleet.signIn('x'), 'access_token');
   const before = fleet.edgePids();
   const failed: unknown[] = [];
@@ -189,8 +190,7 @@ t.test('SIGHUP replaces the edges one at a time without losing a request', async
 });
 
 t.test('a reload whose new edge does not become ready leaves the old ones in place', async (t) => {
-  const fleet = await startFleet(t, { nodes: 1, edges: 2 });
-  await fleet.register('x');
+  const fleet = few;
   const token = textOf(await fleet.signIn('x'), 'access_token');
   const before = fleet.edgePids();
   await fleet.redis.stop('SIGKILL');

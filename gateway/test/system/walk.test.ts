@@ -1,4 +1,5 @@
 /** The main job, end to end, as a person would do it with curl. */
+import argon2 from '@node-rs/argon2';
 import t from 'tap';
 import { decided, password, startFleet as start, textOf, until } from './fleet.js';
 
@@ -19,9 +20,14 @@ const startFleet: typeof start = async (...args) => {
   };
 };
 
+/** Starting one costs more than most tests on it. */
+const open = await startFleet(t);
+const closed = await startFleet(t, {
+  env: { REGISTRATION: 'closed', METRICS_TOKEN: 'only-for-scrapes' },
+});
+
 t.test('register, log in, check, refresh, change the password, log out', async (t) => {
-  const fleet = await startFleet(t);
-  const { post, verify, login } = fleet;
+  const { post, verify, login } = open;
 
   const created = await post('/v1/users', { username: 'Alice', password });
   t.equal(created.status, 201);
@@ -80,7 +86,7 @@ t.test('register, log in, check, refresh, change the password, log out', async (
   const dead = await post('/v1/refresh', { refresh_token: textOf(changed, 'refresh_token') });
   t.equal(dead.status, 401);
 
-  const lines = () => fleet.logLines().filter((line) => line.audit !== undefined);
+  const lines = () => open.logLines().filter((line) => line.audit !== undefined);
   await until('audit lines', () => lines().filter((l) => l.audit === 'logout').length === 2);
   t.match(
     lines().find((line) => line.audit === 'login' && line.outcome === 'bad_credentials'),
@@ -89,8 +95,9 @@ t.test('register, log in, check, refresh, change the password, log out', async (
 });
 
 t.test('what the admin port shows, and to whom', async (t) => {
-  const fleet = await startFleet(t, { env: { METRICS_TOKEN: 'only-for-scrapes' } });
-  await fleet.register('bob');
+  const fleet = closed;
+  const hash = argon2.hashSync(password, { memoryCost: 19456, timeCost: 2, parallelism: 1 });
+  await fleet.importUser('bob', hash);
   const bob = await fleet.login('bob');
   await fleet.verify(textOf(bob, 'access_token'));
   const shown = await fleet.admin('GET', '/nodes');
@@ -116,7 +123,7 @@ t.test('what the admin port shows, and to whom', async (t) => {
 });
 
 t.test('wrong input gets a code and does no harm', async (t) => {
-  const { post, call } = await startFleet(t, { nodes: 1, edges: 1 });
+  const { post, call } = open;
   const cases: [string, Record<string, unknown>, string, RegExp][] = [
     ['/v1/users', { username: 'x' }, 'bad_request', /password is missing/],
     ['/v1/users', { username: 'x', password: 'short' }, 'bad_request', /at least 8/],
@@ -139,8 +146,7 @@ t.test('wrong input gets a code and does no harm', async (t) => {
 });
 
 t.test('registration is closed unless it is opened', async (t) => {
-  const { post } = await startFleet(t, { nodes: 1, edges: 1, env: { REGISTRATION: 'closed' } });
-  t.match(await post('/v1/users', { username: 'x', password }), {
+  t.match(await closed.post('/v1/users', { username: 'x', password }), {
     status: 403,
     body: { error: 'registration_closed' },
   });
