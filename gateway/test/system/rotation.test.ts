@@ -76,6 +76,7 @@ t.test('rotation under load, again and again: not one failed check', async (t) =
       if (!note('refresh', answer)) return;
       token = textOf(answer, 'refresh_token');
       keep(textOf(answer, 'access_token'));
+      await sleep(20);
     }
   };
   const signIn = async () => {
@@ -90,6 +91,7 @@ t.test('rotation under load, again and again: not one failed check', async (t) =
       const to = bases[(at + n) % 2] ?? '';
       note('check', await fleet.call('GET', '/v1/verify', undefined, token, to));
       checks++;
+      await sleep(10);
     }
   };
 
