@@ -11,7 +11,7 @@ import { countInside } from './stats.js';
 type Span = { settleMs: number; windowMs: number };
 
 const threadFile = new URL('./loop-thread.mjs', import.meta.url).href;
-const workFile = new URL('../dist/worker/passwords/work.js', import.meta.url).href;
+const workFile = new URL('../dist/worker/work.js', import.meta.url).href;
 const job = { workFile, hash: '', password: '' };
 let pool: Piscina<typeof job & { forMs: number }, number[]> | undefined;
 let threads = 0;

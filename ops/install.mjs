@@ -29,7 +29,7 @@ const listSources = () => {
           .map((path) => `${folder}/${path}`)
       : [];
   const sources = ['shared', 'worker', 'gateway', 'client'].flatMap(inFolder).sort();
-  return ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...sources];
+  return ['package-lock.json', 'tsconfig.json', 'ops/build.mjs', ...sources];
 };
 
 /** @typedef {Record<string, { version: string, optional?: true, dev?: true }>} Packages */

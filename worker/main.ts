@@ -1,7 +1,7 @@
 /** Entry of a worker node: settings, then the node, then word to the parent that it serves. */
 import { lowerHelperThreads } from '../shared/helper-threads.js';
 import { loadConfig, maskConfig } from './config.js';
-import { optimiseCode, yieldToOthers } from './nice.js';
+import { yieldToOthers } from './nice.js';
 
 /** While it starts, a node must not take processors from those that serve. */
 const niceAtStart = 19;
@@ -18,7 +18,6 @@ const run = async () => {
   process.title = `floodgate worker ${config.nodeId}`;
   lowerHelperThreads();
   yieldToOthers(niceAtStart);
-  optimiseCode(false);
   // Loaded only now: most of a start is this.
   const { createLifecycle } = await import('../shared/lifecycle.js');
   const { createLog } = await import('../shared/log.js');
@@ -27,10 +26,9 @@ const run = async () => {
   const log = createLog({ level: config.logLevel, role: 'worker' }).child({ node: config.nodeId });
   const lifecycle = createLifecycle({ log, role: 'child', stopMs });
   const { slots } = await startWorker({ config, lifecycle, log });
-  startWatchdog({ log });
+  void startWatchdog({ log });
   log.info({ threads: slots }, 'node serves');
   yieldToOthers(niceWhenServing);
-  optimiseCode(true);
   lifecycle.ready();
 };
 

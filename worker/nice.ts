@@ -1,6 +1,5 @@
 /** This process's place among the others of its machine. */
 import { writeFileSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
 
 /**
  * Lets edges and Redis of the same machine go first. The hash threads are nice already, but Linux
@@ -13,11 +12,3 @@ export const yieldToOthers = (nice: number): void => {
     writeFileSync('/proc/self/autogroup', String(nice));
   } catch {}
 };
-
-/**
- * Whether V8 compiles hot code anew, optimised. What runs at a start runs once: compiling it in threads
- * beside took a fifth of a node's start (0.57 s of CPU), from processors that others hash on. V8 lets
- * it be changed at any time, for all threads of the process.
- */
-export const optimiseCode = (isWanted: boolean): void =>
-  setFlagsFromString(isWanted ? '--opt' : '--no-opt');

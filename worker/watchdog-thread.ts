@@ -1,6 +1,6 @@
 /** The watching side of `watchdog.ts`, a thread of its own. */
 import { write } from 'node:fs';
-import { workerData } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import type { Watched } from './watchdog.js';
 
 const { beats, everyMs, limit, fields }: Watched = workerData;
@@ -27,3 +27,4 @@ const look = () => {
   if (silent === limit) sayAndEnd();
 };
 const timer = setInterval(look, everyMs);
+parentPort?.postMessage('watching');

@@ -14,8 +14,15 @@ export type Watched = { beats: Int32Array; everyMs: number; limit: number; field
 // The extension as in `threads.ts`: source in tests, built code else.
 const threadUrl = new URL(`./watchdog-thread${extname(import.meta.url)}`, import.meta.url);
 
-/** For the rest of the process's life. It ends after `limit` rounds of `everyMs` without a beat. */
-export const startWatchdog = (options: { log: Log; everyMs?: number; limit?: number }): void => {
+/**
+ * For the rest of the process's life, which ends after `limit` rounds of `everyMs` without a beat. Resolves
+ * when the thread watches.
+ */
+export const startWatchdog = (options: {
+  log: Log;
+  everyMs?: number;
+  limit?: number;
+}): Promise<void> => {
   const { log, everyMs = 1000, limit = 10 } = options;
   const beats = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   const watched: Watched = {
@@ -28,4 +35,5 @@ export const startWatchdog = (options: { log: Log; everyMs?: number; limit?: num
   thread.on('error', (err) => log.error({ err }, 'watchdog failed'));
   thread.unref();
   setInterval(() => Atomics.add(beats, 0, 1), everyMs / 2).unref();
+  return new Promise((resolve) => thread.once('message', () => resolve()));
 };

@@ -63,8 +63,7 @@ export const makeProject = async (t) => {
   for (const folder of ['node_modules', 'dist/gateway', 'dist/worker'])
     mkdirSync(join(root, folder), { recursive: true });
   writeFileSync(join(root, 'package.json'), '{"type":"module"}');
-  for (const name of ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json'])
-    writeFileSync(join(root, name), '{}');
+  for (const name of ['package-lock.json', 'tsconfig.json']) writeFileSync(join(root, name), '{}');
   writeFileSync(join(root, 'node_modules/.package-lock.json'), '{}');
   cpSync(join(here, 'stand-ins/worker.mjs'), join(root, 'dist/worker/main.js'));
   cpSync(join(here, 'stand-ins/gateway.mjs'), join(root, 'dist/gateway/main.js'));

@@ -1,7 +1,6 @@
 /**
- * What is loaded with its first use and not with the program: after a migration nearly every record is
- * argon2, and a node that starts has logins waiting for its core. The loads themselves are `require`
- * in each file, which takes modules too (Node 20.19 and up) and answers at once.
+ * Native code that is loaded with its first use and not with the program: after a migration nearly every
+ * record is argon2, and a node that starts has logins waiting for its core.
  */
 export const lazily = <T>(load: () => T): (() => T) => {
   let loaded: { value: T } | undefined;

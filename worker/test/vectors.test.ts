@@ -11,8 +11,9 @@ import { isUsable, readDeclared, readHash } from '../passwords/formats/formats.j
 import { formats } from '../passwords/formats/table.js';
 import { writeWrapped } from '../passwords/formats/wrapped.js';
 import { isLibcryptHere } from '../passwords/libcrypt.js';
+import { writeSetting } from '../passwords/recipes/kinds.js';
 import type { Recipe } from '../passwords/recipes/recipe.js';
-import { kindOf, writeSetting } from '../passwords/recipes/recipes.js';
+import { kindOf } from '../passwords/recipes/recipes.js';
 import { writeStored } from '../passwords/recipes/text.js';
 import type { Wrap } from '../passwords/recipes/wrap.js';
 import { runWork } from '../passwords/work.js';

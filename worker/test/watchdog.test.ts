@@ -1,21 +1,33 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 import t, { type Test } from 'tap';
 
-/** A process with a watchdog of `rounds` × 50 ms, built code, that then runs `code`. */
+// A thread of this file is loaded by nobody but Node, which takes JavaScript only.
+const dir = t.testdir();
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+await build({
+  entryPoints: ['../../shared/log.ts', '../watchdog.ts', '../watchdog-thread.ts'].map(source),
+  outdir: dir,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  packages: 'external',
+});
+
+/** A process with a watchdog of `rounds` × 50 ms that then runs `code`. */
 const run = (t: Test, rounds: number, code: string) => {
-  const [log, watchdog] = ['../../dist/shared/log.js', '../../dist/worker/watchdog.js'].map(
-    (path) => new URL(path, import.meta.url).href,
-  );
-  const source = `
-    import { createLog } from '${log}';
-    import { startWatchdog } from '${watchdog}';
+  const program = `
+    import { createLog } from './shared/log.js';
+    import { startWatchdog } from './worker/watchdog.js';
     const log = createLog({ level: 'info', role: 'worker' }).child({ node: 'n1' });
     const hang = (ms) => { const end = Date.now() + ms; while (Date.now() < end); };
-    startWatchdog({ log, everyMs: 50, limit: ${rounds} });
+    await startWatchdog({ log, everyMs: 50, limit: ${rounds} });
     ${code}`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', source], {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    cwd: dir,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.teardown(() => child.kill('SIGKILL'));
@@ -27,7 +39,7 @@ const run = (t: Test, rounds: number, code: string) => {
 };
 
 t.test('a loop that stands still ends the process, with a line that says so', async (t) => {
-  const { child, closed, output } = run(t, 4, 'setTimeout(() => hang(60_000), 300);');
+  const { child, closed, output } = run(t, 4, 'hang(60_000);');
   t.same(await closed, [null, 'SIGKILL']);
   t.match(JSON.parse(output()), {
     level: 60,

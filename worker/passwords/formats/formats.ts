@@ -2,14 +2,10 @@
  * The one way to read a stored string. What is stored is either a spelling that means one thing
  * everywhere, or our own `$x-…` (recipes/text.ts), which an import writes for everything else. Nothing
  * is tried: exactly one reader may claim a string, and what nobody claims is `hash_unknown`.
- * After a migration nearly every record is argon2: the table of the others is loaded when one is not.
  */
-import { createRequire } from 'node:module';
 import { AppError } from '../../../shared/errors.js';
-import { lazily } from '../lazily.js';
 import type { Keys } from '../recipes/recipe.js';
 import { keyIdsOf, kindOf } from '../recipes/recipes.js';
-import { argon2 } from './argon2.js';
 import { candidatesOf } from './detect.js';
 import type {
   Format,
@@ -21,9 +17,7 @@ import type {
   Target,
 } from './format.js';
 import { needsRehash } from './needs-rehash.js';
-
-const require = createRequire(import.meta.url);
-const loadTable = lazily((): typeof import('./table.js') => require('./table.js'));
+import { byId, formats } from './table.js';
 
 const maxLength = 1024;
 /** Keycloak's records are JSON. */
@@ -53,11 +47,9 @@ const toStoredHash = (format: string, { recipe, digest }: Parsed): StoredHash | 
 
 /** The one that claims a stored text. */
 const findFormat = (stored: string): Format | undefined =>
-  argon2.identify?.(stored)
-    ? argon2
-    : loadTable().formats.find(({ identify }) => identify?.(stored) === true);
+  formats.find(({ identify }) => identify?.(stored) === true);
 
-const findDeclared = (formatId: string): Format | undefined => loadTable().byId.get(formatId);
+const findDeclared = (formatId: string): Format | undefined => byId.get(formatId);
 
 const isPlaced = (problem: ParseProblem): problem is `hash_malformed:${string}` =>
   problem.startsWith('hash_malformed:');
@@ -76,7 +68,7 @@ export const readHash = (stored: string): StoredHash | HashProblem => {
 };
 
 /** The ids that can be declared. */
-export const formatIds = (): string[] => loadTable().formats.map(({ id }) => id);
+export const formatIds = (): string[] => formats.map(({ id }) => id);
 
 /**
  * What another product wrote, in the format that is declared. Strictly that one: a string that does

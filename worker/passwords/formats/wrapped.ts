@@ -3,8 +3,9 @@
  * The mark in front decides, once, what the rest means: nobody ever tries the tail as a plain argon2id
  * hash. The setting is the inner recipe's text without its digest, in base64.
  */
+
+import { readSetting } from '../recipes/kinds.js';
 import { toBase64 } from '../recipes/params.js';
-import { readSetting } from '../recipes/recipes.js';
 import type { Wrap } from '../recipes/wrap.js';
 import type { Format } from './format.js';
 import { outside, unread } from './malformed.js';

@@ -24,6 +24,7 @@ const fast: readonly Kind[] = [digest, hmac, template, magento, phpass, md5crypt
 
 /** Functions of a password; each can also stand inside a wrapped record. */
 const plain: readonly Kind[] = [...slow, ...fast];
+/** `readSetting`, `writeSetting`: the inner setting of a wrapped record (wrap.ts). */
 export const { kind: wrap, readSetting, writeSetting } = createWrap(plain);
 export const kinds: readonly Kind[] = [...plain, wrap];
 
