@@ -19,6 +19,8 @@ type RejectReason = 'unsigned' | 'unreachable';
 type Logs = { warn(fields: object, text: string): void; info(fields: object, text: string): void };
 
 const everyMs = 500;
+/** While there is nobody: who comes first, as after a start of everything, is waited for. */
+const everyMsEmpty = 50;
 const ttlMs = 3000;
 
 /**
@@ -164,7 +166,8 @@ export const createRegistry = (options: {
 
   const loop = async () => {
     await refresh();
-    if (!isClosed) timer = setTimeout(loop, everyMs).unref();
+    const pauseMs = members.size === 0 ? everyMsEmpty : everyMs;
+    if (!isClosed) timer = setTimeout(loop, pauseMs).unref();
   };
   void loop();
 

@@ -108,8 +108,13 @@ t.teardown(async () => {
 t.test('reload, scale and stop under load', async (t) => {
   await pm2('start', 'ecosystem.config.js');
   const users = Array.from({ length: 8 }, (_, i) => `user-${i}`);
-  for (const username of users)
-    t.equal((await post('/v1/users', { username, password })).status, 201);
+  // Nodes and gateway start at once: an edge hears of the first node some 50 ms after it serves.
+  const register = (username) => post('/v1/users', { username, password });
+  await until(async () => (await register('first')).status === 201, 'a node is known');
+  for (const username of users) {
+    const { status, text } = await register(username);
+    t.equal(status, 201, text);
+  }
   const token = JSON.parse(
     (await post('/v1/login', { username: users[0], password })).text,
   ).access_token;
