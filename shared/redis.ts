@@ -188,6 +188,9 @@ const open = (options: ConnectOptions): Redis | Cluster => {
   return target.kind === 'sentinel' ? openSentinel(target, common) : openSingle(target, common);
 };
 
+/** Those that we hang up ourselves, which is no loss. */
+const leaving = new WeakSet<RedisClient>();
+
 /** A connected client, or one that keeps trying: commands fail at once while it is away. */
 export const connectRedis = (options: ConnectOptions): RedisClient => {
   const { name, log } = options;
@@ -198,7 +201,7 @@ export const connectRedis = (options: ConnectOptions): RedisClient => {
     log.info({ store: name }, 'redis connected');
   });
   client.on('close', () => {
-    if (isUp) log.warn({ store: name }, 'redis connection lost');
+    if (isUp && !leaving.has(client)) log.warn({ store: name }, 'redis connection lost');
     isUp = false;
   });
   // Failures reach the callers; without a listener ioredis prints them.
@@ -242,11 +245,18 @@ export const dropConnections = (client: RedisClient): void => {
   for (const { stream } of nodes) stream?.destroy();
 };
 
+/** Ends the client at once, with what is under way. */
+export const hangUp = (client: RedisClient): void => {
+  leaving.add(client);
+  client.disconnect();
+};
+
 /** Lets what is under way end, within the client's own limits. Never throws. */
 export const quitRedis = async (client: RedisClient): Promise<void> => {
+  leaving.add(client);
   const { strong } = client;
   const quitStrong = strong && quitRedis(strong.client);
   if (client.status === 'ready') await client.quit().catch(() => {});
-  client.disconnect();
+  hangUp(client);
   await quitStrong;
 };

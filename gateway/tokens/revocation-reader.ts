@@ -8,7 +8,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../shared/log.js';
-import { dropConnections, nodeOf, type RedisClient } from '../../shared/redis.js';
+import { dropConnections, hangUp, nodeOf, type RedisClient } from '../../shared/redis.js';
 
 const blockMs = 200;
 const watchdogMs = 1000;
@@ -151,7 +151,7 @@ export const followLog = ({
     /** Resolves when nothing of the reader is left; does not wait for a server that hangs. */
     close: async (): Promise<void> => {
       isClosed = true;
-      client.disconnect();
+      hangUp(client);
       dropConnections(client);
       await ended;
     },

@@ -1,13 +1,15 @@
 /**
  * What happens to a command whose answer is lost: a server that counts what reaches it and hangs up
- * instead of answering. Alone, and as the only node of a Cluster.
+ * instead of answering. Alone, and as the only node of a Cluster. And what is said of a connection's end.
  */
+import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { codeOf } from '../errors.js';
-import { connectRedis, quitRedis } from '../redis.js';
+import { connectRedis, hangUp, quitRedis } from '../redis.js';
 import { defineScript, storeCall, whenReady } from '../redis-calls.js';
+import { startRedis } from './redis-server.js';
 
 const quiet = { info: () => {}, warn: () => {} };
 const bulk = (text: string) => `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
@@ -121,3 +123,24 @@ t.test(
     t.ok(seen.length <= 5, `${seen.length} tries`);
   },
 );
+
+t.test('a lost connection is told, one that we end is not', async (t) => {
+  const server = await startRedis(t);
+  const warned: string[] = [];
+  const log = { ...quiet, warn: (_: object, text: string) => void warned.push(text) };
+  const open = async () => {
+    const client = connectRedis({ url: server.url, name: 'test', log });
+    await whenReady(client, 2000);
+    t.teardown(() => hangUp(client));
+    return client;
+  };
+  const [first, second, third] = [await open(), await open(), await open()];
+  await quitRedis(first);
+  hangUp(second);
+  while (first.status !== 'end' || second.status !== 'end') await sleep(10);
+  t.same(warned, []);
+  const closed = once(third, 'close');
+  await server.stop('SIGKILL');
+  await closed;
+  t.same(warned, ['redis connection lost']);
+});
