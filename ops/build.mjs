@@ -68,7 +68,7 @@ const bundle = async (name) => {
   for (const [file, output] of wanted) if (!isEntry(file)) put(output);
   for (const [file, output] of wanted) if (isEntry(file)) put(output);
   for (const file of readdirSync(folder))
-    if (!wanted.has(file)) rmSync(join(folder, file), { recursive: true });
+    if (!wanted.has(file)) rmSync(join(folder, file), { recursive: true, force: true });
 };
 
 /** The client library apart: for browsers, with its types. */
