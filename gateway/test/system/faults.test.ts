@@ -13,6 +13,13 @@ const many = await startFleet(t, { nodes: 3 });
 const few = await startFleet(t, { nodes: 1, edges: 2 });
 await few.register('x');
 
+/** An edge that is being started would just die, or hang unseen. */
+const bothServe = () =>
+  until('both edges serve', async () => {
+    const { body } = await few.admin('GET', '/nodes');
+    return JSON.stringify(body).includes('"edges":2');
+  });
+
 t.test('kill -9 of one node of three under load: nobody notices', async (t) => {
   const fleet = many;
   const names = Array.from({ length: 60 }, (_, i) => `user-${i}`);
@@ -82,6 +89,7 @@ t.test('kill -9 of an edge: the others go on, a new one comes', async () => {
   await until('a token check', async () => (await fleet.verify(token)).status === 200);
   await fleet.signIn('x');
 
+  await bothServe();
   const [leaver = 0] = fleet.edgePids();
   process.kill(leaver, 'SIGTERM');
   const isSeen = (line: Record<string, unknown>) =>
@@ -93,6 +101,7 @@ t.test('kill -9 of an edge: the others go on, a new one comes', async () => {
 
 t.test('a hung edge is killed and replaced', async () => {
   const fleet = few;
+  await bothServe();
   const [victim = 0] = fleet.edgePids();
   process.kill(victim, 'SIGSTOP');
   await until('the hung edge is gone', () => !isAlive(victim));
@@ -102,6 +111,7 @@ t.test('a hung edge is killed and replaced', async () => {
 t.test('kill -9 of the primary leaves no orphan; a new one serves again', async (t) => {
   const fleet = few;
   const token = textOf(await fleet.signIn('x'), 'access_token');
+  await bothServe();
   const children = childrenOf(fleet.gatewayPid());
   t.equal(children.length, 3);
   process.kill(fleet.gatewayPid(), 'SIGKILL');
@@ -162,6 +172,7 @@ t.test('without VERIFY_ON_STORE_LOSS the answer becomes unknown: 503', async (t)
 t.test('SIGHUP replaces the edges one at a time without losing a request', async (t) => {
   const fleet = few;
   const token = textOf(await fleet.signIn('x'), 'access_token');
+  await bothServe();
   const before = fleet.edgePids();
   const failed: unknown[] = [];
   let isDone = false;
@@ -192,6 +203,7 @@ t.test('SIGHUP replaces the edges one at a time without losing a request', async
 t.test('a reload whose new edge does not become ready leaves the old ones in place', async (t) => {
   const fleet = few;
   const token = textOf(await fleet.signIn('x'), 'access_token');
+  await bothServe();
   const before = fleet.edgePids();
   await fleet.redis.stop('SIGKILL');
   process.kill(fleet.gatewayPid(), 'SIGHUP');
