@@ -5,14 +5,13 @@
  * more claim to a processor than the loop that it watches. What stops both (SIGSTOP, a machine that sleeps)
  * is no hang: it counts its own rounds, not time.
  */
-import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Log } from '../shared/log.js';
 
 export type Watched = { beats: Int32Array; everyMs: number; limit: number; fields: object };
 
-// The extension as in `threads.ts`: source in tests, built code else.
-const threadUrl = new URL(`./watchdog-thread${extname(import.meta.url)}`, import.meta.url);
+// Built code only: tests build it, too.
+const threadUrl = new URL('./watchdog-thread.js', import.meta.url);
 
 /**
  * For the rest of the process's life, which ends after `limit` rounds of `everyMs` without a beat. Resolves

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import t, { type Test } from 'tap';
 
-// A thread of this file is loaded by nobody but Node, which takes JavaScript only.
+// While the loop hangs, no loader of ours could load the thread's file: as in dist/, it is JavaScript.
 const dir = t.testdir();
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 await build({

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { type NodeEntry, signEntry } from '../../../shared/protocol.js';
 import { connectRedis, quitRedis } from '../../../shared/redis.js';
@@ -69,6 +70,21 @@ t.test('ready after the first read, also when there is no node', async (t) => {
   const { registry } = await setUp(t);
   await registry.ready();
   t.same(registry.members(), []);
+});
+
+t.test('it reads often while there is nobody, seldom when there is', async (t) => {
+  const readsOf = async (t: Test, nodes: string[]) => {
+    const { beat, ids, redis } = await setUp(t);
+    for (const id of nodes) await beat(entryOf(id));
+    t.same(await ids(), nodes);
+    const count = async () =>
+      Number(/evalsha:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1]);
+    const before = await count();
+    await sleep(1500);
+    return (await count()) - before;
+  };
+  const [none, one] = await Promise.all([readsOf(t, []), readsOf(t, ['a'])]);
+  t.ok(none > 2 * one, `${none} and ${one} reads`);
 });
 
 t.test('members are those with a heartbeat within 3 s of server time', async (t) => {
