@@ -5,8 +5,9 @@
  */
 import { createHash } from 'node:crypto';
 import { AppError } from './errors.js';
-import { nodeOf, type RedisClient, type RedisNode } from './redis.js';
+import type { RedisClient, RedisNode } from './redis.js';
 import { asStoreError, confirmWrites, defineScript, storeCall } from './redis-calls.js';
+import { nodeOf } from './redis-nodes.js';
 
 type Call = { keys: readonly string[]; args: readonly (string | number)[] };
 

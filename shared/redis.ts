@@ -9,7 +9,6 @@
  */
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { AbstractConnector, Cluster, Redis } from 'ioredis';
-import { slotOf } from './redis-slot.js';
 import { readTls } from './redis-tls.js';
 import { parseRedisUrl, type RedisTarget } from './redis-url.js';
 
@@ -208,36 +207,6 @@ export const connectRedis = (options: ConnectOptions): RedisClient => {
   client.on('error', () => {});
   return client;
 };
-
-/** The server that answers for `key` at this moment; undefined when none is known. */
-export const nodeOf = (client: RedisClient, key: string): RedisNode | undefined => {
-  if (client instanceof Redis) return client;
-  const address = client.slots[slotOf(key)]?.[0];
-  return address === undefined ? undefined : nodeAt(client, address);
-};
-
-/** A known server of a Cluster by its host:port. */
-export const nodeAt = (client: RedisClient, address: string): RedisNode | undefined =>
-  client instanceof Redis
-    ? undefined
-    : client.nodes().find(({ options }) => `${options.host}:${options.port}` === address);
-
-/** Every server that may be asked for `role`. */
-export const nodesOf = (client: RedisClient, role: 'master' | 'slave'): RedisNode[] => {
-  if (client instanceof Redis) return role === 'master' ? [client] : [];
-  return client.nodes(role);
-};
-
-/** Which server answers for which slot, as text; empty where one server has everything. */
-export const mapOf = (client: RedisClient): string =>
-  client instanceof Redis ? '' : client.slots.map(([master]) => master).join();
-
-/** Reads a Cluster's map again. Never rejects. */
-export const refreshNodes = (client: RedisClient): Promise<void> =>
-  new Promise((resolve) => {
-    if (client instanceof Redis) resolve();
-    else client.refreshSlotsCache(() => resolve());
-  });
 
 /** Ends all connections, also to servers that hang; the client then makes new ones. */
 export const dropConnections = (client: RedisClient): void => {

@@ -5,8 +5,9 @@
  */
 import { AppError } from './errors.js';
 import type { Log } from './log.js';
-import { connectRedis, nodesOf, quitRedis, type RedisClient, type RedisNode } from './redis.js';
+import { connectRedis, quitRedis, type RedisClient, type RedisNode } from './redis.js';
 import { patiently, storeCall, whenReady } from './redis-calls.js';
+import { nodesOf } from './redis-nodes.js';
 import { parseRedisUrl, type RedisTarget } from './redis-url.js';
 import { createStrong, strongTimeoutMs } from './strong.js';
 

@@ -7,7 +7,8 @@
  * EVAL, not EVALSHA: a script that had to be sent again would come after its WAIT.
  */
 import { AppError } from './errors.js';
-import { nodeAt, nodeOf, type RedisClient, type RedisNode, refreshNodes } from './redis.js';
+import type { RedisClient, RedisNode } from './redis.js';
+import { nodeAt, nodeOf, refreshNodes } from './redis-nodes.js';
 
 type Call = { lua: string; keys: readonly string[]; args: readonly (string | number)[] };
 type Answer = { value: unknown } | { error: unknown };

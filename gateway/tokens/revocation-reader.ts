@@ -8,7 +8,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../shared/log.js';
-import { dropConnections, hangUp, nodeOf, type RedisClient } from '../../shared/redis.js';
+import { dropConnections, hangUp, type RedisClient } from '../../shared/redis.js';
+import { nodeOf } from '../../shared/redis-nodes.js';
 
 const blockMs = 200;
 const watchdogMs = 1000;

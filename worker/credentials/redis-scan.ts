@@ -6,8 +6,9 @@
  */
 import { createHash } from 'node:crypto';
 import { AppError } from '../../shared/errors.js';
-import { mapOf, nodesOf, type RedisClient, type RedisNode } from '../../shared/redis.js';
+import type { RedisClient, RedisNode } from '../../shared/redis.js';
 import { storeCall } from '../../shared/redis-calls.js';
+import { mapOf, nodesOf } from '../../shared/redis-nodes.js';
 
 const runIdOf = async (node: RedisNode): Promise<string> =>
   /^run_id:(\w+)/m.exec(await storeCall(node.info('server')))?.[1] ?? '';

@@ -5,8 +5,9 @@
  */
 import type { Test } from 'tap';
 import { createLog } from '../../../shared/log.js';
-import { connectRedis, nodesOf, type RedisNode } from '../../../shared/redis.js';
+import { connectRedis, type RedisNode } from '../../../shared/redis.js';
 import { whenReady } from '../../../shared/redis-calls.js';
+import { nodesOf } from '../../../shared/redis-nodes.js';
 import type { TestPostgres } from '../../../worker/test/postgres-server.js';
 
 export type Stored = { hash: string; version: number; gen: number };
