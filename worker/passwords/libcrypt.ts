@@ -1,14 +1,12 @@
 /**
- * The system's crypt(3), through the optional package `koffi`: yescrypt and gost-yescrypt, which nobody
- * has written for Node, and bcrypt's `$2x$` for passwords beyond ASCII. Where the package or the library
- * is missing, hashes that need it are refused when they are read. Loaded at the first use, in each
- * thread of its own. Owns koffi.
+ * The system's crypt(3): yescrypt and gost-yescrypt, which nobody has written for Node, and bcrypt's
+ * `$2x$` for passwords beyond ASCII. Where the package `koffi` or the library is missing, hashes that need
+ * it are refused when they are read. Loaded at the first use, in each thread of its own.
  */
-import { createRequire } from 'node:module';
+import { openLibrary } from '../native-library.js';
 import { lazily } from './lazily.js';
 
 type Call = (phrase: Buffer, setting: string, data: Buffer, size: number) => unknown;
-type Koffi = { load: (path: string) => { func: (prototype: string) => Call } };
 
 /** What the library keeps its state in; the memory of yescrypt comes on top. */
 const dataBytes = 32_768;
@@ -21,25 +19,18 @@ const run = (call: Call, phrase: Uint8Array, setting: string): unknown =>
 /** A C library without yescrypt must not answer "no" to everybody. */
 const known = ['$y$j75$.......', 'Azb4unskovkivqV5L2S5ovdEGpbGNKmfaJnP.BqXgm3'] as const;
 
-const open = (koffi: Koffi, file: string): Call | undefined => {
+const open = (file: string): Call | undefined => {
   try {
-    const call = koffi
-      .load(file)
-      .func('char *crypt_rn(const char *phrase, const char *setting, void *data, int size)');
+    const call = openLibrary<Call>(file).func(
+      'char *crypt_rn(const char *phrase, const char *setting, void *data, int size)',
+    );
     return run(call, Buffer.from('a'), known[0]) === known.join('$') ? call : undefined;
   } catch {
     return undefined;
   }
 };
 
-const load = lazily((): Call | undefined => {
-  try {
-    const koffi: Koffi = createRequire(import.meta.url)('koffi');
-    return open(koffi, 'libcrypt.so.1') ?? open(koffi, 'libcrypt.so.2');
-  } catch {
-    return undefined;
-  }
-});
+const load = lazily((): Call | undefined => open('libcrypt.so.1') ?? open('libcrypt.so.2'));
 
 /** Loads it with the first question. */
 export const isLibcryptHere = (): boolean => load() !== undefined;

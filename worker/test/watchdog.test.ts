@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -17,8 +17,11 @@ await build({
   packages: 'external',
 });
 
-/** A process with a watchdog of `rounds` × 50 ms that then runs `code`. */
-const run = (t: Test, rounds: number, code: string) => {
+/** As the first process of a PID namespace of its own, like a container's. */
+const asFirst = ['unshare', '-Urpf', '--kill-child', '--mount-proc'];
+
+/** A process with a watchdog of `rounds` × 50 ms that then runs `code`; `via`: a command that starts it. */
+const run = (t: Test, rounds: number, code: string, via: readonly string[] = []) => {
   const program = `
     import { createLog } from './shared/log.js';
     import { startWatchdog } from './worker/watchdog.js';
@@ -26,7 +29,8 @@ const run = (t: Test, rounds: number, code: string) => {
     const hang = (ms) => { const end = Date.now() + ms; while (Date.now() < end); };
     await startWatchdog({ log, everyMs: 50, limit: ${rounds} });
     ${code}`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+  const command = [...via, process.execPath, '--input-type=module', '-e', program];
+  const child = spawn(command[0] ?? '', command.slice(1), {
     cwd: dir,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -55,10 +59,17 @@ t.test('who reads its lines hangs too: it ends all the same', async (t) => {
   const fill = `
     import { writeSync } from 'node:fs';
     for (;;) try { writeSync(1, 'x'.repeat(4096)); } catch {}`;
-  const { child, output } = run(t, 4, fill);
+  const { child } = run(t, 4, fill);
   child.stdout.pause();
   t.same(await once(child, 'exit'), [null, 'SIGKILL']);
-  t.notMatch(output(), 'stood still');
+});
+
+const mayUnshare = spawnSync(asFirst[0] ?? '', [...asFirst.slice(1), 'true']).status === 0;
+const skip = mayUnshare ? false : 'no PID namespaces here';
+t.test('the first process of a container, whom no signal of its own ends', { skip }, async (t) => {
+  const { closed, output } = run(t, 4, 'hang(60_000);', asFirst);
+  t.same(await closed, [137, null]);
+  t.match(JSON.parse(output()), { pid: 1, alarm: true });
 });
 
 t.test('pauses below the limit, again and again, are none', async (t) => {
@@ -69,11 +80,12 @@ t.test('pauses below the limit, again and again, are none', async (t) => {
 });
 
 t.test('a process that was stopped goes on', async (t) => {
-  const { child, closed, output } = run(t, 40, "setTimeout(() => console.log('done'), 500);");
-  await sleep(300);
+  const code = "console.log('watched'); setTimeout(() => console.log('done'), 500);";
+  const { child, closed, output } = run(t, 40, code);
+  await once(child.stdout, 'data');
   child.kill('SIGSTOP');
   await sleep(3000);
   child.kill('SIGCONT');
   t.same(await closed, [0, null]);
-  t.equal(output(), 'done\n');
+  t.equal(output(), 'watched\ndone\n');
 });
