@@ -22,6 +22,31 @@ const describeError = (error: unknown): object => {
   return { type: error.name, code, message, detail, stack: frames?.slice(0, 8).join('\n'), cause };
 };
 
+/**
+ * A full disk costs lines, not the process: what cannot be written is kept and tried again, up to 64 MiB.
+ */
+const openStdout = (): DestinationStream => {
+  const out = destination({
+    fd: 1,
+    sync: false,
+    minLength: 4096,
+    periodicFlush: 200,
+    maxLength: 1 << 26,
+  });
+  let isFailing = false;
+  out.on('error', () => {
+    isFailing = true;
+  });
+  out.on('write', () => {
+    isFailing = false;
+  });
+  // At the exit it would try until it works, and the process would stay.
+  process.prependListener('exit', () => {
+    if (isFailing) out.destroy();
+  });
+  return out;
+};
+
 export const createLog = (options: {
   level: string;
   role: string;
@@ -35,14 +60,13 @@ export const createLog = (options: {
       redact: { paths: redacted.flatMap((name) => [name, `*.${name}`]), censor },
       serializers: { err: describeError },
     },
-    options.stream ??
-      destination({ fd: 1, sync: false, minLength: 4096, periodicFlush: 200, maxLength: 1 << 26 }),
+    options.stream ?? openStdout(),
   );
 
 /** For lines of objects without objects in them: looking into those is four fifths of their cost. */
 export const flatLog = (log: Log): Log => log.child({}, { redact: { paths: redacted, censor } });
 
-/** Resolves when everything logged so far has left the process. */
+/** Resolves when everything logged so far has left the process, or could not. */
 export const flushLog = (log: Log): Promise<void> =>
   new Promise((resolve) => {
     log.flush(() => resolve());
