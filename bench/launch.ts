@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,27 +19,14 @@ const readyMs = 60_000;
 /** Longer than a program takes to end by itself. */
 const drainMs = 15_000;
 
-const newest = (dir: string): number =>
-  Math.max(
-    0,
-    ...readdirSync(dir, { withFileTypes: true }).map((entry) => {
-      const path = join(dir, entry.name);
-      if (entry.isDirectory()) return entry.name === 'test' ? 0 : newest(path);
-      return entry.name.endsWith('.ts') ? statSync(path).mtimeMs : 0;
-    }),
-  );
-
-const builtAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-
 /** A build older than its sources would measure yesterday's program. */
 export const ensureBuilt = () => {
-  const sources = ['shared', 'worker', 'gateway'].map((name) => join(projectRoot, name));
-  const built = Math.min(...Object.values(programs).map(builtAt));
-  if (built >= Math.max(...sources.map(newest))) return;
+  // Without the loader that a test runner adds to whatever is started: it cannot load the compiler.
+  const { NODE_OPTIONS: _, ...env } = process.env;
   try {
-    // Without the loader that a test runner adds to whatever is started: it cannot load the compiler.
-    execFileSync('env', ['-u', 'NODE_OPTIONS', 'npm', 'run', '--silent', 'build'], {
+    execFileSync(process.execPath, ['ops/build.mjs', '--if-outdated'], {
       cwd: projectRoot,
+      env,
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
     });

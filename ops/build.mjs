@@ -2,13 +2,13 @@
  * `npm run build`: makes dist/ and leaves the stamp by which `npm start` sees that the build is as new as
  * the sources. Each program becomes a few files with the packages that it uses: to load hundreds one by one
  * was most of a start (an edge until it served: 0.52 s of CPU, now 0.19), and who starts takes processors from
- * those that serve. Types are not looked at here (`npm run typecheck`).
+ * those that serve. Types are not looked at here (`npm run typecheck`). With --if-outdated: only if need be.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';
-import { stampBuild } from './install.mjs';
+import { isBuilt, stampBuild } from './install.mjs';
 import { projectRoot } from './paths.mjs';
 
 /**
@@ -28,14 +28,22 @@ const programs = {
 };
 /** Native code, and what starts threads from files of its own. */
 const external = ['@node-rs/*', 'koffi', 'pg-native', 'piscina'];
+const draftMs = 60_000;
 /** CommonJS packages ask for Node's own modules by it. */
 const banner = `import { createRequire as createOwnRequire } from 'node:module';
 const require = createOwnRequire(import.meta.url);`;
 
 /** Whole files only, for whoever starts just now. @param {{ path: string, contents: Uint8Array }} file */
 const put = ({ path, contents }) => {
-  writeFileSync(`${path}.new`, contents);
-  renameSync(`${path}.new`, path);
+  const draft = `${path}.${process.pid}.new`;
+  writeFileSync(draft, contents);
+  renameSync(draft, path);
+};
+
+/** What another build is writing just now; what one left behind that was killed is old. @param {string} path */
+const isDraft = (path) => {
+  const { mtimeMs = 0 } = statSync(path, { throwIfNoEntry: false }) ?? {};
+  return path.endsWith('.new') && Date.now() - mtimeMs < draftMs;
 };
 
 /**
@@ -67,8 +75,10 @@ const bundle = async (name) => {
     file.replace(/\.js(\.map)?$/, '') in (programs[name] ?? {});
   for (const [file, output] of wanted) if (!isEntry(file)) put(output);
   for (const [file, output] of wanted) if (isEntry(file)) put(output);
-  for (const file of readdirSync(folder))
-    if (!wanted.has(file)) rmSync(join(folder, file), { recursive: true, force: true });
+  for (const file of readdirSync(folder)) {
+    const path = join(folder, file);
+    if (!wanted.has(file) && !isDraft(path)) rmSync(path, { recursive: true, force: true });
+  }
 };
 
 /** The client library apart: for browsers, with its types. */
@@ -78,11 +88,15 @@ const buildClient = () => {
   if (status !== 0) throw new Error('the client library was not built');
 };
 
-const writeStamp = stampBuild();
-try {
+const buildAll = async () => {
+  const writeStamp = stampBuild();
   await Promise.all(Object.keys(programs).map(bundle));
   buildClient();
   writeStamp();
+};
+
+try {
+  if (!process.argv.includes('--if-outdated') || !isBuilt()) await buildAll();
 } catch (error) {
   // Both compilers have said what is wrong.
   console.error(error instanceof Error ? error.message : error);

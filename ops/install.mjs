@@ -4,7 +4,7 @@
  * made from). A second start does neither.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readIfThere } from './files.mjs';
 import { projectRoot as root } from './paths.mjs';
@@ -52,11 +52,12 @@ const isInstalled = (needsDev) => {
   });
 };
 
-const isBuilt = () => readIfThere(buildStamp) === hashFiles(listSources());
+export const isBuilt = () => readIfThere(buildStamp) === hashFiles(listSources());
 
-/** For the build script: what `isBuilt` looks at, taken before the compiler runs. */
+/** For the build script: what `isBuilt` looks at, taken before the compiler runs. Half a build has no stamp. */
 export const stampBuild = () => {
   const stamp = hashFiles(listSources());
+  rmSync(buildStamp, { force: true });
   return () => writeFileSync(buildStamp, stamp);
 };
 
