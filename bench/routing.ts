@@ -74,7 +74,7 @@ const nextKey = (): string => keys[at++ & 4095] ?? '';
 
 const deciding = (zoneOfOdd: string) => (count: number, hasOwnWeight: boolean) => {
   const nodes = createNodes(count, hasOwnWeight, zoneOfOdd);
-  const { choose } = createChoose(rank, 'here');
+  const choose = createChoose(rank, 'here');
   return () => choose(nodes, { key: nextKey(), need: 'login', now }).kind;
 };
 

@@ -1,5 +1,5 @@
 /**
- * One attempt at password work, from the shed check to the verdict (design § 4, steps 3 to 10), and
+ * One attempt at password work, from the check for room to the verdict (design § 4, steps 3 to 10), and
  * the sharing of identical ones: logins of the same account with the same password that are in
  * flight at this edge cost one reservation, one forward and one hash. Each waiter still gets a
  * session of its own. The key is an HMAC under a key of this process, kept only while in flight.
@@ -49,7 +49,8 @@ type Limits = {
 };
 
 type Nodes = {
-  shed(u: string, cls: WorkClass): void;
+  /** Throws when submitting would be in vain; else a place is kept until the result is called. */
+  hold(u: string, cls: WorkClass): () => void;
   submit(request: {
     route: `/${Work['kind']}` | '/reset';
     u: string;
@@ -62,9 +63,16 @@ type Nodes = {
   }): Promise<Verdict>;
 };
 
-type Shared = { settled: Promise<Settled>; waiters: number; abort: () => void };
+type Shared = {
+  settled: Promise<Settled>;
+  waiters: number;
+  abort: () => void;
+  /** Whoever comes later would inherit an end that is near, with all of its own time left. */
+  joinUntil: number;
+};
 
 const deadlineMs = 2500;
+const joinMs = 1500;
 const nothing = async () => {};
 const newAttemptId = () => randomBytes(16).toString('base64url');
 
@@ -93,16 +101,17 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
   /** By account, then by key. */
   const inFlight = new Map<string, Map<string, Shared>>();
 
-  const forward = async (ctx: Ctx, work: Work, caller: Caller, signal: Signal) => {
+  type Forward = { ctx: Ctx; work: Work; caller: Caller; signal: Signal; letGo: () => void };
+
+  /** `letGo` gives the place back that was kept for it. */
+  const forward = async ({ ctx, work, caller, signal, letGo }: Forward) => {
     const attemptId = work.attemptId ?? newAttemptId();
     const { client, network } = caller;
-    const reservation = await limits.reserve({
-      u: work.u,
-      client,
-      network,
-      kind: work.kind,
-      attemptId,
-    });
+    const { u, kind } = work;
+    // Then submitting takes it again.
+    const reservation = await limits
+      .reserve({ u, client, network, kind, attemptId })
+      .finally(letGo);
     try {
       const verdict = await nodes.submit({
         route: work.route ?? `/${work.kind}`,
@@ -151,10 +160,10 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
    * edge needs to hear. Throws what limits and nodes throw.
    */
   const run = async (ctx: Ctx, work: Work, caller: Caller): Promise<Settled> => {
-    nodes.shed(work.u, work.class);
+    const letGo = nodes.hold(work.u, work.class);
     const { signal, abort } = createSignal();
     if (work.kind === 'register') whenGone(ctx, abort);
-    return forward(ctx, work, caller, signal);
+    return forward({ ctx, work, caller, signal, letGo });
   };
 
   const keep = (u: string, key: string, shared: Shared) => {
@@ -173,19 +182,21 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
   const join = async (ctx: Ctx, work: Work, caller: Caller, password: string): Promise<Settled> => {
     const { u } = work;
     const ofAccount = inFlight.get(u);
+    const hold = () => nodes.hold(u, work.class);
     // With nothing to join, whoever is turned away costs no HMAC.
-    if (ofAccount === undefined) nodes.shed(u, work.class);
+    let letGo = ofAccount === undefined ? hold() : undefined;
     const key = createHmac('sha256', shareKey).update(`${u}\n${password}`).digest('base64');
     const running = ofAccount?.get(key);
-    if (running !== undefined) {
+    if (running !== undefined && ctx.arrivedAt <= running.joinUntil) {
       watch(ctx, running);
       const { verdict } = await running.settled;
       return { verdict, release: nothing };
     }
-    if (ofAccount !== undefined) nodes.shed(u, work.class);
+    letGo ??= hold();
     const { signal, abort } = createSignal();
-    const settled = forward(ctx, work, caller, signal);
-    const shared: Shared = { settled, waiters: 0, abort };
+    const settled = forward({ ctx, work, caller, signal, letGo });
+    const joinUntil = ctx.arrivedAt + joinMs;
+    const shared: Shared = { settled, waiters: 0, abort, joinUntil };
     keep(u, key, shared);
     // What is being dropped must not be joined.
     signal.onAbort(() => forget(u, key, shared));

@@ -56,6 +56,7 @@ export const errors = {
   },
   headers_too_large: { status: 431, text: 'The headers exceed 16 KiB or 100 lines.' },
   internal: { status: 500, text: 'Something went wrong on our side.' },
+  thread_lost: { status: 500, text: 'A hash thread ended. Try again.' },
   overloaded: { status: 503, text: 'All password nodes are busy. Try again.', retryAfterMs: 1000 },
   no_node: { status: 503, text: 'No password node is available. Try again.', retryAfterMs: 1000 },
   key_missing: { status: 503, text: 'The answer is not known right now.', retryAfterMs: 1000 },

@@ -194,17 +194,19 @@ export const createEdge = (options: {
   probes.close();
   driver.every(probeEveryMs, probes.tick, random.uniform() * probeEveryMs);
 
-  /** As gateway/attempts.ts does it: the cheap check first, then a round trip to Redis. */
+  /** As gateway/attempts.ts does it: is there room, then a round trip to Redis. */
   const login = (u: string, done: (outcome: Outcome) => void) => {
     const fail = (error: unknown) => done(codeOf(error));
     const deadlineAt = now() + deadlineMs;
+    let letGo: () => void;
     try {
-      dispatch.shed(u, 'login');
+      letGo = dispatch.hold(u, 'login');
     } catch (error) {
       fail(error);
       return;
     }
     driver.after(reserveMs, () => {
+      letGo();
       counts.submitted++;
       dispatch.submit({ ...fixed, u, deadlineAt }).then(() => done('ok'), fail);
     });

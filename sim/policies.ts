@@ -20,16 +20,15 @@ export const policyLabels: Record<PolicyName, string> = {
 type Edge = { rank: Rank; random: Random; zone: string; outstandingAt: (id: string) => number };
 
 /** A rule without a thought for breakers: those who use one of these would add the same ones. */
-const ruleOf = (pick: (nodes: readonly Node[], key: string) => Node | undefined): Choose<Node> => ({
-  choose: (nodes, { key, except }) => {
+const ruleOf =
+  (pick: (nodes: readonly Node[], key: string) => Node | undefined): Choose<Node> =>
+  (nodes, { key, except }) => {
     const usable = nodes.filter(
       (node) => node !== except && !node.isDraining() && !node.breaker.isOpen(),
     );
     const node = pick(usable, key);
     return node === undefined ? { kind: 'none' } : { kind: 'node', node };
-  },
-  canChoose: () => 'node',
-});
+  };
 
 /** The one with the smallest `measure`; the first one on a draw. */
 const least = <T>(nodes: readonly T[], measure: (node: T) => number): T | undefined => {

@@ -70,7 +70,7 @@ export const createAttempt = (options: {
   return (node: Node, job: Job, body: string): Promise<Outcome> =>
     new Promise((resolve) => {
       const sentAt = now();
-      const remainingMs = job.deadlineAt - sentAt;
+      const remainingMs = Math.max(0, job.deadlineAt - sentAt);
       node.load.sent(sentAt, needOf(job));
       const abort = node.line.send(
         {

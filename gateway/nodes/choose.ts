@@ -197,13 +197,5 @@ export const createChoose = <T extends Candidate>(rank: Rank, zone: string) => {
     return chooseAmong(nodes, query);
   };
 
-  /** Would `choose` find a node? Cheap, for the check before anything is spent. */
-  const canChoose = (nodes: readonly T[], now: number, need: Need): Choice<never>['kind'] => {
-    for (const node of nodes) if (isFine(node, now, need)) return 'node';
-    const usable = findUsable(nodes, now);
-    if (usable.length === 0) return 'none';
-    return usable.some((node) => !node.load.isFull(now, need)) ? 'node' : 'full';
-  };
-
-  return { choose, canChoose };
+  return choose;
 };

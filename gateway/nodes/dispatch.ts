@@ -32,8 +32,7 @@ export const createDispatch = (options: {
   now: () => number;
   random?: () => number;
 }) => {
-  const { nodes, attempt, budget, meters, refresh, now, random = Math.random } = options;
-  const { choose, canChoose } = options.choose;
+  const { nodes, choose, attempt, budget, meters, refresh, now, random = Math.random } = options;
   const perAccount = new Map<string, number>();
 
   /** One to three seconds, or everyone refused would come back at once. */
@@ -95,11 +94,16 @@ export const createDispatch = (options: {
     throw errorOf(mayHaveWritten(job, first) ? first : second);
   };
 
-  /** Throws overloaded, no_node or too_many_attempts when submitting now would be in vain. */
-  const shed = (u: string, cls: WorkClass): void => {
+  /**
+   * Throws overloaded, no_node or too_many_attempts when submitting now would be in vain. Else a place is kept
+   * until the returned function is called, which is right before the work is submitted: all who come while
+   * the store is asked about the first would count on the same one.
+   */
+  const hold = (u: string, cls: WorkClass): (() => void) => {
     checkAccount(u);
-    const found = canChoose(nodes(), now(), cls);
-    if (found !== 'node') throw refuse(found, cls);
+    const choice = choose(nodes(), { key: u, need: cls, now: now() });
+    if (choice.kind !== 'node') throw refuse(choice.kind, cls);
+    return choice.node.load.hold();
   };
 
   /**
@@ -123,5 +127,5 @@ export const createDispatch = (options: {
     return overloaded();
   };
 
-  return { shed, submit, whenBehind };
+  return { hold, submit, whenBehind };
 };

@@ -51,6 +51,8 @@ export const createLoad = (slotsAtStart: number) => {
   let inflight = 0;
   /** Those of them that need a hash. */
   let hashes = 0;
+  /** Places for hashes that are not sent yet. */
+  let held = 0;
   let reported = 0;
   /** Of it, what was not ours, at that moment and on average. */
   let others = 0;
@@ -76,31 +78,32 @@ export const createLoad = (slotsAtStart: number) => {
     usual = others + (usual - others) * Math.exp((reportedAt - now) / freshMs);
     reportedAt = now;
     sentSince = 0;
-    reportedWaitMs = report.queueMs;
+    if (report.serviceMs > 0) serviceMs = report.serviceMs;
+    // What is longer than it lets anybody wait is no news for long: jobs that come too late are dropped there.
+    reportedWaitMs = Math.min(report.queueMs, burstBudgetMs(serviceMs) + maxFullMs);
     // A slot is free there: the shares of all edges together are less than it takes.
     if (report.queueMs === 0) share++;
-    if (report.serviceMs > 0) serviceMs = report.serviceMs;
     slowestMs = Math.max(serviceMs, faded);
   };
 
-  /** Estimated work in flight there, from everyone; never below this edge's own. */
+  /** Estimated work in flight there, from everyone; never below this edge's own, places included. */
   const view = (now: number): number => {
     const age = now - reportedAt;
     const left = usual + (others - usual) * Math.exp(-age / (forgetServices * serviceMs));
-    return hashes + (age <= freshMs ? left : left * Math.exp((freshMs - age) / freshMs));
+    return hashes + held + (age <= freshMs ? left : left * Math.exp((freshMs - age) / freshMs));
   };
 
   /** The wait a new request would meet there: what it reported, which time works off, or ours. */
   const waitMs = (now: number): number => {
     const left = Math.max(0, reportedWaitMs - (now - reportedAt));
-    const queued = left > 0 ? left + (sentSince * serviceMs) / slots : 0;
-    return Math.max(queued, ((hashes - slots) * serviceMs) / slots, 0);
+    const queued = left > 0 ? left + ((sentSince + held) * serviceMs) / slots : 0;
+    return Math.max(queued, ((hashes + held - slots) * serviceMs) / slots, 0);
   };
 
   const isFull = (now: number, need: Need): boolean => {
     if (inflight >= 64 * (slots + 1)) return true;
     if (need === 'none') return false;
-    if (hashes >= share + Math.floor(((now - sharedAt) * slots) / shareGrowsMs)) return true;
+    if (hashes + held >= share + Math.floor(((now - sharedAt) * slots) / shareGrowsMs)) return true;
     const isBurst = now >= sustainedUntil;
     const budget = isBurst ? burstBudgetMs(serviceMs) : sustainedBudgetMs(serviceMs);
     return now < fullUntil[need] || waitMs(now) > budget * budgetShares[need];
@@ -114,6 +117,13 @@ export const createLoad = (slotsAtStart: number) => {
     serviceMs: () => serviceMs,
     setSlots: (count: number) => {
       slots = count;
+    },
+    /** Keeps a place for a hash that comes soon, so that nobody else counts on it. Returns how to give it back. */
+    hold: (): (() => void) => {
+      held++;
+      return () => {
+        held--;
+      };
     },
     sent: (now: number, need: Need) => {
       if (inflight === 0 && silentSince === undefined) silentSince = now;

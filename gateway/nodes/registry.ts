@@ -1,5 +1,5 @@
 /**
- * Which nodes exist, read from Redis twice a second: membership, drain flags and slots, nothing that
+ * Which nodes exist, read from Redis twice a second (more often while none is known): membership, drain flags and slots, nothing that
  * changes per request. Entries count only when signed with the cluster secret and reachable from here
  * (see place); others are ignored and counted.
  * Redis lost: the last membership stays, because a node that is really gone is the breaker's affair.
@@ -67,7 +67,6 @@ export const createRegistry = (options: {
   let rejected = new Map<string, RejectReason>();
   let rejecting = new Map<string, RejectReason>();
   let keepUntil = Number.NEGATIVE_INFINITY;
-  let wasEmpty = false;
   let isFailing = false;
   let isClosed = false;
   let running: Promise<void> | undefined;
@@ -122,13 +121,13 @@ export const createRegistry = (options: {
   };
 
   /**
-   * A store that was away, or that lost every node in one moment, has forgotten more likely than
-   * the nodes have died: for one lifetime, whoever is missing stays.
+   * A store that was away has forgotten more likely than the nodes have died, and one that names none
+   * takes no writes, perhaps: whoever is missing stays, until others are there and for one lifetime more.
+   * What becomes of the dead is the breakers' business.
    */
   const keepMissing = (next: Map<string, Member>) => {
     const isEmpty = next.size === 0 && [...members.values()].some((m) => !m.entry.draining);
-    if (isFailing || (isEmpty && !wasEmpty)) keepUntil = now() + ttlMs;
-    wasEmpty = isEmpty;
+    if (isFailing || isEmpty) keepUntil = now() + ttlMs;
     if (now() >= keepUntil) return;
     for (const [id, member] of members) if (!next.has(id)) next.set(id, member);
   };

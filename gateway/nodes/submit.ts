@@ -1,7 +1,7 @@
 /**
  * The nodes behind this gateway, as one part: which there are, which one an account belongs to,
  * whether it may be used, and the way there and back. This file composes the folder; `dispatch` is
- * the way of one job, and `shed` answers the same question before anything is spent.
+ * the way of one job, and `hold` answers the same question before anything is spent.
  */
 import type { Identity } from '../../shared/identity.js';
 import type { Metrics } from '../../shared/metrics.js';
@@ -72,7 +72,7 @@ export const createNodes = (options: {
   const probes = createProbes({ nodes: pool.nodes, now });
   const open = (bootId: string, attemptId: string, body: unknown) =>
     openVerdict(secrets, bootId, attemptId, body);
-  const { shed, submit, whenBehind } = createDispatch({
+  const { hold, submit, whenBehind } = createDispatch({
     nodes: pool.nodes,
     choose: createChoose<Node>(rank, options.zone),
     attempt: createAttempt({ open, meters, now }),
@@ -84,7 +84,7 @@ export const createNodes = (options: {
 
   return {
     /** See dispatch: throws when submitting work for this account now would be in vain. */
-    shed,
+    hold,
     submit,
     whenBehind,
     /** An admin call to one node; resolves to the body of its 2xx answer. */

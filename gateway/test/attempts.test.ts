@@ -18,11 +18,16 @@ const work = (u: string): Work => ({ kind: 'login', u, class: 'login', body: {} 
 const create = (answer: () => Promise<Verdict['outcome']>, suspect = false) => {
   const calls: string[] = [];
   const classes: string[] = [];
+  const heldAtSubmit: number[] = [];
   let isFull = false;
+  let held = 0;
+  let isLost = false;
   const attempts = createAttempts({
     limits: {
       reserve: async () => {
         calls.push('reserve');
+        await sleep(1);
+        if (isLost) throw new AppError('store_unavailable');
         return {
           suspect,
           release: async () => void calls.push('release'),
@@ -32,12 +37,15 @@ const create = (answer: () => Promise<Verdict['outcome']>, suspect = false) => {
       },
     },
     nodes: {
-      shed: () => {
-        calls.push('shed');
+      hold: () => {
+        calls.push('hold');
         if (isFull) throw new AppError('overloaded');
+        held++;
+        return () => void held--;
       },
       submit: async ({ attemptId, signal, class: cls }) => {
         calls.push('submit');
+        heldAtSubmit.push(held);
         classes.push(cls);
         signal.onAbort(() => calls.push('abort'));
         const outcome = await answer();
@@ -48,7 +56,10 @@ const create = (answer: () => Promise<Verdict['outcome']>, suspect = false) => {
   const fill = () => {
     isFull = true;
   };
-  return { attempts, calls, classes, fill };
+  const lose = () => {
+    isLost = true;
+  };
+  return { attempts, calls, classes, fill, lose, held: () => held, heldAtSubmit };
 };
 
 const settle = async () => {
@@ -61,10 +72,23 @@ t.test('identical logins share one reservation and one forward', async (t) => {
   const all = await Promise.all(
     Array.from({ length: 5 }, () => attempts.join(newCtx().ctx, work('a'), caller, 'pw')),
   );
-  t.same(calls, ['shed', 'reserve', 'submit']);
+  t.same(calls, ['hold', 'reserve', 'submit']);
   for (const { verdict } of all) t.equal(verdict.outcome, 'ok');
   await Promise.all(all.map(({ release }) => release()));
   t.same(calls.filter((call) => call === 'release').length, 1, 'one of them ends the reservation');
+  t.equal(attempts.size(), 0, 'nothing is kept');
+});
+
+t.test('one that is nearly out of time is not joined any more', async (t) => {
+  const { attempts, calls } = create(settle);
+  const first = attempts.join(newCtx().ctx, work('a'), caller, 'pw');
+  const { ctx } = newCtx();
+  await Promise.all([
+    first,
+    attempts.join({ ...ctx, arrivedAt: ctx.arrivedAt + 1400 }, work('a'), caller, 'pw'),
+    attempts.join({ ...ctx, arrivedAt: ctx.arrivedAt + 1600 }, work('a'), caller, 'pw'),
+  ]);
+  t.equal(calls.filter((call) => call === 'submit').length, 2);
   t.equal(attempts.size(), 0, 'nothing is kept');
 });
 
@@ -79,8 +103,26 @@ t.test('where there is no room left, only what is in flight already is joined', 
   await t.rejects(join('b', 'pw'), { code: 'overloaded' }, 'another account');
   t.equal((await joined).verdict.outcome, 'ok');
   await first;
-  t.same(calls.toSorted(), ['reserve', 'shed', 'shed', 'shed', 'submit'], 'each is looked at once');
+  t.same(calls.toSorted(), ['hold', 'hold', 'hold', 'reserve', 'submit'], 'each is looked at once');
   t.equal(attempts.size(), 0, 'nothing is kept');
+});
+
+t.test('a place is kept while the store is asked, and no longer', async (t) => {
+  const { attempts, lose, held, heldAtSubmit } = create(settle);
+  const join = () => attempts.join(newCtx().ctx, work('a'), caller, 'pw');
+  const change = () => attempts.run(newCtx().ctx, { ...work('b'), kind: 'password' }, caller);
+  for (const start of [join, change]) {
+    const running = start();
+    t.equal(held(), 1);
+    await running;
+    t.equal(held(), 0);
+  }
+  t.same(heldAtSubmit, [0, 0], 'submitting takes it anew');
+  lose();
+  const lost = join();
+  t.equal(held(), 1);
+  await t.rejects(lost, { code: 'store_unavailable' });
+  t.equal(held(), 0);
 });
 
 t.test('another password or another account is another attempt', async (t) => {
@@ -98,7 +140,7 @@ t.test('wrong: the lease becomes a failure before anybody is told', async (t) =>
   const { verdict, release } = await attempts.join(newCtx().ctx, work('a'), caller, 'pw');
   t.equal(verdict.outcome, 'denied');
   await release();
-  t.same(calls, ['shed', 'reserve', 'submit', 'fail']);
+  t.same(calls, ['hold', 'reserve', 'submit', 'fail']);
 });
 
 t.test('refused or lost: the reservation goes, every waiter gets the error', async (t) => {
@@ -110,7 +152,7 @@ t.test('refused or lost: the reservation goes, every waiter gets the error', asy
     [1, 2, 3].map(() => attempts.join(newCtx().ctx, work('a'), caller, 'pw')),
   );
   for (const one of all) t.match(one, { status: 'rejected', reason: { code: 'overloaded' } });
-  t.same(calls, ['shed', 'reserve', 'submit', 'release']);
+  t.same(calls, ['hold', 'reserve', 'submit', 'release']);
 });
 
 t.test('the work is dropped when the last waiter has left, not before', async (t) => {

@@ -22,7 +22,7 @@ const pausesMs = { idle: 1000, wait: 100, failed: 1000, key: 5000 };
 /** Records of one step: read in one go, so they must not hold the node up */
 const steps = { counting: 250, wrapping: 100 };
 /** Not the record's fault: it stays due. */
-const passing = ['store_unavailable', 'key_missing', 'overloaded'];
+const passing = ['store_unavailable', 'key_missing', 'overloaded', 'thread_lost'];
 
 /** The rows of a page that are not settled yet, and what became of the others since the last report. */
 const createTally = (rows: readonly Row[]) => {

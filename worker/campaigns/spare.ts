@@ -21,6 +21,8 @@ const minRestMs = 2;
 const maxCountedMs = 250;
 /** How soon a rest hears that there is to be no more work. */
 const napMs = 250;
+/** Somebody was quicker, or the thread died: nothing was done. */
+const undone = ['overloaded', 'thread_lost'];
 
 export class Over extends Error {
   constructor() {
@@ -66,8 +68,7 @@ export const createSpare = (options: {
           });
           return await admission.run(ticket, work, cost);
         } catch (error) {
-          // Somebody was quicker, or the thread died: nothing was done.
-          if (codeOf(error) !== 'overloaded') throw error;
+          if (!undone.includes(codeOf(error))) throw error;
           await sleep(maxPollMs);
         }
       }

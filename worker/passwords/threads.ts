@@ -34,9 +34,8 @@ const restartPauseMs = 1000;
 const startPatienceMs = 30_000;
 const stuckMs = 10_000;
 
-/** A crash has written nothing, so the caller may repeat the attempt elsewhere. */
-const crashed = (cause: unknown) =>
-  new AppError('overloaded', { cause, retryAfterMs: 50, detail: 'a hash thread died' });
+/** No refusal: whoever sent the work is to count it among this node's failures. */
+const crashed = (cause: unknown) => new AppError('thread_lost', { cause });
 
 export const createThreads = (options: {
   count: number;

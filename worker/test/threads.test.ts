@@ -50,7 +50,7 @@ t.test('what the library refuses fails that piece of work alone', async (t) => {
   t.equal(await good, true);
 });
 
-t.test('a thread that dies fails its work as not started and is replaced', async (t) => {
+t.test('a thread that dies fails its work, which is no refusal, and is replaced', async (t) => {
   const task = new URL('./crashing-task.mjs', import.meta.url);
   const threads = createThreads({ count: 2, log, task });
   t.teardown(threads.stop);
@@ -59,7 +59,7 @@ t.test('a thread that dies fails its work as not started and is replaced', async
   await sleep(1050);
   const doomed = [ask(threads, 0, ['hash', 'die', 0, 0, 0]), ask(threads, 0, ['ping'])];
   const codes = await Promise.all(doomed.map((answer) => answer.catch(codeOf)));
-  t.same(codes, ['overloaded', 'overloaded']);
+  t.same(codes, ['thread_lost', 'thread_lost']);
   t.equal(await other, true, 'the other thread goes on');
   t.equal(await ask(threads, 0, ['ping']), true, 'its place is taken by a new one');
   t.equal(await threads.areAlive(), true);
@@ -73,7 +73,7 @@ t.test('a thread that dies again and again still fails every piece of work', asy
   const threads = createThreads({ count: 1, log: { ...log, error }, task, now: () => 0 });
   t.teardown(threads.stop);
   await threads.warm(['ping']);
-  t.equal(await ask(threads, 0, ['hash', 'die', 0, 0, 0]).catch(codeOf), 'overloaded');
+  t.equal(await ask(threads, 0, ['hash', 'die', 0, 0, 0]).catch(codeOf), 'thread_lost');
   const before = performance.now();
   t.equal(await ask(threads, 0, ['ping']), true, 'work waits for the new one');
   t.ok(performance.now() - before > 900, 'which is not started in a tight loop');

@@ -5,7 +5,7 @@ import { createLoad } from '../../nodes/load.js';
 import { createRank } from '../../nodes/rank.js';
 
 const rank = createRank('test secret');
-const { choose, canChoose } = createChoose<Node>(rank, 'here');
+const choose = createChoose<Node>(rank, 'here');
 
 const createNode = (id: string, { slots = 2, draining = false, zone = 'here' } = {}) => ({
   id,
@@ -131,15 +131,17 @@ t.test('draining nodes do not count towards panic', async (t) => {
 });
 
 t.test('nothing to choose from is told apart from everything full', async (t) => {
-  t.equal(canChoose([], 0, 'login'), 'none');
-  t.equal(canChoose([createNode('d', { draining: true })], 0, 'login'), 'none');
+  const kind = (nodes: readonly Node[], now = 0) =>
+    choose(nodes, { key: 'alice', need: 'login', now }).kind;
+  t.equal(kind([]), 'none');
+  t.equal(kind([createNode('d', { draining: true })]), 'none');
   const nodes = fleet(2);
-  t.equal(canChoose(nodes, 0, 'login'), 'node');
+  t.equal(kind(nodes), 'node');
   nodes[0]?.load.refused(0, 500, 'login');
-  t.equal(canChoose(nodes, 0, 'login'), 'node');
+  t.equal(kind(nodes), 'node');
   nodes[1]?.load.refused(0, 500, 'login');
-  t.equal(canChoose(nodes, 0, 'login'), 'full');
-  t.equal(canChoose(nodes, 600, 'login'), 'node');
+  t.equal(kind(nodes), 'full');
+  t.equal(kind(nodes, 600), 'node');
 });
 
 t.test('a node in slow start gets a tenth of its share, at first', async (t) => {

@@ -205,20 +205,40 @@ t.test('refused everywhere is overloaded, with a jittered time to come back', as
 });
 
 t.test('all full: refused before anything is sent, until it is over', async (t) => {
-  const { submit, shed, sent, pool, pass } = setUp(2, () => good);
-  shed('alice', 'login');
+  const { submit, hold, sent, pool, pass } = setUp(2, () => good);
+  hold('alice', 'login');
   for (const node of pool.nodes()) node.load.refused(0, 500, 'login');
-  t.throws(() => shed('alice', 'login'), { code: 'overloaded', retryAfterMs: 2000 });
+  t.throws(() => hold('alice', 'login'), { code: 'overloaded', retryAfterMs: 2000 });
   t.equal(await code(submit(job())), 'overloaded');
   t.equal(sent.length, 0);
   pass(500);
-  shed('alice', 'login');
+  hold('alice', 'login');
 });
 
+t.test(
+  'who comes while others have places and are not sent yet does not count on the same ones',
+  async (t) => {
+    const { hold, submit, sent, pool } = setUp(2, () => good);
+    const places: (() => void)[] = [];
+    const fill = () => {
+      for (;;) places.push(hold('alice', 'login'));
+    };
+    t.throws(fill, { code: 'overloaded' });
+    t.ok(places.length > 2 * 2, 'as many as may wait');
+    t.same(sent, []);
+    for (const { load } of pool.nodes()) t.equal(load.isFull(0, 'login'), true);
+    places.pop()?.();
+    hold('bob', 'login')();
+    for (const letGo of places) letGo();
+    for (const { load } of pool.nodes()) t.equal(load.view(0), 0);
+    await submit(job());
+  },
+);
+
 t.test('who is turned away is remembered with the nodes that were full', async (t) => {
-  const { shed, pool } = setUp(2, () => good);
+  const { hold, pool } = setUp(2, () => good);
   for (const node of pool.nodes()) node.load.refused(0, 500, 'login');
-  t.throws(() => shed('alice', 'login'), { code: 'overloaded' });
+  t.throws(() => hold('alice', 'login'), { code: 'overloaded' });
   t.same(
     pool.nodes().map(({ load }) => load.isCrowded(100)),
     [true, true],
@@ -226,8 +246,8 @@ t.test('who is turned away is remembered with the nodes that were full', async (
 });
 
 t.test('without nodes: no_node', async (t) => {
-  const { submit, shed } = setUp(0, () => good);
-  t.throws(() => shed('alice', 'login'), { code: 'no_node' });
+  const { submit, hold } = setUp(0, () => good);
+  t.throws(() => hold('alice', 'login'), { code: 'no_node' });
   t.equal(await code(submit(job())), 'no_node');
 });
 
@@ -239,14 +259,14 @@ t.test('another boot at the address: the membership is read before the next try'
 
 t.test('an account has at most two attempts in flight', async (t) => {
   const waiting: ((outcome: Outcome) => void)[] = [];
-  const { submit, shed } = setUp(3, () => new Promise((resolve) => waiting.push(resolve)));
+  const { submit, hold } = setUp(3, () => new Promise((resolve) => waiting.push(resolve)));
   const running = [submit(job()), submit(job())];
-  t.throws(() => shed('alice', 'login'), { code: 'too_many_attempts', retryAfterMs: 1000 });
+  t.throws(() => hold('alice', 'login'), { code: 'too_many_attempts', retryAfterMs: 1000 });
   t.equal(await code(submit(job())), 'too_many_attempts');
-  shed('bob', 'login');
+  hold('bob', 'login');
   for (const finish of waiting) finish(good);
   await Promise.all(running);
-  shed('alice', 'login');
+  hold('alice', 'login');
 });
 
 t.test('an attempt that fails gives its place back', async (t) => {

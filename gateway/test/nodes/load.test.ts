@@ -73,6 +73,26 @@ t.test(
   },
 );
 
+t.test('a place that is kept counts like a hash that is sent, but expects no answer', async (t) => {
+  const load = createLoad(2);
+  load.heard(0, { ...report(4), queueMs: 50 });
+  const letGo = [load.hold(), load.hold(), load.hold()];
+  t.equal(load.view(0), 7);
+  t.equal(load.waitMs(0), 65);
+  t.equal(load.inflight(), 0);
+  t.equal(load.silentMs(10_000), 0);
+  for (const give of letGo) give();
+  t.equal(load.view(0), 4);
+  t.equal(load.waitMs(0), 50);
+});
+
+t.test('a wait that a node reports is believed as far as it lets anybody wait', async (t) => {
+  const load = createLoad(2);
+  load.heard(0, { ...report(6), queueMs: 9_999_999 });
+  t.equal(load.isFull(499, 'login'), true);
+  t.equal(load.isFull(800, 'login'), false, 'it is asked again');
+});
+
 t.test('a refusal makes a node full for what exceeds nine tenths of its budget', async (t) => {
   const cases = [
     { cls: 'device', waitMs: 0, fullMs: 30 },

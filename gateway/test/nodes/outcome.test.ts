@@ -80,7 +80,8 @@ t.test('errors of a node are known by status and code', async (t) => {
     t.equal(codeFor(503, { error: what }), `${what} temporarily_unavailable`);
   t.equal(codeFor(401, { error: 'not_authenticated' }), 'stale_boot no_node');
   t.equal(codeFor(401, { error: 'bad_credentials' }), 'unexpected bad_node_answer');
-  t.equal(codeFor(500, { error: 'internal' }), 'broken bad_node_answer');
+  for (const what of ['internal', 'thread_lost'])
+    t.equal(codeFor(500, { error: what }), 'broken bad_node_answer');
   t.equal(codeFor(503, { error: 'constructor' }), 'broken bad_node_answer');
   t.equal(codeFor(400, 'bad_request'), 'unexpected bad_node_answer');
 });

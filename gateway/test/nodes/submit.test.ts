@@ -76,12 +76,12 @@ t.test('a refusal sends the job elsewhere; refused everywhere it is overloaded',
   for (let i = 0; i < 10; i++) t.equal(await codeFrom(nodes), 'ok');
   fake('n2').state.handler = (res) => reply(res, 503, refusal(400));
   while ((await codeFrom(nodes)) !== 'overloaded');
-  t.throws(() => nodes.shed('anyone', 'login'), { code: 'overloaded' });
+  t.throws(() => nodes.hold('anyone', 'login'), { code: 'overloaded' });
   const before = fake('n1').seen.length + fake('n2').seen.length;
   await t.rejects(nodes.submit(job()), { code: 'overloaded' });
   t.equal(fake('n1').seen.length + fake('n2').seen.length, before, 'nothing is sent');
   await sleep(550);
-  nodes.shed('anyone', 'login');
+  nodes.hold('anyone', 'login');
   t.equal(
     nodes.snapshot().every((node) => node.state === 'closed'),
     true,
@@ -123,7 +123,7 @@ t.test('a caller who leaves ends the request at the node and frees the account',
   leave();
   t.equal(await running, 'timeout');
   t.equal(stateOf('n1')?.inflight, 0);
-  nodes.shed('alice', 'login');
+  nodes.hold('alice', 'login');
 });
 
 t.test('draining nodes get nothing new; the last one to drain leaves no node', async (t) => {
@@ -134,7 +134,7 @@ t.test('draining nodes get nothing new; the last one to drain leaves no node', a
   t.equal(fake('n1').seen.length, 0);
   await beat('n2', { draining: true });
   await until(() => stateOf('n2')?.draining === true);
-  t.throws(() => nodes.shed('anyone', 'login'), { code: 'no_node' });
+  t.throws(() => nodes.hold('anyone', 'login'), { code: 'no_node' });
 });
 
 t.test('a node that joins takes traffic, in slow start', async (t) => {

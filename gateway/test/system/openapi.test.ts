@@ -146,7 +146,13 @@ t.test('answers are as the document says', async (t) => {
 });
 
 /** Of the admin port, and between gateway and nodes. */
-const elsewhere = ['not_authenticated', 'key_missing', 'library_missing', 'campaign_conflict'];
+const elsewhere = [
+  'not_authenticated',
+  'key_missing',
+  'library_missing',
+  'thread_lost',
+  'campaign_conflict',
+];
 
 t.test('every error that there is belongs to a call', async (t) => {
   const schemas = Object.values(document.paths)
