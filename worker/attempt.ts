@@ -18,6 +18,7 @@ export type Attempt = {
   class: WorkClass;
   deadlineAt: number;
   isGone: () => boolean;
+  whenGone: (tell: () => void) => void;
   isCrowded: boolean;
 };
 /** Answers a verdict, and logs it at level debug. */
@@ -39,7 +40,9 @@ export const readAttempt = ({ req, res, arrivedAt }: Ctx): Attempt => {
     throw invalidField(headers.remainingMs);
   const deadlineAt = arrivedAt + Math.min(Number(remaining), maxRemainingMs);
   const isCrowded = req.headers[headers.crowded] !== undefined;
-  return { id, class: cls, deadlineAt, isGone: () => res.destroyed, isCrowded };
+  const isGone = () => res.destroyed;
+  const whenGone = (tell: () => void) => void res.once('close', tell);
+  return { id, class: cls, deadlineAt, isGone, whenGone, isCrowded };
 };
 
 /** The account key of a body, or AppError bad_request. */

@@ -11,17 +11,13 @@
  * while cheaper ones pass, and is not refused: a refusal would tell who has not been migrated. Pure apart
  * from `send`; the clock is an argument.
  */
-import {
-  budgetShares,
-  burstBudgetMs,
-  burstMemoryMs,
-  sustainedBudgetMs,
-} from '../../shared/budgets.js';
+import { budgetShares } from '../../shared/budgets.js';
 import { AppError } from '../../shared/errors.js';
 import type { Load, WorkClass } from '../../shared/protocol.js';
 import { createEstimates } from './estimates.js';
 import type { Cost } from './recipes/recipe.js';
 import { createSlots, type Slot } from './slots.js';
+import { createStanding } from './standing.js';
 import type { Done } from './threads.js';
 import type { Work } from './work.js';
 
@@ -35,6 +31,8 @@ export type Wanted = {
   /** On the clock of `performance.now()`. */
   deadlineAt: number;
   isGone: () => boolean;
+  /** To be told of it, so that whoever waits behind need not wait for this one. */
+  whenGone?: (tell: () => void) => void;
   /**
    * Others were turned away before they came here: an edge that foresees refusals leaves the node few
    * to make, and its queue is no emptier for it.
@@ -43,10 +41,7 @@ export type Wanted = {
 };
 
 /** Place in the node of one request, from `enter` until its hash is done or it leaves. */
-export type Ticket = {
-  readonly class: AdmissionClass;
-  readonly deadlineAt: number;
-  readonly isGone: () => boolean;
+export type Ticket = Readonly<Pick<Wanted, 'class' | 'deadlineAt' | 'isGone' | 'whenGone'>> & {
   isReserved: boolean;
 };
 
@@ -77,8 +72,6 @@ const shares: Readonly<Record<AdmissionClass, number>> = {
  * the first hash ran), and a node that refuses everything would never learn.
  */
 const maxDoubtMs = 1000;
-/** So long after a refusal nothing is spare. */
-const refusalMemoryMs = 2000;
 
 export const createAdmission = (options: {
   slots: number;
@@ -96,13 +89,10 @@ export const createAdmission = (options: {
   const { serviceMs, estimate, learn } = createEstimates(defaultCost, options.initialMs);
   const slots = createSlots<Job>({ count: options.slots, memoryBytes, defaultCost });
   const queue: Job[] = [];
+  const standing = createStanding();
   const idleWaiters: (() => void)[] = [];
   let reserved = 0;
   let inSlots = 0;
-  let lastEmptyAt = Number.NEGATIVE_INFINITY;
-  let lastFullAt = Number.NEGATIVE_INFINITY;
-  /** More comes than goes, and has for a while: the short budget, until the queue has been empty. */
-  let isStanding = false;
 
   const inflight = (): number => reserved + queue.length + inSlots;
 
@@ -118,21 +108,11 @@ export const createAdmission = (options: {
    * two seconds: that is the idle time of the threads and no more, so it shrinks to nothing as load
    * grows, also where a free thread is no free core.
    */
-  const hasRoom = (): boolean => inflight() < count && now() - lastFullAt > refusalMemoryMs;
+  const hasRoom = (): boolean => inflight() < count && standing.isCalm(now());
 
-  /** A queue that is short because we refuse is no empty one: a node of few slots would never tell. */
   const noteEmpty = (at: number) => {
-    if (inflight() <= count && at - lastFullAt > burstMemoryMs) {
-      lastEmptyAt = at;
-      isStanding = false;
-    }
+    if (inflight() <= count) standing.noteEmpty(at);
     if (idleWaiters.length > 0 && inflight() === 0) for (const fn of idleWaiters.splice(0)) fn();
-  };
-
-  /** A burst may last for a while; whoever is still refused after it stands in a queue that will not go. */
-  const noteFull = (at: number) => {
-    lastFullAt = at;
-    if (at - lastEmptyAt > burstMemoryMs) isStanding = true;
   };
 
   const refuse = (cls: AdmissionClass, decision: Decision, wait: number): AppError => {
@@ -144,22 +124,22 @@ export const createAdmission = (options: {
    * A ticket, or AppError overloaded with the predicted wait: nothing has been started.
    * The holder must end with `run` or `leave`.
    */
-  const enter = ({ class: cls, deadlineAt, isGone, isCrowded }: Wanted): Ticket => {
+  const enter = (wanted: Wanted): Ticket => {
+    const { class: cls, deadlineAt, isCrowded } = wanted;
     const at = now();
-    if (isCrowded) noteFull(at);
+    if (isCrowded) standing.noteFull(at);
     noteEmpty(at);
     const wait = waitMs(at);
     const service = serviceMs();
-    const budget = isStanding ? sustainedBudgetMs(service) : burstBudgetMs(service);
-    if (shares[cls] === 0 ? !hasRoom() : wait > budget * shares[cls]) {
+    if (shares[cls] === 0 ? !hasRoom() : wait > standing.budgetMs(service) * shares[cls]) {
       // Classes that are refused sooner say nothing about how full it is for the others.
-      if (shares[cls] >= budgetShares.login) noteFull(at);
+      if (shares[cls] >= budgetShares.login) standing.noteFull(at);
       throw refuse(cls, 'full', wait);
     }
     if (at + wait + Math.min(service, maxDoubtMs) > deadlineAt) throw refuse(cls, 'late', wait);
     watch?.decided(cls, 'admitted', wait);
     reserved++;
-    return { class: cls, deadlineAt, isGone, isReserved: true };
+    return { ...wanted, isReserved: true };
   };
 
   const release = (ticket: Ticket) => {
@@ -223,6 +203,17 @@ export const createAdmission = (options: {
     noteEmpty(at);
   };
 
+  /** Out of the queue, if it is still there. */
+  const drop = (job: Job) => {
+    const place = queue.indexOf(job);
+    if (place === -1) return;
+    const at = now();
+    queue.splice(place, 1);
+    job.reject(refuse(job.ticket.class, 'client_left', waitMs(at)));
+    pump(at);
+    noteEmpty(at);
+  };
+
   /**
    * The thread's answer. AppError overloaded when the deadline or the client was gone before the
    * hash began, or the thread died; nothing was written. A request may run several hashes.
@@ -232,8 +223,10 @@ export const createAdmission = (options: {
       const queuedAt = now();
       release(ticket);
       const estimateMs = estimate(cost);
-      queue.push({ ticket, work, cost, estimateMs, queuedAt, resolve, reject });
+      const job: Job = { ticket, work, cost, estimateMs, queuedAt, resolve, reject };
+      queue.push(job);
       pump(queuedAt);
+      if (queue.includes(job)) ticket.whenGone?.(() => drop(job));
     });
 
   const load = (): Load => ({

@@ -322,6 +322,35 @@ t.test('a job is not hashed for a client that has left', async (t) => {
   t.equal(world.admission.load().inflight, 0);
 });
 
+t.test('who leaves the queue makes it shorter at once', async (t) => {
+  const world = createWorld({ slots: 1 });
+  for (let i = 0; i < 2; i++) world.submit();
+  let leave = () => {};
+  const wanted = {
+    class: 'login',
+    deadlineAt: forever,
+    isGone: stays,
+    whenGone: (tell: () => void) => {
+      leave = tell;
+    },
+  } as const;
+  const run = () => {
+    const ticket = world.admission.enter(wanted);
+    return world.admission.run(ticket, ['hash', '10', 0, 0, 0], cheap).catch(codeOf);
+  };
+  const first = run();
+  t.equal(world.admission.load().queueMs, 30);
+  leave();
+  t.equal(await first, 'overloaded');
+  t.same(world.decisions.at(-1)?.slice(0, 2), ['login', 'client_left']);
+  t.equal(world.admission.load().queueMs, 20);
+  const second = run();
+  await world.pass(40);
+  leave();
+  t.equal(await second, true, 'whoever leaves later has had it');
+  t.equal(world.admission.load().inflight, 0);
+});
+
 t.test('a thread holds one job and one more, and none behind a dear one', async (t) => {
   const world = createWorld({ slots: 2 });
   for (let i = 0; i < 9; i++) world.submit();
