@@ -4,7 +4,7 @@
  * that leave keep their connections until the last request on them has ended.
  */
 import { callerProof } from '../../shared/protocol.js';
-import { createBreaker } from './breaker.js';
+import { type Breaker, createBreaker } from './breaker.js';
 import { type Connect, createConnectTo } from './connect.js';
 import { createLine } from './forward.js';
 import { createLoad, type Need } from './load.js';
@@ -17,15 +17,17 @@ export type Pool = ReturnType<typeof createPool>;
 
 type ConnectTo = (place: Place) => Connect;
 
+/** A boot that comes back so soon after it left is no new one: its breaker is as it was. */
+const rememberMs = 60_000;
+
 const createNode = (options: {
   member: Member;
   rank: Rank;
   secret: string;
-  start: 'slow' | 'full';
+  breaker: Breaker;
   connectTo: ConnectTo;
-  now: () => number;
 }) => {
-  const { member, rank, secret, start, connectTo, now } = options;
+  const { member, rank, secret, breaker, connectTo } = options;
   const { id, boot_id: bootId } = member.entry;
   const load = createLoad(member.entry.slots);
   const line = createLine(connectTo(member.place));
@@ -45,7 +47,7 @@ const createNode = (options: {
     proof: callerProof(secret, bootId),
     load,
     line,
-    breaker: createBreaker({ start, now: now() }),
+    breaker,
     entry: () => entry,
     isDraining: () => entry.draining,
     update: (next: Member) => {
@@ -75,10 +77,19 @@ export const createPool = (options: {
   const byId = new Map<string, Node>();
   let nodes: readonly Node[] = [];
   let isFirst = true;
+  const left = new Map<string, { breaker: Breaker; at: number }>();
+  const nameOf = (id: string, bootId: string) => `${id} ${bootId}`;
 
   const drop = (node: Node) => {
     byId.delete(node.id);
+    left.set(nameOf(node.id, node.bootId), { breaker: node.breaker, at: now() });
     node.leave();
+  };
+
+  const breakerOf = (name: string): Breaker => {
+    for (const [old, { at }] of left) if (now() - at > rememberMs) left.delete(old);
+    const known = left.get(name)?.breaker;
+    return known ?? createBreaker({ start: isFirst ? 'full' : 'slow', now: now() });
   };
 
   /**
@@ -96,8 +107,8 @@ export const createPool = (options: {
         continue;
       }
       if (known !== undefined) drop(known);
-      const start = isFirst ? 'full' : 'slow';
-      byId.set(member.entry.id, createNode({ member, rank, secret, start, connectTo, now }));
+      const breaker = breakerOf(nameOf(member.entry.id, member.entry.boot_id));
+      byId.set(member.entry.id, createNode({ member, rank, secret, breaker, connectTo }));
     }
     nodes = [...byId.values()];
     if (nodes.length > 0) isFirst = false;
