@@ -52,17 +52,33 @@ const syncDir = (path) => {
 };
 
 /**
+ * All of it: a disk that becomes full takes a part of a text without an error.
+ * @param {number} fd
+ * @param {string} text
+ */
+const writeAll = (fd, text) => {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+};
+
+/**
+ * Throws with the `path` that was meant, and leaves nothing behind.
  * @param {string} path
  * @param {string} text
  */
 const writeTemp = (path, text) => {
   const temp = `${path}.${process.pid}.${randomBytes(6).toString('hex')}`;
-  const fd = openSync(temp, 'wx', 0o600);
   try {
-    writeSync(fd, text);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
+    const fd = openSync(temp, 'wx', 0o600);
+    try {
+      writeAll(fd, text);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    removeIfThere(temp);
+    throw error instanceof Error ? Object.assign(error, { path }) : error;
   }
   return temp;
 };
@@ -91,6 +107,12 @@ export const createOnce = (path, text) => {
  * @param {string} text
  */
 export const replaceFile = (path, text) => {
-  renameSync(writeTemp(path, text), path);
+  const temp = writeTemp(path, text);
+  try {
+    renameSync(temp, path);
+  } catch (error) {
+    removeIfThere(temp);
+    throw error;
+  }
   syncDir(dirname(path));
 };

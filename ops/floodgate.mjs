@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /**
  * The `floodgate` command: one verb per row. A verb's code is loaded only when it is asked for, so
- * that `init` needs nothing installed. Prints what the verb returns; a Refusal is printed and exits 1.
+ * that `init` needs nothing installed. Prints what the verb returns, or what is wrong and exits 1.
  */
-import { Refusal } from './refusal.mjs';
+import { explain } from './refusal.mjs';
 
 /** @typedef {(args: string[], env: Record<string, string | undefined>) => string | Promise<string>} Verb */
 
@@ -72,7 +72,6 @@ try {
     process.exitCode = 2;
   }
 } catch (error) {
-  if (!(error instanceof Refusal)) throw error;
-  console.error(error.message);
+  console.error(explain(error));
   process.exitCode = 1;
 }

@@ -4,8 +4,9 @@
  * caller's `launch`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf } from './files.mjs';
 import { killGroup, signalProcess, waitGroupGone } from './processes.mjs';
-import { Refusal } from './refusal.mjs';
+import { Refusal, sayShort } from './refusal.mjs';
 
 /**
  * A started process: `ready` resolves when it serves, `gone` when it has ended (with the reason).
@@ -24,10 +25,20 @@ const pollMs = 50;
 const strayMs = 1000; // for the children of a program that has ended
 
 /**
+ * Why it does not serve, in its own words too.
+ * @param {string} problem
+ * @param {Running | undefined} running
+ */
+const withWords = (problem, running) => {
+  const words = (running?.lastWords() ?? '').replace(/\s*\n\s*/g, ' ');
+  return words === '' ? problem : `${problem}: ${words}`;
+};
+
+/**
  * @param {{
  *   name: string, launch: () => Promise<Running>, say: (text: string) => void,
  *   changed?: () => void, readyTimeoutMs?: number, replaceTimeoutMs?: number,
- * }} options `changed` is called when `identity()` has a new value.
+ * }} options `changed` is called when `identity()` has a new value, to write it down.
  */
 export const createKeeper = ({
   name,
@@ -44,6 +55,23 @@ export const createKeeper = ({
   /** @type {Promise<unknown>} */
   let launching = Promise.resolve();
   const stopping = new AbortController();
+  let told = '';
+
+  /** What cannot be written down, on a full disk say, lives on all the same. */
+  const note = () => {
+    try {
+      changed();
+      told = '';
+    } catch (error) {
+      const problem = codeOf(error);
+      if (problem !== told)
+        say(
+          `${name}: its process cannot be written down (${problem}), so that a start after we ` +
+            'were killed would not know of it. See that files can be written in DATA_DIR.',
+        );
+      told = problem;
+    }
+  };
 
   /** Undefined when it serves, else why it does not. */
   const bringUp = async () => {
@@ -51,7 +79,7 @@ export const createKeeper = ({
     launching = launched.catch(() => {});
     const started = await launched;
     running = started;
-    changed();
+    note();
     const timeout = sleep(readyTimeoutMs, 'not ready in time', { ref: false });
     const ready = started.ready.then(() => undefined);
     const problem = await Promise.race([ready, started.gone, timeout]);
@@ -81,7 +109,7 @@ export const createKeeper = ({
         await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => {});
         if (stopping.signal.aborted) return;
         pauseMs = Math.min(pauseMs * 2, longestPauseMs);
-        const problem = await bringUp().catch((error) => String(error.message));
+        const problem = await bringUp().then((why) => why && withWords(why, running), sayShort);
         if (stopping.signal.aborted) return;
         if (problem === undefined) break;
         say(`${name} did not start (${problem}), trying again`);
@@ -123,10 +151,10 @@ export const createKeeper = ({
         await Promise.race([next.gone, sleep(deadlineMs, undefined, { ref: false })]);
       }
       await end(next);
-      return problem ?? 'ended meanwhile';
+      return problem === undefined ? 'ended meanwhile' : withWords(problem, next);
     }
     running = next;
-    changed();
+    note();
     signalProcess(old.identity, 'SIGTERM');
     await Promise.race([old.gone, sleep(deadlineMs, undefined, { ref: false })]);
     await end(old);

@@ -8,13 +8,13 @@ import { launchChild, nodeStopMs, programs } from './children.mjs';
 import { ensureBuilt, ensureInstalled } from './install.mjs';
 import { createKeeper } from './keeper.mjs';
 import { takeLock } from './lock.mjs';
-import { openLog } from './logs.mjs';
+import { keepLogsSmall, openLog } from './logs.mjs';
 import { endOrphans } from './orphans.mjs';
 import { preparePaths } from './paths.mjs';
 import { checkPort } from './ports.mjs';
 import { launchRedis } from './redis.mjs';
 import { ensureRedisBinary } from './redis-binary.mjs';
-import { Refusal } from './refusal.mjs';
+import { explain } from './refusal.mjs';
 import { createReload } from './reload.mjs';
 import { adminTokenPlace, hasOwnRedis, initSecrets } from './secrets.mjs';
 import { gatewaySettings, readSettings, workerSettings } from './settings.mjs';
@@ -82,6 +82,7 @@ const createSystem = (env, signal) => {
 
   const start = async () => {
     lock = await takeLock(paths.lock);
+    keepLogsSmall(paths, say);
     await endOrphans(lock.previous, say);
     await checkPort(settings.host, settings.port, 'PORT');
     await checkPort(settings.adminHost, settings.adminPort, 'ADMIN_PORT');
@@ -145,12 +146,6 @@ const createSystem = (env, signal) => {
   };
 
   return { start, stop, reload, abandon };
-};
-
-/** @param {unknown} error */
-const explain = (error) => {
-  if (error instanceof Refusal) return error.message;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 };
 
 /** Runs until a signal; the exit code is 0 after an orderly stop. */

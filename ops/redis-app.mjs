@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createKeeper } from './keeper.mjs';
 import { takeLock } from './lock.mjs';
+import { keepLogsSmall } from './logs.mjs';
 import { endOrphans } from './orphans.mjs';
 import { preparePaths } from './paths.mjs';
 import { runApp, say } from './pm2-app.mjs';
@@ -13,24 +14,28 @@ import { callOwnRedis, launchRedis } from './redis.mjs';
 import { ensureRedisBinary } from './redis-binary.mjs';
 import { initSecrets } from './secrets.mjs';
 
+/** @typedef {import('./paths.mjs').Paths} Paths */
+
 const letGoMs = 15_000;
 const stuckMs = 5000;
 const stopMs = 30_000;
 
-const paths = preparePaths(process.env);
-
-const countClients = async () => {
+/** @param {Paths} paths */
+const countClients = async (paths) => {
   const info = await callOwnRedis(paths, ['INFO', 'clients']);
   return Number(/^connected_clients:(\d+)/m.exec(info ?? '')?.[1] ?? 1) - 1; // without ourselves
 };
 
-/** Others are leaving while their number falls; when it stands still, they stay. */
-const waitClientsGone = async () => {
+/**
+ * Others are leaving while their number falls; when it stands still, they stay.
+ * @param {Paths} paths
+ */
+const waitClientsGone = async (paths) => {
   const end = performance.now() + letGoMs;
   let fewest = Number.POSITIVE_INFINITY;
   let fellAt = performance.now();
   while (performance.now() < end) {
-    const count = await countClients();
+    const count = await countClients(paths);
     if (count <= 0) return;
     if (count < fewest) fellAt = performance.now();
     fewest = Math.min(fewest, count);
@@ -40,8 +45,10 @@ const waitClientsGone = async () => {
 };
 
 await runApp(async ({ stopAsked }) => {
+  const paths = preparePaths(process.env);
   const lock = await takeLock(paths.lock);
   await endOrphans(lock.previous, say);
+  keepLogsSmall(paths, say);
   initSecrets(paths);
   const binary = await ensureRedisBinary({ searchPath: process.env.PATH ?? '', say });
   const launch = () => launchRedis(paths, binary, say);
@@ -51,7 +58,7 @@ await runApp(async ({ stopAsked }) => {
     say(isAdopted ? 'Redis was still running: using it.' : 'Redis is up.');
     process.send?.('ready');
     await stopAsked;
-    await waitClientsGone();
+    await waitClientsGone(paths);
   } finally {
     say(`redis ${await keeper.stop(stopMs)}`);
     lock.release();

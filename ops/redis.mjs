@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readIfThere, replaceFile } from './files.mjs';
+import { codeOf, readIfThere, replaceFile } from './files.mjs';
 import { openLog } from './logs.mjs';
 import { identify, isAlive, killGroup, signalProcess, waitGroupGone } from './processes.mjs';
 import { callRedis } from './redis-call.mjs';
@@ -108,8 +108,30 @@ const adopt = (paths, identity) => {
   };
 };
 
-/** @param {Paths} paths @param {string} binary @param {string} config @returns {Running} */
-const startServer = (paths, binary, config) => {
+/**
+ * Writes down which process it is. Where that fails its socket tells: it is not ended for it.
+ * @param {Paths} paths
+ * @param {Identity} identity
+ * @param {(text: string) => void} say
+ */
+const record = (paths, identity, say) => {
+  try {
+    replaceFile(recordPath(paths), `${JSON.stringify(identity)}\n`);
+  } catch (error) {
+    say(
+      `${recordPath(paths)} could not be written (${codeOf(error)}): should we be killed, only ` +
+        'its socket tells that Redis runs. Make room there, then stop and start.',
+    );
+  }
+};
+
+/**
+ * @param {Paths} paths
+ * @param {string} config
+ * @param {{ binary: string, say: (text: string) => void }} given
+ * @returns {Running}
+ */
+const startServer = (paths, config, { binary, say }) => {
   const log = openLog(paths, 'redis');
   const child = spawn(binary, [config], {
     argv0: 'redis-server',
@@ -124,7 +146,7 @@ const startServer = (paths, binary, config) => {
     child.once('exit', (code, signal) => resolve(signal ?? `code ${code}`));
   });
   const identity = identify(child.pid ?? 0);
-  replaceFile(recordPath(paths), `${JSON.stringify(identity)}\n`);
+  record(paths, identity, say);
   return {
     identity,
     isAdopted: false,
@@ -144,7 +166,8 @@ const startServer = (paths, binary, config) => {
 export const launchRedis = async (paths, binary, say = console.error) => {
   const config = writeRedisConfig(paths);
   const live = await findLive(paths);
-  const running = live === undefined ? startServer(paths, binary, config) : adopt(paths, live);
+  const running =
+    live === undefined ? startServer(paths, config, { binary, say }) : adopt(paths, live);
   running.gone.finally(keepSynced(paths.redis, say));
   return running;
 };

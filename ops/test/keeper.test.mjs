@@ -1,16 +1,19 @@
 /** Replacements that come to nothing, with real processes; all else of the keeper in `node-app.test.mjs`. */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { launchChild } from '../children.mjs';
 import { createKeeper } from '../keeper.mjs';
+import { takeLock } from '../lock.mjs';
+import { openLog } from '../logs.mjs';
 import { isAlive } from '../processes.mjs';
 import { createReload } from '../reload.mjs';
 import { makeDir, until } from './project.mjs';
 
 /** A kept program: says `ready` after `readyAfterMs` of its start, ends on SIGTERM. */
-const makeKept = async (t, replaceTimeoutMs) => {
-  const script = join(makeDir(t), 'program.mjs');
+const makeKept = async (t, replaceTimeoutMs, changed) => {
+  const logs = makeDir(t);
+  const script = join(logs, 'program.mjs');
   writeFileSync(
     script,
     `setTimeout(() => process.send('ready'), Number(process.env.READY_AFTER_MS));
@@ -18,15 +21,15 @@ const makeKept = async (t, replaceTimeoutMs) => {
   );
   const launched = [];
   const said = [];
-  const site = { readyAfterMs: 0, launched, said };
+  const site = { readyAfterMs: 0, launched, said, script };
   const launch = async () => {
     const env = { ...process.env, READY_AFTER_MS: `${site.readyAfterMs}` };
-    const running = await launchChild({ script, env });
+    const running = await launchChild({ script, env, log: openLog({ logs }, 'kept') });
     launched.push(running.identity);
     return running;
   };
   const say = (text) => said.push(text);
-  const keeper = createKeeper({ name: 'kept', launch, say, replaceTimeoutMs });
+  const keeper = createKeeper({ name: 'kept', launch, say, replaceTimeoutMs, changed });
   t.teardown(() => keeper.stop(1000));
   await keeper.start();
   return Object.assign(site, { keeper });
@@ -67,6 +70,44 @@ t.test('a stop ends the replacement too', async (t) => {
   t.equal(await site.keeper.stop(1000), 'stopped');
   t.equal(await replaced, 'ended meanwhile');
   t.same(site.launched.map(isAlive), [false, false]);
+});
+
+t.test('who cannot be written down lives on; that is said once, and made up for', async (t) => {
+  const dir = join(makeDir(t), 'data');
+  mkdirSync(dir);
+  const path = join(dir, 'kept.lock');
+  const lock = await takeLock(path);
+  /** @type {Awaited<ReturnType<typeof makeKept>> | undefined} */
+  let site;
+  const record = () => {
+    const identity = site?.keeper.identity();
+    lock.record(identity === undefined ? [] : [{ ...identity, name: 'kept' }]);
+  };
+  site = await makeKept(t, undefined, record);
+  rmSync(dir, { recursive: true });
+
+  process.kill(site.launched[0].pid, 'SIGKILL');
+  await until(() => site.said.includes('kept is back'), 'it is back');
+  t.ok(isAlive(site.launched[1]));
+  t.equal(await site.keeper.replace(1000), undefined, 'it can be replaced');
+  t.same(site.launched.map(isAlive), [false, false, true]);
+  t.equal(site.said.filter((text) => /written down \(ENOENT\)/.test(text)).length, 1);
+
+  mkdirSync(dir);
+  t.equal(await site.keeper.replace(1000), undefined);
+  t.equal(JSON.parse(readFileSync(path, 'utf8')).children[0].pid, site.launched[3].pid);
+});
+
+t.test('one that does not start says why', async (t) => {
+  const site = await makeKept(t);
+  const good = readFileSync(site.script, 'utf8');
+  writeFileSync(site.script, `console.error('A setting\\n  is wrong.'); process.exit(1);`);
+  t.equal(await site.keeper.replace(1000), 'code 1: A setting is wrong.');
+  process.kill(site.launched[0].pid, 'SIGKILL');
+  const why = 'kept did not start (code 1: A setting is wrong.), trying again';
+  await until(() => site.said.includes(why), 'it says so');
+  writeFileSync(site.script, good);
+  await until(() => site.said.includes('kept is back'), 'it is back');
 });
 
 t.test('a reload that throws does not lose the one that was asked for meanwhile', async (t) => {
