@@ -20,6 +20,15 @@ const settings = {
   NODE_SECRET: { file: 'node-secret', roles: ['gateway', 'worker'] },
 };
 
+/** Secrets that only the user can have, and whose they are. @type {Record<string, Role>} */
+const given = {
+  EXTERNAL_ISSUERS: 'gateway',
+  BACKUP_REDIS_URL: 'gateway',
+  LOCK_REDIS_URLS: 'worker',
+  CREDENTIALS_URL: 'worker',
+  PASSWORD_KEYS: 'worker',
+};
+
 const redisUsers = /** @type {const} */ (['gateway', 'worker', 'ops']);
 
 /**
@@ -75,10 +84,13 @@ export const hasOwnRedis = (env) => isSet(env, 'REDIS_URL');
 export const secretSettings = (paths, role, env) => {
   /** @type {Record<string, string>} */
   const added = {};
+  const hide = (/** @type {string} */ name) =>
+    Object.assign(added, { [name]: '', [`${name}_FILE`]: '' });
   for (const [name, { file, roles }] of Object.entries(settings)) {
-    if (!roles.includes(role)) Object.assign(added, { [name]: '', [`${name}_FILE`]: '' });
+    if (!roles.includes(role)) hide(name);
     else if (!isSet(env, name)) added[`${name}_FILE`] = join(paths.secrets, file);
   }
+  for (const [name, owner] of Object.entries(given)) if (owner !== role) hide(name);
   if (!hasOwnRedis(env)) added.REDIS_URL_FILE = redisUrlFile(paths, role);
   return added;
 };

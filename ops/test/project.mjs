@@ -4,7 +4,15 @@
  * its own data directory, ports and runtime directory; whatever is left is killed at the end.
  */
 import { execFile, spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -31,6 +39,25 @@ export const makeDir = (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'fg-ops-'));
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
   return dir;
+};
+
+/** A directory of another user. @param {Test} t */
+export const foreignDir = (t) => {
+  if (process.getuid?.() !== 0) return '/etc';
+  const dir = makeDir(t);
+  chownSync(dir, 12_345, 12_345);
+  return dir;
+};
+
+/**
+ * A Node command that can write no file longer than so many blocks of 512 bytes: as on a full disk.
+ * @param {number} blocks
+ * @param {string[]} args
+ * @returns {[string, string[]]}
+ */
+export const cramped = (blocks, ...args) => {
+  const [file, argv] = plainNode(...args);
+  return ['sh', ['-c', `ulimit -f ${blocks}; exec "$@"`, 'sh', file, ...argv]];
 };
 
 /** A port nobody listens on just now. @returns {Promise<number>} */

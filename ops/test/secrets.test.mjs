@@ -1,12 +1,13 @@
 /** Secrets and directories: made once, private, the same for everybody. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { preparePaths } from '../paths.mjs';
 import { hasOwnRedis, initSecrets, secretSettings } from '../secrets.mjs';
-import { makeDir, realRoot } from './project.mjs';
+import { foreignDir, makeDir, realRoot } from './project.mjs';
 
 const run = promisify(execFile);
 
@@ -69,6 +70,25 @@ t.test('a program gets file names, only for what it needs and the user has not s
   t.ok(hasOwnRedis({ REDIS_URL_FILE: '/x' }));
 });
 
+t.test('a program does not get what the user set for the other one', async (t) => {
+  const paths = prepare(t);
+  const names = {
+    worker: ['PASSWORD_KEYS', 'CREDENTIALS_URL', 'LOCK_REDIS_URLS'],
+    gateway: ['BACKUP_REDIS_URL', 'EXTERNAL_ISSUERS', 'KEY_ENCRYPTION_KEY', 'ADMIN_TOKEN'],
+  };
+  const all = Object.values(names).flat();
+  const env = Object.fromEntries(all.flatMap((name) => [name, `${name}_FILE`].map((n) => [n, n])));
+  for (const [role, other] of [
+    ['worker', 'gateway'],
+    ['gateway', 'worker'],
+  ]) {
+    const seen = { ...env, ...secretSettings(paths, role, env) };
+    for (const name of names[role])
+      t.same([seen[name], seen[`${name}_FILE`]], [name, `${name}_FILE`]);
+    for (const name of names[other]) t.same([seen[name], seen[`${name}_FILE`]], ['', ''], name);
+  }
+});
+
 t.test('the runtime directory is chosen once, whatever the environment says later', async (t) => {
   const first = prepare(t);
   const again = preparePaths({ DATA_DIR: first.dataDir });
@@ -95,4 +115,27 @@ t.test('a data directory that cannot be made is explained', async (t) => {
   const file = join(makeDir(t), 'file');
   writeFileSync(file, '');
   t.throws(() => preparePaths({ DATA_DIR: join(file, 'data') }), /Set DATA_DIR/);
+});
+
+t.test('a data directory of another user is refused, and nothing is written there', async (t) => {
+  const dataDir = foreignDir(t);
+  const before = readdirSync(dataDir);
+  t.throws(() => preparePaths({ DATA_DIR: dataDir }), /belongs to user \d+/);
+  t.same(readdirSync(dataDir), before);
+});
+
+t.test('sockets are not where a logout would remove them', async (t) => {
+  const [sessions, lingering] = [makeDir(t), makeDir(t)];
+  const own = join(sessions, `${process.getuid?.()}`);
+  mkdirSync(own, { mode: 0o700 });
+  const choose = () => {
+    const env = { DATA_DIR: join(makeDir(t), 'data'), XDG_RUNTIME_DIR: own };
+    const { runtime } = preparePaths(env, { sessions, lingering });
+    t.teardown(() => rmSync(runtime, { recursive: true, force: true }));
+    t.equal(preparePaths(env, { sessions, lingering }).runtime, runtime, 'and stay there');
+    return dirname(runtime);
+  };
+  t.equal(choose(), '/tmp');
+  writeFileSync(join(lingering, userInfo().username), '');
+  t.equal(choose(), own, 'of a user who lingers nothing is removed');
 });
