@@ -9,11 +9,24 @@
  * - `exp_backoff_restart_delay`: a growing pause, and no giving up.
  */
 import { preparePaths, projectRoot } from './ops/paths.mjs';
+import { explain, Refusal } from './ops/refusal.mjs';
 import { hasOwnRedis, initSecrets } from './ops/secrets.mjs';
 import { gatewaySettings, readSettings, workerSettings } from './ops/settings.mjs';
 
-const paths = preparePaths(process.env);
-initSecrets(paths);
+/** pm2 prints the stack of what is thrown here, so there is only what to do in it. */
+const prepare = () => {
+  try {
+    const paths = preparePaths(process.env);
+    initSecrets(paths);
+    return { paths, nodes: readSettings(process.env).nodes };
+  } catch (error) {
+    const refusal = new Refusal(explain(error));
+    refusal.stack = refusal.message;
+    throw refusal;
+  }
+};
+
+const { paths, nodes } = prepare();
 
 const common = {
   cwd: projectRoot,
@@ -39,7 +52,7 @@ const node = {
   ...common,
   name: 'floodgate-node',
   script: 'ops/node-app.mjs',
-  instances: readSettings(process.env).nodes,
+  instances: nodes,
   instance_var: 'NODE_APP_INSTANCE',
   listen_timeout: 20_000,
   kill_timeout: 15_000,

@@ -51,6 +51,8 @@ const runChild = async (role: string) => {
 
 const explain = (error: unknown): string => (error instanceof Error ? error.message : 'unknown');
 
+// Until something was read there is nothing to reload; the signal must not end us.
+if (cluster.isPrimary) process.on('SIGHUP', () => {});
 try {
   if (cluster.isPrimary) await runPrimary();
   else await runChild(process.env.FLOODGATE_ROLE ?? 'edge');

@@ -80,6 +80,8 @@ export const startPrimary = ({
     isServing = true;
     log.info({ port, edges: config.edges, admin_port: config.adminPort }, 'gateway is ready');
     lifecycle.ready();
+    // Asked for while the edges started: they may have read what was there before.
+    if (isReloadAsked && !lifecycle.stopping()) void reload();
   };
 
   const onReady = (slot: Slot) => {

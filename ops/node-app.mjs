@@ -10,13 +10,14 @@ import { takeLock, waitForLock } from './lock.mjs';
 import { endOrphans } from './orphans.mjs';
 import { preparePaths } from './paths.mjs';
 import { runApp, say } from './pm2-app.mjs';
+import { sayShort } from './refusal.mjs';
 import { createReload } from './reload.mjs';
 
-const paths = preparePaths(process.env);
 const name = `node-${process.env.NODE_APP_INSTANCE ?? 0}`;
-const turn = join(paths.dataDir, 'reload.lock');
 
 await runApp(async ({ stopping, stopAsked }) => {
+  const paths = preparePaths(process.env);
+  const turn = join(paths.dataDir, 'reload.lock');
   const lock = await takeLock(join(paths.dataDir, `${name}.lock`));
   await endOrphans(lock.previous, say);
   const launch = () => launchChild({ script: programs.worker, env: process.env });
@@ -41,14 +42,19 @@ await runApp(async ({ stopping, stopAsked }) => {
     }
   });
 
-  let isUp = false; // before, it starts with what is there
-  process.on('SIGHUP', () => {
-    if (isUp) reload().catch((error) => say(`${name}: ${error.message}`));
-  });
+  // The node that is starting may have read the old settings: it is replaced once it serves.
+  let isUp = false;
+  let isReloadAsked = false;
+  const onHangup = () => {
+    isReloadAsked = true;
+    if (isUp) reload().catch((error) => say(`${name}: ${sayShort(error)}`));
+  };
+  process.on('SIGHUP', onHangup);
   try {
     await Promise.race([keeper.start(), stopAsked]);
     isUp = true;
     if (!stopping.aborted) process.send?.('ready');
+    if (isReloadAsked) onHangup();
     await stopAsked;
   } finally {
     say(`${name} ${await keeper.stop(nodeStopMs)}`);

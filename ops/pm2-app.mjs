@@ -1,5 +1,5 @@
 /** What the programs that pm2 starts have in common: how they are told to stop, and how they end. */
-import { Refusal } from './refusal.mjs';
+import { explain } from './refusal.mjs';
 
 /** @param {string} text */
 export const say = (text) => console.log(text);
@@ -10,6 +10,8 @@ export const say = (text) => console.log(text);
  * @param {(told: { stopping: AbortSignal, stopAsked: Promise<void> }) => Promise<void>} main
  */
 export const runApp = async (main) => {
+  // A reload that is asked for before anything was read has nothing to do, and must not end us.
+  process.on('SIGHUP', () => {});
   const stopping = new AbortController();
   /** @type {Promise<void>} */
   const stopAsked = new Promise((resolve) => {
@@ -21,7 +23,7 @@ export const runApp = async (main) => {
     await main({ stopping: stopping.signal, stopAsked });
     process.exit(0);
   } catch (error) {
-    console.error(error instanceof Refusal ? error.message : error);
+    console.error(explain(error));
     process.exit(1);
   }
 };

@@ -1,10 +1,10 @@
 /** A node as pm2 has it, with a stand-in for the node itself: replaced, kept, taken along. */
-import { spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { isAlive, killGroup } from '../processes.mjs';
-import { makeDir, makeProject, plainNode, until } from './project.mjs';
+import { identify, isAlive, killGroup } from '../processes.mjs';
+import { foreignDir, makeDir, makeProject, plainNode, realRoot, until } from './project.mjs';
 
 /** The applications of one data directory. */
 const makeSite = async (t) => {
@@ -51,7 +51,7 @@ const makeSite = async (t) => {
     return { app, exited, output: () => output, ready };
   };
 
-  return { root, start, nodeOf };
+  return { root, dataDir, start, nodeOf };
 };
 
 t.test('SIGHUP puts a new node in the place of the old one; a stop takes it along', async (t) => {
@@ -151,4 +151,42 @@ t.test('one that cannot start says so and ends', async (t) => {
   t.equal(await exited, 1);
   t.match(output(), 'ARGON2_PASSES must be a whole number');
   t.match(output(), 'node-0 did not start: code 1');
+});
+
+t.test('a data directory of another user is named, without a stack', async (t) => {
+  const { start } = await makeSite(t);
+  const { exited, output } = start(0, { DATA_DIR: foreignDir(t) });
+  t.equal(await exited, 1);
+  t.match(output(), /^DATA_DIR .* belongs to user \d+.*\n$/);
+
+  // pm2 loads its configuration and prints what that throws.
+  const code = 'import(process.argv[1]).catch(console.error)';
+  const env = { PATH: process.env.PATH, DATA_DIR: foreignDir(t) };
+  const args = plainNode('-e', code, join(realRoot, 'ecosystem.config.js'));
+  const stderr = spawnSync(...args, { env }).stderr.toString();
+  t.match(stderr, /DATA_DIR .* belongs to user \d+/);
+  t.notMatch(stderr, '    at ');
+});
+
+t.test('a SIGHUP while it starts neither ends it nor is lost', async (t) => {
+  const { dataDir, root, start, nodeOf } = await makeSite(t);
+  mkdirSync(dataDir, { mode: 0o700 });
+  const orphan = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
+  t.teardown(() => orphan.kill('SIGKILL'));
+  const dead = { ...identify(process.pid), started: '1' };
+  const children = [{ ...identify(orphan.pid), name: 'node-0' }];
+  writeFileSync(join(dataDir, 'node-0.lock'), JSON.stringify({ ...dead, children }));
+  const program = join(root, 'dist/worker/main.js');
+  writeFileSync(program, `setTimeout(() => {\n${readFileSync(program, 'utf8')}}, 1000);`);
+
+  const { app, output, ready } = start(0);
+  await until(() => output().includes('Waiting for node-0'), 'it waits for an earlier one');
+  app.kill('SIGHUP');
+  orphan.kill('SIGKILL');
+  await until(() => nodeOf(0)?.pid !== orphan.pid && isAlive(nodeOf(0)), 'its node is started');
+  const first = nodeOf(0);
+  app.kill('SIGHUP');
+  await ready();
+  await until(() => output().includes('node-0 replaced'), 'the one that had read its settings');
+  t.notOk(isAlive(first));
 });
