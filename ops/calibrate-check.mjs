@@ -30,6 +30,7 @@ const share = 0.7;
 const sizes = { warmUpMs: 2000, runMs: 6000 };
 const readyMs = 30_000;
 const drainMs = 12_000;
+const signals = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']);
 
 /** @returns {Promise<number>} */
 const freePort = () =>
@@ -105,7 +106,7 @@ const startSystem = async ({ redis, chosen, threads, env: caller }, onStop) => {
   return { port, adminPort, token: readAdminToken(paths, env) };
 };
 
-/** Steps to end what was started, taken backwards, once; also on Ctrl-C. */
+/** Steps to end what was started, taken backwards, once; also when the terminal says so or goes. */
 const createStop = () => {
   /** @type {(() => unknown)[]} */
   const steps = [];
@@ -113,10 +114,10 @@ const createStop = () => {
     for (let step = steps.pop(); step !== undefined; step = steps.pop()) await step();
   };
   const onSignal = () => void stop().finally(() => process.exit(130));
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  for (const signal of signals) process.once(signal, onSignal);
   const done = async () => {
     await stop();
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    for (const signal of signals) process.off(signal, onSignal);
   };
   return { onStop: (/** @type {() => unknown} */ step) => void steps.push(step), done };
 };

@@ -8,8 +8,16 @@ import { X509Certificate } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { issue, makeCa } from './certs-issue.mjs';
-import { codeOf, createOnce, makePrivateDir, readIfThere, replaceFile } from './files.mjs';
+import {
+  codeOf,
+  createOnce,
+  makePrivateDir,
+  readIfThere,
+  removeIfThere,
+  replaceFile,
+} from './files.mjs';
 import { parseCommand } from './input.mjs';
+import { takeLock } from './lock.mjs';
 import { projectRoot } from './paths.mjs';
 import { Refusal } from './refusal.mjs';
 
@@ -59,6 +67,22 @@ const readCa = (dir) => {
   return { cert, key };
 };
 
+/**
+ * A key without a certificate, of an init that was killed, has certified nothing and is replaced:
+ * by one at a time, or the key of one would be beside the certificate of another.
+ * @param {string} dir
+ */
+const writeCa = async (dir) => {
+  const lock = await takeLock(join(dir, 'ca.lock'));
+  try {
+    const paths = pathsOf(dir, 'ca');
+    if (readIfThere(paths.cert) === undefined) removeIfThere(paths.key);
+    writePair(dir, 'ca', await makeCa(), false);
+  } finally {
+    lock.release();
+  }
+};
+
 const gateway = /** @type {const} */ ({
   name: 'gateway',
   uri: 'floodgate://gateway',
@@ -77,7 +101,7 @@ const describeFiles = (dir, paths) =>
 /** @param {Options} options */
 const init = async ({ dir, mayReplace }) => {
   makePrivateDir(dir);
-  if (!mayReplace) writePair(dir, 'ca', await makeCa(), false);
+  if (!mayReplace) await writeCa(dir);
   const pair = await issue(readCa(dir), { ...gateway, hosts: [] });
   const paths = writePair(dir, 'gateway', pair, mayReplace);
   return `On the gateway:
@@ -99,8 +123,8 @@ const node = async (name, { dir, hosts, mayReplace }) => {
   return `On the machine of ${name}, with these three files copied there (the key for its user only):
 ${describeFiles(dir, paths)}
   NODE_ID=${name}            (several nodes there: ${name}-0, ${name}-1, … and port 0)
-  NODE_LISTEN=0.0.0.0:7443
-  NODE_ADVERTISE=HOST:7443   (where the gateway reaches it; default: its host name)
+  NODE_LISTEN=0.0.0.0:7443   (for reloads by signal: 0.0.0.0:0, a free port, without NODE_ADVERTISE)
+  NODE_ADVERTISE=HOST:7443   (where the gateway reaches it; default: its host name and port)
 The gateway's NODE_SECRET and a Redis that both reach are needed there, too.`;
 };
 

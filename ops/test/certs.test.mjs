@@ -1,7 +1,7 @@
 /** `floodgate certs`: what it makes is X.509 that others read, private, and never overwritten. */
 import { execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { promisify } from 'node:util';
@@ -75,6 +75,30 @@ t.test('nothing is overwritten but with --renew, and the CA never', async (t) =>
     'node-n.key.pem',
   ]);
   t.ok(read('node-n').checkIssued(read('ca')));
+});
+
+t.test('an init that was killed half way can be done again', async (t) => {
+  const { dir, certs, all, read } = start(t);
+  await certs('init');
+  for (const name of ['ca.cert.pem', 'gateway.cert.pem', 'gateway.key.pem'])
+    rmSync(join(dir, name));
+  await certs('init');
+  t.ok(read('gateway').checkIssued(read('ca')));
+  t.ok(read('gateway').verify(read('ca').publicKey));
+  t.equal(Object.keys(all()).length, 4);
+  rmSync(join(dir, 'gateway.cert.pem'));
+  const ca = all()['ca.key.pem'];
+  await t.rejects(certs('init'), /--renew/);
+  await certs('init', '--renew');
+  t.equal(all()['ca.key.pem'], ca, 'a CA that may have certified something stays');
+});
+
+t.test('of two that init at once one makes a CA', async (t) => {
+  const { certs, read, all } = start(t);
+  const made = await Promise.allSettled([certs('init'), certs('init'), certs('init')]);
+  t.equal(made.filter(({ status }) => status === 'fulfilled').length, 1);
+  t.ok(read('gateway').verify(read('ca').publicKey));
+  t.equal(Object.keys(all()).length, 4);
 });
 
 t.test('wrong use is explained', async (t) => {

@@ -1,5 +1,6 @@
 /** `npm start` with real processes and stand-in programs: start, refusals, deaths, stops. */
 
+import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -101,6 +102,21 @@ for (const name of ['node-1', 'gateway', 'redis']) {
     await allGone(site);
   });
 }
+
+t.test('a full disk ends nobody, and who dies is back', async (t) => {
+  const site = await makeSite(t, { root });
+  const launcher = site.start();
+  await launcher.ready();
+  spawnSync('prlimit', [`--pid=${launcher.pid}`, '--fsize=0']); // no file grows any more
+  const { pid } = await askGateway(site);
+  process.kill(pid, 'SIGKILL');
+  await until(() => launcher.output().includes('gateway is back'), 'it is back');
+  t.not((await askGateway(site)).pid, pid);
+  t.match(launcher.output(), 'gateway: its process cannot be written down (EFBIG)');
+  launcher.kill('SIGTERM');
+  t.equal(await launcher.exited, 0);
+  await allGone(site);
+});
 
 t.test('kill -9 of the launcher: its programs end, Redis stays and is adopted', async (t) => {
   const site = await makeSite(t, { root });
