@@ -24,6 +24,11 @@ export type Work = {
   kind: 'login' | 'register' | 'password';
   u: string;
   class: WorkClass;
+  /**
+   * What the caller has shown to have besides a password (a known device, a session, a reset token): has guesses
+   * of its own, so that nobody's wrong ones lock the owner out.
+   */
+  proven?: string;
   /** What the node needs; built from parsed values. */
   body: object;
   /** A route of another name than the kind of work. */
@@ -41,6 +46,7 @@ export type Settled = {
 type Limits = {
   reserve(wanted: {
     u: string;
+    proven?: string | undefined;
     client: string | undefined;
     network: string | undefined;
     kind: Work['kind'];
@@ -107,10 +113,10 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
   const forward = async ({ ctx, work, caller, signal, letGo }: Forward) => {
     const attemptId = work.attemptId ?? newAttemptId();
     const { client, network } = caller;
-    const { u, kind } = work;
+    const { u, kind, proven } = work;
     // Then submitting takes it again.
     const reservation = await limits
-      .reserve({ u, client, network, kind, attemptId })
+      .reserve({ u, proven, client, network, kind, attemptId })
       .finally(letGo);
     try {
       const verdict = await nodes.submit({

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /**
  * Device tokens: a signed note that this account once signed in with this client. It opens nothing;
  * it only lets a known device keep its place in the queue when a crowd or an attacker arrives.
@@ -19,13 +21,18 @@ export const createDevices = ({ keys, now = Date.now }: { keys: Keys; now?: () =
     return `${text}.${keyId}.${mac}`;
   },
 
-  /** True only for an unexpired token of this very account; never throws. */
-  isKnown: (u: string, token: string | undefined): boolean => {
-    if (token === undefined || token.length > 256) return false;
+  /**
+   * A short name of the device, which says nothing of its token; undefined unless that is an unexpired one of
+   * this very account. Never throws.
+   */
+  find: (u: string, token: string | undefined): string | undefined => {
+    if (token === undefined || token.length > 256) return undefined;
     const [owner, issued, keyId, mac, ...rest] = token.split('.');
-    if (owner !== u || rest.length > 0 || !issued || !keyId || !mac) return false;
-    if (!/^\d{10}$/.test(issued)) return false;
+    if (owner !== u || rest.length > 0 || !issued || !keyId || !mac) return undefined;
+    if (!/^\d{10}$/.test(issued)) return undefined;
     const age = now() / 1000 - Number(issued);
-    return age < maxAgeSeconds && keys.checkMac('device', keyId, `${owner}.${issued}`, mac);
+    if (age >= maxAgeSeconds) return undefined;
+    if (!keys.checkMac('device', keyId, `${owner}.${issued}`, mac)) return undefined;
+    return createHash('sha256').update(token).digest('base64url').slice(0, 22);
   },
 });

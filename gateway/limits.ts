@@ -71,8 +71,8 @@ const createAccountHalf = (redis: RedisClient, settings: LimitSettings) => {
   const fail = defineScript(redis, { name: 'limitAccountFail', keys: 2, lua: failLua });
   const uncount = defineScript(redis, { name: 'limitAccountUncount', keys: 1, lua: uncountLua });
 
-  return async (u: string, kind: Kind, attemptId: string): Promise<Half> => {
-    const key = `lim:{${u}}`;
+  return async (whose: string, kind: Kind, attemptId: string): Promise<Half> => {
+    const key = `lim:${whose}`;
     const counter = `${key}:n`;
     const isCounted = kind !== 'register';
     const reply = await reserve([key, counter], [attemptId, isCounted ? 1 : 0]);
@@ -158,19 +158,22 @@ export const createLimits = ({
   return {
     /**
      * Takes the leases for one attempt, in one round trip. Without `client` and `network` only the
-     * account is limited. Throws too_many_attempts with the time to wait, or store_unavailable; either
+     * account is limited. Who has `proven` something has an account's limit of their own, which no
+     * stranger's guesses use up. Throws too_many_attempts with the time to wait, or store_unavailable; either
      * way nothing stays reserved, and what cannot be undone runs out in 5 s.
      */
     reserve: async (wanted: {
       u: string;
+      proven?: string | undefined;
       client: string | undefined;
       network: string | undefined;
       kind: Kind;
       attemptId: string;
     }): Promise<Reservation> => {
-      const { u, client, network, kind, attemptId } = wanted;
+      const { u, proven, client, network, kind, attemptId } = wanted;
+      const whose = proven === undefined ? `{${u}}` : `{${u}}:${proven}`;
       const [account, address] = await Promise.allSettled([
-        reserveAccount(u, kind, attemptId),
+        reserveAccount(whose, kind, attemptId),
         client === undefined || network === undefined
           ? noAddress
           : reserveAddress(network, client, kind, attemptId),

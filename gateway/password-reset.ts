@@ -60,6 +60,7 @@ export const createPasswordReset = ({
     attemptId,
     u,
     class: 'password',
+    proven: 'reset',
     body: {
       u,
       new_password: password,

@@ -97,10 +97,12 @@ export const createLogin = (parts: Parts): Route => {
       checkPassword('password', password);
       const { name, u } = accounts(username);
       ctx.facts = { account: u };
+      const device = devices.find(u, device_token);
       const work: Work = {
         kind: 'login',
         u,
-        class: devices.isKnown(u, device_token) ? 'device' : 'login',
+        class: device === undefined ? 'login' : 'device',
+        ...(device === undefined ? {} : { proven: `device:${device}` }),
         body: { u, name, password },
       };
       const caller = addresses.callerOf(ctx.req);

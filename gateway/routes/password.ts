@@ -70,7 +70,8 @@ export const createPassword = (parts: Parts): Route => {
       const fields = readFields(body, { current_password: true, new_password: true });
       checkPassword('current_password', fields.current_password);
       checkPassword('new_password', fields.new_password);
-      const work = { kind: 'password', u, class: 'password', body: { u, ...fields } } as const;
+      const asked = { kind: 'password', class: 'password', body: { u, ...fields } } as const;
+      const work = { ...asked, u, proven: `session:${sessionId}` };
       const changed = await followUp(u, claims.gen, () => change(ctx, work, sessionId));
       const { verdict, refreshToken } = changed;
       if (verdict.outcome !== 'ok') return floor(ctx);

@@ -49,6 +49,20 @@ const expire = async (redis: RedisClient, key: string) => {
   for (const member of members) await redis.zadd(key, '1', member);
 };
 
+t.test('who has proven something has guesses of their own', async (t) => {
+  const redis = await openClient(t, await startRedis(t));
+  const edge = edgeOn(redis);
+  const u = newId();
+  await times(10, () => edge.failed({ u }));
+  t.ok((await waitOf(() => edge.reserve({ u }))) > 0, 'strangers have used theirs up');
+  for (const proven of ['device:one', 'session:one', 'reset']) {
+    t.equal(await outcomeOf(() => edge.passed({ u, proven })), 'ok');
+    await times(10, () => edge.failed({ u, proven }));
+    t.ok((await waitOf(() => edge.reserve({ u, proven }))) > 0, `as many with ${proven}`);
+  }
+  t.equal(await outcomeOf(() => edge.passed({ u, proven: 'device:two' })), 'ok');
+});
+
 t.test('an account: ten failures in 15 minutes over all edges, not one more', async (t) => {
   const server = await startRedis(t);
   const redis = await openClient(t, server);
