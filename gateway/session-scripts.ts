@@ -4,8 +4,9 @@
  * Opens a session unless the account changed since its password was checked.
  * KEYS: user, session, index, gone. ARGV: id, gen, idle ms, max ms (both its own), per user, ms to remember
  * what is gone, the longest idle and max ms that any session has, then field, value, … to store.
- * Returns nil when gen or status changed, else the ids of sessions that had to go, now or before, and
- * whose end nobody has confirmed to be in the revocation log.
+ * Returns nil when gen or status changed, else the ids of sessions that had to go, and of at most two that
+ * had to before, whose end nobody has confirmed to be in the revocation log. At most two, as hundreds of
+ * logins at once would each tell of those of all others.
  */
 export const createLua = `
 local user = redis.call('HMGET', KEYS[1], 'gen', 'status')
@@ -21,6 +22,8 @@ redis.call('PEXPIRE', KEYS[3], ARGV[8])
 if redis.call('ZCARD', KEYS[3]) > tonumber(ARGV[5]) then
   redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - ARGV[7])
 end
+local gone = redis.call('SMEMBERS', KEYS[4])
+local told = { gone[1], gone[2] }
 local over = redis.call('ZCARD', KEYS[3]) - ARGV[5]
 if over > 0 then
   local old = redis.call('ZRANGE', KEYS[3], 0, over - 1)
@@ -28,11 +31,12 @@ if over > 0 then
   for _, id in ipairs(old) do
     redis.call('UNLINK', prefix .. id)
     redis.call('SADD', KEYS[4], id)
+    told[#told + 1] = id
   end
   redis.call('PEXPIRE', KEYS[4], ARGV[6])
   redis.call('ZREMRANGEBYRANK', KEYS[3], 0, over - 1)
 end
-return redis.call('SMEMBERS', KEYS[4])`;
+return told`;
 
 /**
  * Uses a refresh token, whose MAC was checked before. The order of tokens is that of their generations.

@@ -156,6 +156,9 @@ const isEndpoint = (value: unknown): boolean => {
   return isSocket !== isTcp;
 };
 
+/** A node that says more would draw every account to itself. */
+const maxSlots = 1024;
+
 const hasEntryShape = (value: unknown): value is NodeEntry => {
   if (typeof value !== 'object' || value === null) return false;
   const e = value as Record<string, unknown>;
@@ -165,6 +168,7 @@ const hasEntryShape = (value: unknown): value is NodeEntry => {
     e.endpoints.every(isEndpoint) &&
     Number.isSafeInteger(e.slots) &&
     Number(e.slots) >= 1 &&
+    Number(e.slots) <= maxSlots &&
     typeof e.draining === 'boolean'
   );
 };
