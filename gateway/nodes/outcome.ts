@@ -39,6 +39,7 @@ export const rows = {
   rejected: { retry: 'never', learned: 'neutral' },
   key_missing: { retry: 'free', learned: 'neutral' },
   library_missing: { retry: 'free', learned: 'neutral' },
+  older_version: { retry: 'free', learned: 'neutral' },
   store_lost: { retry: 'write', learned: 'neutral' },
   aborted: { retry: 'never', learned: 'neutral' },
 } as const satisfies Record<
@@ -74,7 +75,11 @@ const known: Record<string, (body: Body) => Failure | undefined> = {
   '503 library_missing': () =>
     fail('library_missing', new AppError('temporarily_unavailable', { detail: 'a library' })),
   '409 store_refused': () => fail('rejected', new AppError('store_refused')),
-  '400 bad_request': (body) => fail('rejected', badRequestOf(body)),
+  // What it does not know is a field of ours, not of the client: it is older than we are.
+  '400 bad_request': (body) =>
+    body.reason === 'unknown_field'
+      ? fail('older_version', new AppError('bad_node_answer', { detail: 'an older version' }))
+      : fail('rejected', badRequestOf(body)),
   '401 not_authenticated': () => ({
     ...fail('stale_boot', new AppError('no_node', { detail: 'it does not know us' })),
     refusedMs: staleBootMs,

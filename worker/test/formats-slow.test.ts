@@ -484,7 +484,7 @@ t.test('where koffi is missing, what needs it is refused and the rest works', as
   t.teardown(() => rmSync(dir, { recursive: true }));
   writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
   const root = fileURLToPath(new URL('../..', import.meta.url));
-  for (const name of ['worker/passwords', 'shared'])
+  for (const name of ['worker/passwords', 'worker/native-library.ts', 'shared'])
     cpSync(join(root, name), join(dir, name), { recursive: true });
   const ye = '$y$j75$LdJMENpBABJJ3hIHjB1Bi.$EHYl17XiOUsB2hAyzlhQ1ZlRQvpCfbLyHznEZY0U5a1';
   const ascii = '$2x$05$CCCCCCCCCCCCCCCCCCCCC.crbyEJ0XFaJ9sONRyOTHdI7c4ZT.ndu';

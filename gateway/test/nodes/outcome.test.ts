@@ -78,6 +78,8 @@ t.test('errors of a node are known by status and code', async (t) => {
   t.equal(codeFor(503, { error: 'store_unavailable' }), 'store_lost store_unavailable');
   for (const what of ['key_missing', 'library_missing'])
     t.equal(codeFor(503, { error: what }), `${what} temporarily_unavailable`);
+  const unknown = { error: 'bad_request', reason: 'unknown_field' };
+  t.equal(codeFor(400, unknown), 'older_version bad_node_answer', 'no fault of the client');
   t.equal(codeFor(401, { error: 'not_authenticated' }), 'stale_boot no_node');
   t.equal(codeFor(401, { error: 'bad_credentials' }), 'unexpected bad_node_answer');
   for (const what of ['internal', 'thread_lost'])
