@@ -5,7 +5,7 @@
 import { createEnv, mask } from '../shared/env.js';
 import { readIdentityFiles } from '../shared/identity.js';
 import { countCpus } from '../shared/machine.js';
-import { createRedisUrls, readShared } from '../shared/settings.js';
+import { checkDefaultScopes, createRedisUrls, readShared } from '../shared/settings.js';
 import { parseRange } from './address.js';
 import { readIssuers } from './issuers/settings.js';
 
@@ -81,8 +81,19 @@ const readAdmin = (env: ReturnType<typeof createEnv>, hasTls: boolean) => {
   };
 };
 
-const readTokens = (env: ReturnType<typeof createEnv>, port: number) => {
+/** RFC 8414 § 2, but for `https`: the default is a gateway on this machine. */
+const readIssuer = (env: ReturnType<typeof createEnv>, port: number): string => {
   const issuer = env.string('ISSUER', { default: `http://localhost:${port}` });
+  if (!/^https?:\/\/[^/?#\s][^?#\s]*$/.test(issuer) || !URL.canParse(issuer))
+    env.complain(
+      'ISSUER must be an absolute http or https URL such as https://auth.example, without query ' +
+        'and fragment (RFC 8414 § 2).',
+    );
+  return issuer;
+};
+
+const readTokens = (env: ReturnType<typeof createEnv>, port: number) => {
+  const issuer = readIssuer(env, port);
   return {
     issuer,
     audience: env.string('AUDIENCE', { default: issuer }),
@@ -146,7 +157,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv) => {
     trustedProxies: readProxies(env),
     corsOrigins: readOrigins(env),
     registration: env.oneOf('REGISTRATION', ['open', 'closed'] as const, 'closed'),
-    defaultScopes: env.string('DEFAULT_SCOPES', { default: 'account' }),
+    defaultScopes: checkDefaultScopes(env, env.string('DEFAULT_SCOPES', { default: 'account' })),
     failureFloorMs: readFloor(env),
     maxConnections: env.int('MAX_CONNECTIONS', { default: 10_000, min: 10, max: 1_000_000 }),
     stopDelayMs: env.durationMs('STOP_DELAY', { default: 300, max: 30_000 }),

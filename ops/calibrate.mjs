@@ -13,7 +13,7 @@ import { formatFindings } from './calibrate-table.mjs';
 import { readIfThere } from './files.mjs';
 import { parseCommand } from './input.mjs';
 import { projectRoot } from './paths.mjs';
-import { Refusal } from './refusal.mjs';
+import { Refusal, UsageError } from './refusal.mjs';
 import { readSettings } from './settings.mjs';
 
 /** @typedef {import('./paths.mjs').Env} Env */
@@ -53,7 +53,7 @@ const parse = (args) => parseCommand({ args, options }, calibrateHelp).values;
 const readInt = (name, text, { min, max }) => {
   const value = /^\d{1,7}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= min && value <= max) return value;
-  throw new Refusal(`--${name} must be a whole number from ${min} to ${max}, not "${text}".`);
+  throw new UsageError(`--${name} must be a whole number from ${min} to ${max}, not "${text}".`);
 };
 
 /** @param {string} text */

@@ -19,7 +19,7 @@ import {
 import { parseCommand } from './input.mjs';
 import { takeLock } from './lock.mjs';
 import { projectRoot } from './paths.mjs';
-import { Refusal } from './refusal.mjs';
+import { Refusal, UsageError } from './refusal.mjs';
 
 /** @typedef {import('./certs-issue.mjs').Pair} Pair */
 /** @typedef {{ dir: string, hosts: string[], mayReplace: boolean }} Options */
@@ -73,7 +73,7 @@ const readCa = (dir) => {
  * @param {string} dir
  */
 const writeCa = async (dir) => {
-  const lock = await takeLock(join(dir, 'ca.lock'));
+  const lock = await takeLock(join(dir, 'ca.lock'), `Another certs init works in ${dir}`);
   try {
     const paths = pathsOf(dir, 'ca');
     if (readIfThere(paths.cert) === undefined) removeIfThere(paths.key);
@@ -114,7 +114,7 @@ Whoever has ${pathsOf(dir, 'ca').key} can be any node: keep it off the machines 
 /** @param {string} name @param {Options} options */
 const node = async (name, { dir, hosts, mayReplace }) => {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$/.test(name))
-    throw new Refusal(
+    throw new UsageError(
       'NAME must have 1 to 120 of A-Z a-z 0-9 . _ - and begin with one of A-Z a-z 0-9.',
     );
   const uri = `floodgate://node/${name}`;
@@ -177,5 +177,5 @@ export const runCerts = async (args, env) => {
     if (!['EACCES', 'EROFS', 'ENOENT', 'ENOTDIR', 'EPERM'].includes(codeOf(error))) throw error;
     throw new Refusal(`${options.dir} cannot be used (${codeOf(error)}). Set another --dir.`);
   }
-  throw new Refusal(certsHelp);
+  throw new UsageError(certsHelp);
 };

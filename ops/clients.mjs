@@ -4,7 +4,7 @@
  */
 import { callAdmin } from './admin-call.mjs';
 import { parseCommand, readJsonFile } from './input.mjs';
-import { Refusal } from './refusal.mjs';
+import { UsageError } from './refusal.mjs';
 import { formatTable } from './table.mjs';
 
 /** @typedef {import('./paths.mjs').Env} Env */
@@ -119,6 +119,7 @@ export const runClients = async (args, env) => {
   if (values.help) return clientsHelp;
   if (command === 'list' && subject === undefined) return list(env, values);
   const run = Object.hasOwn(commands, command) ? commands[command] : undefined;
-  if (run === undefined || subject === undefined || rest.length > 0) throw new Refusal(clientsHelp);
+  if (run === undefined || subject === undefined || rest.length > 0)
+    throw new UsageError(clientsHelp);
   return run(env, subject, values);
 };

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 /**
  * The `floodgate` command: one verb per row. A verb's code is loaded only when it is asked for, so
- * that `init` needs nothing installed. Prints what the verb returns, or what is wrong and exits 1.
+ * that `init` needs nothing installed. Prints what the verb returns, or what is wrong, and then
+ * exits with 1, or with 2 where the command line is what is wrong.
  */
-import { explain } from './refusal.mjs';
+import { explain, UsageError } from './refusal.mjs';
 
 /** @typedef {(args: string[], env: Record<string, string | undefined>) => string | Promise<string>} Verb */
 
@@ -18,23 +19,23 @@ const verbs = {
     load: async () => (await import('./certs.mjs')).runCerts,
   },
   nodes: {
-    help: 'show the nodes as the edges see them (--json)',
+    help: 'show the nodes as the edges see them: floodgate nodes --help',
     load: async () => (await import('./nodes.mjs')).showNodes,
   },
   drain: {
-    help: 'floodgate drain ID: send a node nothing new, wait until it holds nothing',
-    load: async () => (await import('./nodes.mjs')).drainNode,
+    help: 'send a node nothing new, wait until it holds nothing: floodgate drain ID',
+    load: async () => (await import('./drain.mjs')).drainNode,
   },
   undrain: {
-    help: 'floodgate undrain ID: take it back',
-    load: async () => (await import('./nodes.mjs')).undrainNode,
+    help: 'take it back: floodgate undrain ID',
+    load: async () => (await import('./drain.mjs')).undrainNode,
   },
   clients: {
-    help: 'OAuth clients: floodgate clients add|list|set|rotate|remove, see --help there',
+    help: 'OAuth clients: floodgate clients --help',
     load: async () => (await import('./clients.mjs')).runClients,
   },
   migrate: {
-    help: 'wrap weak hashes in bulk: floodgate migrate start|status|share|pause|resume|cancel, see --help there',
+    help: 'wrap weak hashes in bulk: floodgate migrate --help',
     load: async () => (await import('./migrate.mjs')).runMigrate,
   },
   users: {
@@ -42,7 +43,7 @@ const verbs = {
     load: async () => (await import('./users.mjs')).runUsers,
   },
   keys: {
-    help: 'floodgate keys list|rotate [--refresh|--device|--revoke KID]: keys behind all tokens (--json)',
+    help: 'the keys behind all tokens: floodgate keys --help',
     load: async () => (await import('./keys.mjs')).runKeys,
   },
   calibrate: {
@@ -55,8 +56,9 @@ const help = [
   'Usage: floodgate <command>',
   '',
   ...Object.entries(verbs).map(([name, verb]) => `  ${name.padEnd(9)} ${verb.help}`),
-  '  --help    this text',
+  '  --help    this text; each command has one of its own',
   '',
+  'Exit status: 0; 1 when it failed; 2 when the command line is wrong.',
   'Where the gateway is: ADMIN_URL, or ADMIN_HOST and ADMIN_PORT; its token: ADMIN_TOKEN(_FILE) or DATA_DIR.',
 ].join('\n');
 
@@ -73,5 +75,5 @@ try {
   }
 } catch (error) {
   console.error(explain(error));
-  process.exitCode = 1;
+  process.exitCode = error instanceof UsageError ? 2 : 1;
 }

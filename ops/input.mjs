@@ -1,11 +1,11 @@
 /**
  * What a command is given by whoever typed it: its arguments, and files that these name. What is wrong
- * with it is a Refusal that says so.
+ * with it is a Refusal that says so, of the command line a UsageError.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { codeOf } from './files.mjs';
-import { Refusal } from './refusal.mjs';
+import { Refusal, UsageError } from './refusal.mjs';
 
 /**
  * The arguments as Node's parseArgs reads them, strictly; `help` follows what is wrong with them.
@@ -19,7 +19,7 @@ export const parseCommand = (config, help) => {
     return parseArgs(config);
   } catch (error) {
     if (!codeOf(error).startsWith('ERR_PARSE_ARGS')) throw error;
-    throw new Refusal(`${error instanceof Error ? error.message : ''}\n\n${help}`);
+    throw new UsageError(`${error instanceof Error ? error.message : ''}\n\n${help}`);
   }
 };
 

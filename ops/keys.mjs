@@ -5,7 +5,8 @@
  * its last token is dead. Revoking is for a key that somebody else may have.
  */
 import { callAdmin } from './admin-call.mjs';
-import { Refusal } from './refusal.mjs';
+import { parseCommand } from './input.mjs';
+import { Refusal, UsageError } from './refusal.mjs';
 import { formatTable } from './table.mjs';
 
 /** @typedef {import('./paths.mjs').Env} Env */
@@ -13,8 +14,25 @@ import { formatTable } from './table.mjs';
 /** @typedef {{ id: string, purpose: string, state: string, created_at: string | null, signs_from: string | null }} Mac */
 /** @typedef {{ keys: Key[], macs: Mac[] }} Ring */
 
-const usage =
-  'floodgate keys list [--json] | floodgate keys rotate [--refresh | --device | --revoke KID] [--json]';
+const keysHelp = `Usage: floodgate keys <command> [--json]
+
+  list                  the keys behind all tokens: which signs, which comes next, which only verify
+  rotate                a new key for access tokens; nobody notices
+  rotate --refresh      the same for refresh tokens
+  rotate --device       the same for device tokens
+  rotate --revoke KID   a key that somebody else may have: its tokens are dead within 3 seconds
+
+  --json                as JSON
+`;
+
+const options = /** @type {const} */ ({
+  refresh: { type: 'boolean' },
+  device: { type: 'boolean' },
+  revoke: { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+});
+
 const columns = /** @type {const} */ (['key', 'algorithm', 'state', 'made', 'signs from']);
 
 /** Keys of earlier versions have no times. @param {string | null} time */
@@ -44,7 +62,7 @@ const call = async (env, method, path, wish) => {
 /** @param {Env} env */
 const readKeys = (env) => call(env, 'GET', '/keys');
 
-/** @param {Env} env @param {string | undefined} kid */
+/** @param {Env} env @param {string} kid */
 const revoke = async (env, kid) => {
   const { keys } = await readKeys(env);
   if (!keys.some((key) => key.kid === kid))
@@ -52,22 +70,30 @@ const revoke = async (env, kid) => {
   return call(env, 'POST', '/keys/rotate', { revoke: kid });
 };
 
-/** @type {ReadonlyMap<string | undefined, object>} */
-const wishes = new Map([
-  [undefined, {}],
-  ['--refresh', { purpose: 'refresh' }],
-  ['--device', { purpose: 'device' }],
-]);
+/** One id in 64 begins with a dash, as an option would. @param {string[]} args */
+const joinKid = (args) => {
+  const at = args.indexOf('--revoke');
+  const kid = at === -1 ? undefined : args[at + 1];
+  if (kid === undefined || kid.startsWith('--')) return args;
+  return [...args.slice(0, at), `--revoke=${kid}`, ...args.slice(at + 2)];
+};
 
-/** @param {readonly string[]} args @param {Env} env */
+/** @param {{ refresh?: boolean | undefined, device?: boolean | undefined }} values */
+const wishOf = ({ refresh, device }) => {
+  if (refresh) return { purpose: 'refresh' };
+  return device ? { purpose: 'device' } : {};
+};
+
+/** What to print. Throws Refusal. @param {string[]} args @param {Env} env */
 export const runKeys = async (args, env) => {
-  const asJson = args.includes('--json');
-  const [verb, option, kid, ...rest] = args.filter((arg) => arg !== '--json');
-  const isRevoke = option === '--revoke' && rest.length === 0;
-  if (verb === 'list' && option === undefined) return show(await readKeys(env), asJson);
-  if (verb === 'rotate' && isRevoke) return show(await revoke(env, kid), asJson);
-  const wish = wishes.get(option);
-  if (verb !== 'rotate' || wish === undefined || kid !== undefined)
-    throw new Refusal(`Usage: ${usage}`);
-  return show(await call(env, 'POST', '/keys/rotate', wish), asJson);
+  const config = { args: joinKid(args), allowPositionals: true, options };
+  const { values, positionals } = parseCommand(config, keysHelp);
+  const { refresh, device, revoke: kid, json = false, help } = values;
+  if (help) return keysHelp;
+  const command = positionals.join(' ');
+  const wishes = [refresh, device, kid].filter((value) => value !== undefined).length;
+  if (command === 'list' && wishes === 0) return show(await readKeys(env), json);
+  if (command !== 'rotate' || wishes > 1) throw new UsageError(keysHelp);
+  if (kid !== undefined) return show(await revoke(env, kid), json);
+  return show(await call(env, 'POST', '/keys/rotate', wishOf(values)), json);
 };

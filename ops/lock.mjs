@@ -48,11 +48,13 @@ const takeOver = (path, deadText, ours) => {
 };
 
 /**
- * Takes the lock or throws Refusal "already running". `previous` lists what a dead holder had
- * started; `record` keeps our own list, `release` gives the lock back.
+ * Takes the lock or throws Refusal, which says in the words of `taken` that somebody has it.
+ * `previous` lists what a dead holder had started; `record` keeps our own list, `release` gives the
+ * lock back.
  * @param {string} path
+ * @param {string} [taken]
  */
-export const takeLock = async (path) => {
+export const takeLock = async (path, taken = 'Floodgate is already running') => {
   const me = identify(process.pid);
   /** @param {Child[]} children */
   const format = (children) => `${JSON.stringify({ ...me, children })}\n`;
@@ -73,8 +75,7 @@ export const takeLock = async (path) => {
       continue;
     }
     const holder = parse(text);
-    if (holder !== undefined && isAlive(holder))
-      throw new Refusal(`Floodgate is already running (pid ${holder.pid}).`);
+    if (holder !== undefined && isAlive(holder)) throw new Refusal(`${taken} (pid ${holder.pid}).`);
     const children = holder?.children ?? [];
     if (takeOver(path, text, format(children))) return held(children);
     await sleep(20);

@@ -1,6 +1,6 @@
 /**
  * What this machine, or our control group, lets us use; as shared/machine.ts does it, which is there
- * only after the build. Node 20 knows the memory limit, but not the CPU quota.
+ * only after the build. Node 20 knows no CPU quota, and of memory only the limit of our own group.
  */
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
@@ -48,7 +48,11 @@ export const countCpus = (where = places) =>
   Math.max(1, Math.min(os.availableParallelism(), Math.ceil(cpuQuota(where))));
 
 /** Bytes of memory we may fill. */
-export const memoryBytes = () => {
-  const limit = process.constrainedMemory?.() ?? 0;
-  return limit > 0 ? Math.min(limit, os.totalmem()) : os.totalmem();
+export const memoryBytes = ({ root, self } = places) => {
+  const version2 = groupsOf(root, '', self).map((group) => read(group, 'memory.max'));
+  const version1 = groupsOf(join(root, 'memory'), 'memory', self).map((group) =>
+    read(group, 'memory.limit_in_bytes'),
+  );
+  const limits = [...version2, ...version1].map(Number).filter((limit) => limit > 0);
+  return Math.min(os.totalmem(), ...limits);
 };

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AdminError, callAdmin } from './admin-call.mjs';
 import { parseCommand } from './input.mjs';
-import { Refusal } from './refusal.mjs';
+import { UsageError } from './refusal.mjs';
 import { formatTable } from './table.mjs';
 
 /** @typedef {import('./paths.mjs').Env} Env */
@@ -24,7 +24,8 @@ const migrateHelp = `Usage: floodgate migrate <command>
   --key ID          a key of PASSWORD_KEYS, for the wrapped records: demanded for class E (unsalted)
   --force           wrap class E without a key all the same
   --share N         percent of each node's hash threads at most (default 10)
-  --watch           show the progress until it ends
+  --watch           show the progress until it ends; exit status 1 when it was refused or cancelled,
+                    or hashes failed
   --json            status as JSON
 
 A wrapped hash becomes plain argon2id when its user next signs in. Logins always go first.
@@ -93,6 +94,13 @@ const show = (campaign, { json }) => {
 const isOver = (campaign) =>
   campaign === null || ['done', 'refused', 'cancelled'].includes(campaign.status);
 
+/** Whether a script that waited for its end should stop here. @param {Campaign | null} campaign */
+const hasFailed = (campaign, /** @type {string} */ command) =>
+  campaign !== null &&
+  (campaign.status === 'refused' ||
+    (campaign.status === 'cancelled' && command !== 'cancel') ||
+    campaign.failed > 0);
+
 /** @param {Env} env @returns {Promise<Campaign | null>} */
 const read = async (env) => (await callAdmin(env, 'GET', '/campaigns')).campaign;
 
@@ -149,7 +157,10 @@ export const runMigrate = async (args, env) => {
   if (values.help) return migrateHelp;
   const run = Object.hasOwn(commands, command) ? commands[command] : undefined;
   const isComplete = (command === 'share') === (argument !== undefined) && rest.length === 0;
-  if (run === undefined || !isComplete) throw new Refusal(migrateHelp);
+  if (run === undefined || !isComplete) throw new UsageError(migrateHelp);
   const campaign = await run(env, values, argument);
-  return show(values.watch && !isOver(campaign) ? await watch(env) : campaign, values);
+  if (!values.watch) return show(campaign, values);
+  const ended = isOver(campaign) ? campaign : await watch(env);
+  if (hasFailed(ended, command)) process.exitCode = 1;
+  return show(ended, values);
 };

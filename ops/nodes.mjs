@@ -1,19 +1,23 @@
-/**
- * `floodgate nodes`, `floodgate drain ID`, `floodgate undrain ID`: the nodes as the edges see them, and
- * a hand on them. Draining waits until the node holds nothing any more, so that what follows it in a
- * script may stop the machine.
- */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** `floodgate nodes`: the nodes as the edges of one gateway see them. */
 import { callAdmin } from './admin-call.mjs';
-import { Refusal } from './refusal.mjs';
+import { parseCommand } from './input.mjs';
 import { formatTable } from './table.mjs';
 
 /** @typedef {import('./paths.mjs').Env} Env */
 /** @typedef {Record<string, any>} Node */
 
-const drainPatienceMs = 30_000;
-/** Edges read the registry twice a second; until then they may still send. */
-const noticeMs = 1000;
+const nodesHelp = `Usage: floodgate nodes [--json]
+
+Each node as the edges of this gateway see it. In flight is what these edges wait for, so
+\`drained\` is not the word of the node: \`floodgate drain ID\` asks that one.
+
+  --json    all that is known, as JSON
+`;
+
+const options = /** @type {const} */ ({
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+});
 
 const columns = /** @type {const} */ ([
   'node',
@@ -27,7 +31,8 @@ const columns = /** @type {const} */ ([
 
 /** @param {Node} node */
 const describeState = (node) => {
-  if (node.draining) return node.inflight > 0 ? 'draining' : 'drained';
+  // Where no edge answers, nobody has said that nothing is in flight.
+  if (node.draining) return node.inflight > 0 || node.edges === 0 ? 'draining' : 'drained';
   if (node.edges === 0) return 'no edge answers';
   if (node.state !== 'closed') return node.state === 'open' ? 'down' : 'being probed';
   if (node.suspect) return 'silent';
@@ -46,45 +51,13 @@ const row = (node) => [
   node.version,
 ];
 
-/** @param {Env} env @returns {Promise<Node[]>} */
-const readNodes = async (env) => (await callAdmin(env, 'GET', '/nodes')).nodes;
-
-/** @param {readonly string[]} args @param {Env} env */
+/** What to print. Throws Refusal. @param {string[]} args @param {Env} env */
 export const showNodes = async (args, env) => {
-  const nodes = await readNodes(env);
-  if (args.includes('--json')) return JSON.stringify({ nodes }, null, 2);
+  const { json, help } = parseCommand({ args, options }, nodesHelp).values;
+  if (help) return nodesHelp;
+  /** @type {Node[]} */
+  const nodes = (await callAdmin(env, 'GET', '/nodes')).nodes;
+  if (json) return JSON.stringify({ nodes }, null, 2);
   if (nodes.length === 0) return 'No nodes. Start one: node dist/worker/main.js';
   return formatTable([columns, ...nodes.map(row)]);
-};
-
-/** @param {string | undefined} id @param {string} verb */
-const requireId = (id, verb) => {
-  if (id) return id;
-  throw new Refusal(`Which node? floodgate ${verb} ID; \`floodgate nodes\` lists them.`);
-};
-
-/** @param {Env} env @param {string} id */
-const waitDrained = async (env, id) => {
-  await sleep(noticeMs);
-  for (let waited = 0; waited < drainPatienceMs; waited += 250) {
-    const node = (await readNodes(env)).find((candidate) => candidate.id === id);
-    if (node === undefined || (node.draining && node.inflight === 0)) return;
-    await sleep(250);
-  }
-  throw new Refusal(`${id} is draining, but still busy after ${drainPatienceMs / 1000} s.`);
-};
-
-/** @param {readonly string[]} args @param {Env} env */
-export const drainNode = async ([given], env) => {
-  const id = requireId(given, 'drain');
-  await callAdmin(env, 'POST', `/nodes/${encodeURIComponent(id)}/drain`);
-  await waitDrained(env, id);
-  return `${id} gets nothing new and holds nothing any more. floodgate undrain ${id} takes it back.`;
-};
-
-/** @param {readonly string[]} args @param {Env} env */
-export const undrainNode = async ([given], env) => {
-  const id = requireId(given, 'undrain');
-  await callAdmin(env, 'POST', `/nodes/${encodeURIComponent(id)}/undrain`);
-  return `${id} is back.`;
 };

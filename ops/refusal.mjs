@@ -7,6 +7,9 @@ export class Refusal extends Error {
   name = 'Refusal';
 }
 
+/** A command line that says nothing we could do: nothing was begun, and the command ends with 2. */
+export class UsageError extends Refusal {}
+
 const chooseUser =
   'Start as the user to whom it belongs, or set DATA_DIR to a directory of your own.';
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createAdminCall } from './admin-call.mjs';
 import { parseCommand, readJsonFile } from './input.mjs';
-import { Refusal } from './refusal.mjs';
+import { Refusal, UsageError } from './refusal.mjs';
 import { runExport } from './users/export.mjs';
 import { runImport } from './users/import.mjs';
 import { mappings, parseMap } from './users/mappings.mjs';
@@ -29,7 +29,7 @@ const usersHelp = `Usage: floodgate users <command>
   import FILE|-         a dry run: says what every line is, writes nothing
   import FILE --commit  writes what the dry run has seen
   export [FILE|-]       all users as NDJSON; their hashes too with --with-hashes
-  show ID               one user
+  show ID               one user; as JSON with --json
   disable ID            out at once and kept out
   enable ID             may sign in again
   delete ID             gone, with everything that was issued
@@ -49,7 +49,8 @@ ${sources.join('\n')}
   --results FILE        one line of NDJSON for each line of the file
   --state FILE          what is remembered between the runs (default: FILE.import-state.json)
 
-Exit status of import: 0, 2 when some lines failed, 1 when it was refused or stopped.
+Exit status of import: 0, 2 when some lines failed (or the command line is wrong: stdout is empty),
+1 when it was refused or stopped.
 `;
 
 const options = /** @type {const} */ ({
@@ -81,7 +82,7 @@ const readSettings = (pairs, known) =>
     pairs.map((pair) => {
       const [name = '', ...value] = pair.split('=');
       if (!known.includes(name) || value.length === 0)
-        throw new Refusal(`--set takes ${known.join(', ') || 'nothing'} for this source.`);
+        throw new UsageError(`--set takes ${known.join(', ') || 'nothing'} for this source.`);
       return [name, value.join('=')];
     }),
   );
@@ -89,17 +90,17 @@ const readSettings = (pairs, known) =>
 /** @param {Options} values */
 const readMapping = ({ source, map: columns, set = [] }) => {
   if (source !== undefined && columns !== undefined)
-    throw new Refusal('--source and --map exclude each other.');
+    throw new UsageError('--source and --map exclude each other.');
   if (columns !== undefined) {
     const map = parseMap(columns);
     if (map === undefined)
-      throw new Refusal('--map must look like login=email,hash=password,id=id.');
+      throw new UsageError('--map must look like login=email,hash=password,id=id.');
     return map;
   }
   if (source === undefined) return undefined;
   const mapping = Object.hasOwn(mappings, source) ? mappings[source] : undefined;
   if (mapping === undefined)
-    throw new Refusal(`--source is one of ${Object.keys(mappings).join(', ')}.`);
+    throw new UsageError(`--source is one of ${Object.keys(mappings).join(', ')}.`);
   const settings = readSettings(set, mapping.settings ?? []);
   return (/** @type {Record<string, any>} */ record) => mapping.map(record, settings);
 };
@@ -139,7 +140,7 @@ const importFile = async (env, path, values) => {
   const { source: name, map: columns, set, header: headerPath, digest, commit, resume } = values;
   const rules = { skip: 'insert', 'replace-imported': 'replace-imported' };
   const rule = Object.entries(rules).find(([known]) => known === values['on-conflict'])?.[1];
-  if (rule === undefined) throw new Refusal('--on-conflict is skip or replace-imported.');
+  if (rule === undefined) throw new UsageError('--on-conflict is skip or replace-imported.');
   const header =
     headerPath === undefined ? undefined : readHeader(readJsonFile(headerPath, 'a header'));
   const source = openSource(path, { map: readMapping(values), header });
@@ -202,7 +203,7 @@ const single = {
     return `${id} has a new password; all sessions have ended.`;
   },
   scopes: async (call, id, [scopes]) => {
-    if (scopes === undefined) throw new Refusal(usersHelp);
+    if (scopes === undefined) throw new UsageError(usersHelp);
     await call('PATCH', `/users/${encodeURIComponent(id)}`, { scopes });
     return `${id} may be granted: ${scopes || 'nothing'}.`;
   },
@@ -221,7 +222,7 @@ export const runUsers = async (args, env) => {
   const call = patiently(admin, patienceMs);
   const run = Object.hasOwn(single, command) ? single[command] : undefined;
   const expected = (command === 'scopes' ? 1 : 0) + (values.login === undefined ? 1 : 0);
-  if (run === undefined || rest.length !== expected) throw new Refusal(usersHelp);
+  if (run === undefined || rest.length !== expected) throw new UsageError(usersHelp);
   if (values.login === undefined) return run(call, rest[0] ?? '', rest.slice(1), values);
   const found = await call('POST', '/users/find', { username: values.login });
   return run(call, found.user_id, rest, { ...values, found });

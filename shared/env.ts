@@ -43,12 +43,17 @@ export const createEnv = (source: Record<string, string | undefined>) => {
 
   const optional = (name: string): string | undefined => read(name);
 
-  const int = (name: string, options: { default: number; min: number; max: number }): number => {
+  /** `because`: what sets the limits, where that is not the setting's own nature. */
+  const int = (
+    name: string,
+    options: { default: number; min: number; max: number; because?: string },
+  ): number => {
     const text = read(name);
     if (text === undefined) return options.default;
     const value = /^(0|[1-9][0-9]{0,9})$/.test(text) ? Number(text) : Number.NaN;
     if (value >= options.min && value <= options.max) return value;
-    complain(`${name} must be a whole number from ${options.min} to ${options.max}.`);
+    const because = options.because === undefined ? '' : `: ${options.because}`;
+    complain(`${name} must be a whole number from ${options.min} to ${options.max}${because}.`);
     return options.default;
   };
 
@@ -59,9 +64,11 @@ export const createEnv = (source: Record<string, string | undefined>) => {
     const text = read(name);
     if (text === undefined) return options.default;
     const value = parseDuration(text);
-    const { min = 0, max = Number.MAX_SAFE_INTEGER } = options;
-    if (value !== undefined && value >= min && value <= max) return value;
-    complain(`${name} must be a duration such as 300ms, 30s, 10m or 7d (${min} to ${max} ms).`);
+    const { min = 0, max } = options;
+    if (value !== undefined && value >= min && value <= (max ?? Number.MAX_SAFE_INTEGER))
+      return value;
+    const range = max === undefined ? `at least ${min} ms` : `${min} to ${max} ms`;
+    complain(`${name} must be a duration such as 300ms, 30s, 10m or 7d (${range}).`);
     return options.default;
   };
 

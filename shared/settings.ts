@@ -5,6 +5,7 @@
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Env } from './env.js';
+import { isScopes } from './fields.js';
 import { parseRedisUrl, withParameters } from './redis-url.js';
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -56,6 +57,16 @@ const readMain = (env: Env, urls: ReturnType<typeof createRedisUrls>): string =>
   if (urls.isTlsGiven && !/^rediss/.test(url))
     env.complain('REDIS_CA_FILE and REDIS_CERT_FILE need a REDIS_URL with TLS: rediss://');
   return urls.read('REDIS_URL', urls.withWait(url));
+};
+
+/** DEFAULT_SCOPES, which every new user gets: wrong ones would make each registration a 400. */
+export const checkDefaultScopes = (env: Env, scopes: string): string => {
+  if (!isScopes(scopes))
+    env.complain(
+      'DEFAULT_SCOPES must be scopes with one space between two, 1024 characters at most: ' +
+        'visible ASCII but " and \\ (RFC 6749 § 3.3).',
+    );
+  return scopes;
 };
 
 /** Problems are left with `env`. */

@@ -8,7 +8,7 @@ import { createEnv, type Env, mask } from '../shared/env.js';
 import { readIdentityFiles } from '../shared/identity.js';
 import { countCpus, memoryBytes } from '../shared/machine.js';
 import { splitRedisUrls } from '../shared/redis-url.js';
-import { createRedisUrls, readShared } from '../shared/settings.js';
+import { checkDefaultScopes, createRedisUrls, readShared } from '../shared/settings.js';
 import { readCredentials } from './credentials/settings.js';
 import { isStrongKey, parseKeys } from './passwords/keys.js';
 import { targetProblem, weakestTarget } from './passwords/policy.js';
@@ -42,10 +42,12 @@ const readTarget = (env: Env) => {
 /** Half the memory for hashes at most, in threads of `bytesEach`. */
 const readThreads = (env: Env, bytesEach: number): number => {
   const fitting = Math.max(1, Math.floor(memoryBytes() / 2 / bytesEach));
+  const each = `each hash takes ${Math.ceil(bytesEach / 1024 / 1024)} MiB (ARGON2_MEMORY_KIB)`;
   return env.int('HASH_THREADS', {
     default: Math.min(countCpus(), fitting),
     min: 1,
     max: Math.min(256, fitting),
+    ...(fitting < 256 ? { because: `${each}, all together at most half of the memory` } : {}),
   });
 };
 
@@ -110,6 +112,13 @@ const readLockUrls = (
   return given.length === 0 ? [fallback] : given;
 };
 
+/** A node gives DEFAULT_SCOPES only to users of an operator's table. */
+const readStore = (env: Env) => {
+  const credentials = readCredentials(env);
+  if (credentials.table !== undefined) checkDefaultScopes(env, credentials.table.defaultScopes);
+  return credentials;
+};
+
 /** Throws ConfigError with every problem. */
 export const loadConfig = (source: NodeJS.ProcessEnv, pid: number) => {
   const env = createEnv(source);
@@ -129,7 +138,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv, pid: number) => {
       Math.floor(memoryBytes() / 4),
     ),
     ...shared,
-    credentials: readCredentials(env),
+    credentials: readStore(env),
     lockRedisUrls: readLockUrls(env, urls, shared.redisUrl),
     tcp: readTcp(env),
     blocklistFile: env.optional('PASSWORD_BLOCKLIST_FILE'),

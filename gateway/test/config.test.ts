@@ -30,3 +30,33 @@ t.test('LOGIN_FAILURE_FLOOR: enough to hide something, or none', async (t) => {
   for (const text of ['1ms', '99ms', '2001ms', '-1ms'])
     t.throws(() => read(text), /LOGIN_FAILURE_FLOOR/, text);
 });
+
+t.test('DEFAULT_SCOPES: scopes as every record may have them', async (t) => {
+  const read = (text: string) => loadConfig({ ...needed, DEFAULT_SCOPES: text }).defaultScopes;
+  t.equal(read(''), 'account');
+  for (const text of ['account', 'a b:c/d', 'x'.repeat(1024)]) t.equal(read(text), text);
+  for (const text of ['a, b"', 'a  b', ' a', 'a\\b', 'a\tb', 'é', 'x'.repeat(1025)])
+    t.throws(() => read(text), /DEFAULT_SCOPES must be scopes .*RFC 6749/, text);
+});
+
+t.test('ISSUER: a URL that others can build on', async (t) => {
+  const read = (text: string) => loadConfig({ ...needed, PORT: '0', ISSUER: text }).issuer;
+  t.equal(read(''), 'http://localhost:0');
+  for (const text of [
+    ...['https://auth.example', 'https://auth.example/', 'https://auth.example/tenant/1'],
+    ...['http://localhost:8080', 'http://10.0.0.5:8080', 'https://[::1]:8443', 'https://A.example'],
+  ])
+    t.equal(read(text), text);
+  for (const text of [
+    ...['foo', 'auth.example', '//auth.example', 'ftp://auth.example', 'urn:floodgate', 'https://'],
+    ...['https:///x', 'https://a b', ' https://a', 'https://a\n', 'https://a?b', 'https://a?'],
+    ...['https://a#b', 'https://a/#', 'https://a:99999', 'https:auth.example'],
+  ])
+    t.throws(() => read(text), /ISSUER must be an absolute http or https URL/, text);
+});
+
+t.test('a duration without an upper limit does not name one', async (t) => {
+  for (const name of ['SESSION_IDLE_TTL', 'SESSION_MAX_TTL'])
+    t.throws(() => loadConfig({ ...needed, [name]: '59s' }), /_TTL .*\(at least 60000 ms\)/);
+  t.throws(() => loadConfig({ ...needed, STOP_DELAY: '31s' }), /\(0 to 30000 ms\)/);
+});

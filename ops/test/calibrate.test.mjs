@@ -24,7 +24,7 @@ t.test('mistakes are named and nothing is measured', async (t) => {
   ];
   for (const { args, expected } of cases) {
     const { status, stdout, stderr } = run(...args);
-    t.equal(status, 1, args.join(' '));
+    t.equal(status, 2, args.join(' '));
     t.equal(stdout, '');
     t.match(stderr, expected);
   }

@@ -1,12 +1,13 @@
 /** `floodgate certs`: what it makes is X.509 that others read, private, and never overwritten. */
 import { execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { runCerts } from '../certs.mjs';
+import { takeLock } from '../lock.mjs';
 import { makeDir, realRoot } from './project.mjs';
 
 const run = promisify(execFile);
@@ -110,6 +111,16 @@ t.test('wrong use is explained', async (t) => {
   await t.rejects(certs('node'), /Usage/);
   await t.rejects(certs('node', 'n', '--wrong'), /Unknown option/);
   t.match(await certs('show'), /gateway\.cert\.pem +\d{4}-\d\d-\d\d +36\d days left/);
+});
+
+t.test('a second init beside one that is at work is told so', async (t) => {
+  const { dir, certs } = start(t);
+  mkdirSync(dir, { mode: 0o700 });
+  const lock = await takeLock(join(dir, 'ca.lock'));
+  const message = `Another certs init works in ${dir} (pid ${process.pid}).`;
+  await t.rejects(certs('init'), { message });
+  lock.release();
+  t.match(await certs('init'), 'On the gateway');
 });
 
 t.test('the command itself: text, exit code, no stack', async (t) => {

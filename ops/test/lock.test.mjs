@@ -46,6 +46,14 @@ t.test('a second process is told who holds the lock', async (t) => {
   t.match(second.output(), `already running (pid ${first.pid})`);
 });
 
+t.test('a lock of something else is told in its own words', async (t) => {
+  const path = join(makeDir(t), 'ca.lock');
+  const first = contend(t, path);
+  await until(() => first.output().includes('held'), 'the first holds it');
+  const refused = takeLock(path, 'Somebody makes a CA');
+  await t.rejects(refused, { message: `Somebody makes a CA (pid ${first.pid}).` });
+});
+
 t.test('the lock of a killed process is taken over with its list of children', async (t) => {
   const path = join(makeDir(t), 'launcher.lock');
   const first = contend(t, path);

@@ -188,5 +188,6 @@ export const makeSite = async (t, { root } = {}) => {
         ),
     };
   };
-  return { root: projectRoot, dataDir, runtime, port, adminPort, start, floodgate, look };
+  const place = { root: projectRoot, dataDir, runtime, port, adminPort, env: siteEnv };
+  return { ...place, start, floodgate, look };
 };

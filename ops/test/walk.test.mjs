@@ -43,8 +43,8 @@ t.test('the banner’s lines work, and everything survives kill -9 of the launch
   t.match(await site.floodgate('nodes'), /^node-1 .* drained /m);
   t.equal(await login(site, 'staple battery horse'), 200, 'the other node serves');
   await site.floodgate('undrain', 'node-1');
-  await t.rejects(site.floodgate('drain', 'node-9'), { stderr: /No such node/ });
-  await t.rejects(site.floodgate('drain'), { stderr: /Which node/ });
+  await t.rejects(site.floodgate('drain', 'node-9'), { code: 1, stderr: /No such node/ });
+  await t.rejects(site.floodgate('drain'), { code: 2, stderr: /Which node/ });
 
   first.kill('SIGKILL');
   await first.exited;

@@ -35,6 +35,37 @@ t.test('all problems are reported together', async (t) => {
   }
 });
 
+t.test('limits are told where there are some, with what sets them', async (t) => {
+  const problemOf = (read: (env: ReturnType<typeof createEnv>) => unknown): string => {
+    const env = createEnv({ IT: 'x' });
+    read(env);
+    try {
+      env.check();
+    } catch (error) {
+      return String(error);
+    }
+    return '';
+  };
+  const [min, max] = [1000, 5000];
+  t.match(
+    problemOf((env) => env.durationMs('IT', { default: 1, min, max })),
+    '(1000 to 5000 ms)',
+  );
+  t.match(
+    problemOf((env) => env.durationMs('IT', { default: 1, min })),
+    '(at least 1000 ms)',
+  );
+  const because = 'so little memory';
+  t.match(
+    problemOf((env) => env.int('IT', { default: 1, min, max, because })),
+    'from 1000 to 5000: so little memory.',
+  );
+  t.match(
+    problemOf((env) => env.int('IT', { default: 1, min, max })),
+    'from 1000 to 5000.',
+  );
+});
+
 t.test('secrets come from files, not from both places', async (t) => {
   const path = join(t.testdir(), 'key');
   writeFileSync(path, 'hidden\n');

@@ -7,7 +7,8 @@ import { countCpus, memoryBytes } from '../machine.js';
 
 type Places = { root: string; self: string };
 const opsUrl = new URL('../../ops/machine.mjs', import.meta.url).href;
-const ops: { countCpus(where: Places): number } = await import(opsUrl);
+type Machine = { countCpus(where: Places): number; memoryBytes(where: Places): number };
+const ops: Machine = await import(opsUrl);
 
 /** `self`: lines of /proc/self/cgroup; files below /sys/fs/cgroup with their content. */
 const place = (t: Test, self: readonly string[], files: Readonly<Record<string, string>>) => {
@@ -102,4 +103,5 @@ for (const { name, self, files, cpus, memory = totalmem() } of cases)
     t.equal(countCpus(where), cpus);
     t.equal(ops.countCpus(where), cpus, 'the launcher says the same');
     t.equal(memoryBytes(where), memory);
+    t.equal(ops.memoryBytes(where), memory, 'the launcher says the same');
   });

@@ -129,6 +129,25 @@ t.test('what is wrong is told by name, all at once', async (t) => {
   t.match(problemsOf({ ARGON2_MEMORY_KIB: '300000' }), 'ARGON2_MEMORY_KIB');
 });
 
+t.test('threads that do not fit into the memory are refused with that reason', async (t) => {
+  const large = { ARGON2_MEMORY_KIB: '262144', HASH_THREADS: '256' };
+  t.match(
+    problemsOf(large),
+    /HASH_THREADS must be .* 1 to \d+: each hash takes 256 MiB \(ARGON2_MEMORY_KIB\), .* memory\./,
+  );
+  t.equal(problemsOf({ ARGON2_MEMORY_KIB: '262144' }), '', 'the default fits');
+});
+
+t.test('scopes of users in an operator’s table are scopes', async (t) => {
+  const table = {
+    ...{ CREDENTIALS_URL: 'postgres://u@db/shop', CREDENTIALS_SCHEMA: 'table' },
+    ...{ CREDENTIALS_TABLE: 'users', CREDENTIALS_LOGIN_COLUMN: 'email' },
+    CREDENTIALS_HASH_COLUMN: 'pass',
+  };
+  t.equal(problemsOf({ ...table, DEFAULT_SCOPES: 'a b' }), '');
+  t.match(problemsOf({ ...table, DEFAULT_SCOPES: 'a  b' }), /DEFAULT_SCOPES must be scopes/);
+});
+
 t.test('a TCP endpoint off this machine needs all three certificate files', async (t) => {
   const tls = { NODE_TLS_CERT_FILE: '/c', NODE_TLS_KEY_FILE: '/k', NODE_TLS_CA_FILE: '/a' };
   const open = /NODE_LISTEN off this machine needs TLS.*floodgate certs/;

@@ -68,8 +68,8 @@ export const createNodeRoutes = ({
       const asked = readAction(ctx.path);
       if (asked === undefined) throw new AppError('not_found');
       ctx.facts = { node: asked.id, action: asked.action };
-      await nodes.call(asked.id, 'POST', `/${asked.action}`);
-      return { status: 200, body: asked };
+      const said = await nodes.call(asked.id, 'POST', `/${asked.action}`);
+      return { status: 200, body: Object.assign({}, said, asked) };
     },
   },
 ];

@@ -158,6 +158,23 @@ t.test(
   },
 );
 
+t.test('what a drained node says of itself is passed on', async (t) => {
+  const call = await serve(
+    t,
+    createNodeRoutes({
+      nodes: {
+        snapshot: () => [],
+        call: async (_, method, path) => ({ id: 'x', registered: true, inflight: 3, method, path }),
+      },
+      gather: { nodeViews: async () => [] },
+    }),
+  );
+  t.strictSame((await call('POST', '/nodes/n%201/drain')).body, {
+    ...{ registered: true, inflight: 3, method: 'POST', path: '/drain' },
+    ...{ id: 'n 1', action: 'drain' },
+  });
+});
+
 t.test("an export of an operator's table knows whom we have disabled", async (t) => {
   const accounts = createAccounts(Buffer.alloc(32));
   const row = (id: string, name: string) => ({

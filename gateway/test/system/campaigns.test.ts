@@ -92,7 +92,7 @@ t.test('floodgate migrate', async (t) => {
     await migrate('start', '--dry-run', '--watch'),
     /^0 [\s\S]*Dry run: 4 [\s\S]*E +x-digest +4 /,
   );
-  t.match(await migrate('start', '--watch'), /^0 [\s\S]*Nothing was wrapped[\s\S]*--key/);
+  t.match(await migrate('start', '--watch'), /^1 [\s\S]*Nothing was wrapped[\s\S]*--key/);
   t.match(await migrate('start', '--key', 'other'), /^1 [\s\S]*key is not valid/);
   t.match(await migrate('start', '--key', 'wk1', '--watch'), /^0 [\s\S]*Done: 4 wrapped, 0 had/);
   t.match(JSON.parse((await migrate('status', '--json')).slice(2)), {
@@ -101,7 +101,7 @@ t.test('floodgate migrate', async (t) => {
   t.match(await migrate('cancel'), /^1 /);
   t.match(await migrate('share', '50'), /^1 .*409/);
   t.match(await migrate('share', '0'), /^1 .*share is not valid/);
-  t.match(await migrate('share'), /^1 Usage/);
+  t.match(await migrate('share'), /^2 Usage/);
   const audited = fleet.logLines().filter(({ audit }) => audit === 'admin_campaign');
   t.match(
     audited.filter(({ action }) => action === 'campaign share'),
