@@ -187,7 +187,8 @@ export const createLimits = ({
       const admitted = halves.filter((half) => half.waitMs === 0);
       await Promise.allSettled(admitted.map((half) => half.undo()));
       if (waitMs > 0) throw new AppError('too_many_attempts', { retryAfterMs: waitMs });
-      throw account.status === 'rejected' ? account.reason : new AppError('store_unavailable');
+      const lost = [account, address].find((half) => half.status === 'rejected');
+      throw lost?.reason ?? new AppError('store_unavailable');
     },
   };
 };

@@ -4,14 +4,19 @@
  */
 import cluster from 'node:cluster';
 import { fileURLToPath } from 'node:url';
+import { describeError } from '../shared/describe-error.js';
 import { lowerHelperThreads } from '../shared/helper-threads.js';
 import { createLifecycle } from '../shared/lifecycle.js';
 import { loadConfig, maskConfig } from './config.js';
 import { drainMs } from './ipc.js';
 
-const say = (level: string) => (fields: object, text: string) => {
+/** Lines as pino writes them, which this process does without. */
+const levels = { info: 30, error: 50 } as const;
+const asText = (name: string, value: unknown) => (name === 'err' ? describeError(value) : value);
+
+const say = (level: number) => (fields: object, text: string) => {
   const line = { level, time: new Date().toISOString(), role: 'primary', pid: process.pid };
-  process.stdout.write(`${JSON.stringify({ ...line, ...fields, msg: text })}\n`);
+  process.stdout.write(`${JSON.stringify({ ...line, ...fields, msg: text }, asText)}\n`);
 };
 
 const runPrimary = async () => {
@@ -22,7 +27,7 @@ const runPrimary = async () => {
   }
   process.title = 'floodgate gateway';
   const { startPrimary } = await import('./primary.js');
-  const log = { info: say('info'), error: say('error') };
+  const log = { info: say(levels.info), error: say(levels.error) };
   startPrimary({
     config,
     program: fileURLToPath(import.meta.url),

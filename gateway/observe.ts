@@ -4,7 +4,7 @@
  */
 import type { ErrorCode } from '../shared/errors.js';
 import type { Ctx } from '../shared/http.js';
-import { flatLog, type Log } from '../shared/log.js';
+import { auditLog, type Log } from '../shared/log.js';
 import type { Metrics, Sample } from '../shared/metrics.js';
 import type { Addresses } from './address.js';
 
@@ -106,7 +106,7 @@ export const createObserve = ({
     return cell;
   };
 
-  const lines = flatLog(log);
+  const lines = auditLog(log);
   const audit = (ctx: Ctx, event: string, status: number, code: string, ms: number) => {
     lines.info(
       {

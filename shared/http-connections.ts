@@ -1,13 +1,18 @@
 /**
- * What connections may take of a server: how many there are, of everybody and of one client, and how
- * many requests may wait on one. Whoever wants more is cut off; requests are not looked at here.
+ * What connections may take of a server: how many there are, of everybody and of one client, and
+ * how many requests may wait on one. Whoever wants more is cut off without an answer or a log line,
+ * and counted by who passes `onRefused`; requests are not looked at here.
  */
 import type { Socket } from 'node:net';
 
+/** Too many of everybody, too many of one client, too many requests at once on one. */
+export type Refusal = 'all' | 'client' | 'pipeline';
 export type ConnectionLimits = {
   maxConnections?: number;
   /** Connections of one client; no key = an address that stands for many of them. */
   perClient?: { max: number; keyOf: (socket: Socket) => string | undefined };
+  /** A connection was cut off. */
+  onRefused?: (reason: Refusal) => void;
 };
 
 /** Unanswered requests that one connection may have; who pipelines more is cut off. */
@@ -17,6 +22,7 @@ const maxPipelined = 16;
 export const limitConnections = ({
   maxConnections = Number.POSITIVE_INFINITY,
   perClient,
+  onRefused,
 }: ConnectionLimits) => {
   const open = new Map<string, number>();
   let all = 0;
@@ -29,11 +35,16 @@ export const limitConnections = ({
     else open.set(key, left);
   };
 
+  const refuse = (socket: Socket, reason: Refusal) => {
+    socket.destroy();
+    onRefused?.(reason);
+  };
+
   const enter = (socket: Socket) => {
     const key = perClient?.keyOf(socket);
     const count = key === undefined ? 0 : (open.get(key) ?? 0) + 1;
-    if (all >= maxConnections || count > (perClient?.max ?? Number.POSITIVE_INFINITY))
-      return void socket.destroy();
+    if (all >= maxConnections) return refuse(socket, 'all');
+    if (count > (perClient?.max ?? Number.POSITIVE_INFINITY)) return refuse(socket, 'client');
     all++;
     if (key !== undefined) open.set(key, count);
     socket.once('close', () => leave(key));
@@ -43,15 +54,19 @@ export const limitConnections = ({
 };
 
 /** Counts unanswered requests by connection. Only those that wait for something are counted. */
-export const createPipeline = () => {
+export const createPipeline = ({ onRefused }: Pick<ConnectionLimits, 'onRefused'> = {}) => {
   const waiting = new WeakMap<Socket, number>();
   return {
     /** False when this one is too many; its connection is closed. */
     enter: (socket: Socket): boolean => {
       const count = (waiting.get(socket) ?? 0) + 1;
-      if (count > maxPipelined) socket.destroy();
-      else waiting.set(socket, count);
-      return count <= maxPipelined;
+      if (count > maxPipelined) {
+        socket.destroy();
+        onRefused?.('pipeline');
+        return false;
+      }
+      waiting.set(socket, count);
+      return true;
     },
     leave: (socket: Socket): void => {
       waiting.set(socket, (waiting.get(socket) ?? 1) - 1);

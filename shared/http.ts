@@ -12,6 +12,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TlsOptions } from 'node:tls';
 import { AppError, type ErrorCode, isAppError, rowOf } from './errors.js';
+import { createFailureLog } from './failure-log.js';
 import { parseForm } from './form.js';
 import { errorBody, errorHeaders, parserCodes, rawAnswer } from './http-answer.js';
 import { type ConnectionLimits, createPipeline, limitConnections } from './http-connections.js';
@@ -56,6 +57,11 @@ export type HttpOptions = ConnectionLimits & {
 };
 
 const maxHeaderBytes = 16 * 1024;
+/** In which nothing moves on a connection with a request: somebody who never reads, perhaps. */
+const standstillMs = 60_000;
+/** What is asked of a route when a request fails. */
+type Failing = Pick<Route, 'path' | 'translate'>;
+const noRoute: Failing = { path: 'none' };
 const parsers = { json: parseJson, form: parseForm, lines: parseLines };
 
 export const createHttp = (options: HttpOptions) => {
@@ -65,8 +71,9 @@ export const createHttp = (options: HttpOptions) => {
   const idPrefix = randomBytes(9).toString('base64url');
   let lastId = 0;
   let isStopping = false;
-  const pipeline = createPipeline();
+  const pipeline = createPipeline(options);
   const rounds = createRounds();
+  const logFailure = createFailureLog({ log });
   const keepAliveMs = options.keepAliveMs ?? 5000;
   const sendHead = createSendHead(keepAliveMs);
   const newId = () => `${idPrefix}${(++lastId).toString(36)}`;
@@ -102,26 +109,32 @@ export const createHttp = (options: HttpOptions) => {
     observe?.(ctx, route, reply.status, code);
   };
 
-  const fail = (ctx: Ctx, route: string, thrown: unknown) => {
-    const error = isAppError(thrown) ? thrown : new AppError('internal', { cause: thrown });
-    if (error.code === 'internal')
-      log.error({ request_id: ctx.requestId, route, err: error }, 'internal error');
+  const fail = (ctx: Ctx, { path, translate }: Failing, thrown: unknown) => {
+    const cause = isAppError(thrown) ? thrown : new AppError('internal', { cause: thrown });
+    // Time is up at once for whoever has left, which is nobody's failure.
+    const hasLeft = cause.code === 'timeout' && ctx.res.destroyed;
+    if (!hasLeft) logFailure(cause, path, ctx.requestId);
+    const error = translate?.(cause) ?? cause;
     const headers = errorHeaders(error);
     const body = errorBody(error, ctx.requestId, inner);
-    send(ctx, route, { status: rowOf(error.code).status, headers, body }, error.code);
+    send(ctx, path, { status: rowOf(error.code).status, headers, body }, error.code);
   };
 
-  const failRoute = (ctx: Ctx, { path, translate }: Route, thrown: unknown) =>
-    fail(ctx, path, translate !== undefined && isAppError(thrown) ? translate(thrown) : thrown);
-
   const settle = (ctx: Ctx, route: Route, reply: Reply | Promise<Reply>) => {
-    if (!(reply instanceof Promise)) return send(ctx, route.path, reply);
     const { socket } = ctx.req;
+    if (!(reply instanceof Promise)) {
+      // Behind another answer on its connection: it lies there until that one is gone.
+      if (ctx.res.socket === null) {
+        if (!pipeline.enter(socket)) return;
+        ctx.res.once('close', () => pipeline.leave(socket));
+      }
+      return send(ctx, route.path, reply);
+    }
     pipeline.enter(socket);
     reply
       .then(
         (done) => send(ctx, route.path, done),
-        (error: unknown) => failRoute(ctx, route, error),
+        (error: unknown) => fail(ctx, route, error),
       )
       .finally(() => pipeline.leave(socket));
   };
@@ -137,7 +150,7 @@ export const createHttp = (options: HttpOptions) => {
       const body = parsers[kind](bytes);
       send(ctx, route.path, await route.handle(ctx, body));
     } catch (error) {
-      failRoute(ctx, route, error);
+      fail(ctx, route, error);
     } finally {
       pipeline.leave(socket);
     }
@@ -150,7 +163,7 @@ export const createHttp = (options: HttpOptions) => {
     const error = new AppError(allow.length === 0 ? 'not_found' : 'method_not_allowed');
     const headers: Record<string, string> = allow.length === 0 ? {} : { allow: allow.join(', ') };
     const body = errorBody(error, ctx.requestId, inner);
-    send(ctx, 'none', { status: rowOf(error.code).status, headers, body }, error.code);
+    send(ctx, noRoute.path, { status: rowOf(error.code).status, headers, body }, error.code);
   };
 
   const onRequest = (req: IncomingMessage, res: ServerResponse) => {
@@ -174,8 +187,7 @@ export const createHttp = (options: HttpOptions) => {
       if (!hasBody(req)) endEmpty(req);
       settle(ctx, route, route.handle(ctx, {}));
     } catch (error) {
-      if ('handle' in route) failRoute(ctx, route, error);
-      else fail(ctx, 'none', error);
+      fail(ctx, 'handle' in route ? route : noRoute, error);
     }
   };
 
@@ -203,12 +215,13 @@ export const createHttp = (options: HttpOptions) => {
     : createServer(settings, onRequest);
   // Every line is kept, so that checkHead can count them.
   server.maxHeadersCount = 0;
+  server.timeout = standstillMs;
   const connections = limitConnections(options);
   server.on('connection', connections.enter);
   server.on('clientError', onClientError);
   server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
     const ctx: Ctx = { req, res, requestId: newId(), path: '', arrivedAt: performance.now() };
-    fail(ctx, 'none', bad('expectation'));
+    fail(ctx, noRoute, bad('expectation'));
   });
 
   /**

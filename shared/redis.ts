@@ -195,16 +195,22 @@ export const connectRedis = (options: ConnectOptions): RedisClient => {
   const { name, log } = options;
   const client: RedisClient = open(options);
   let isUp = false;
+  let isTold = false;
   client.on('ready', () => {
     isUp = true;
+    isTold = false;
     log.info({ store: name }, 'redis connected');
   });
   client.on('close', () => {
     if (isUp && !leaving.has(client)) log.warn({ store: name }, 'redis connection lost');
     isUp = false;
   });
-  // Failures reach the callers; without a listener ioredis prints them.
-  client.on('error', () => {});
+  // Failures reach the callers, but not why there is no connection. Without a listener ioredis prints it.
+  client.on('error', (err: unknown) => {
+    if (isTold || leaving.has(client)) return;
+    isTold = true;
+    log.warn({ store: name, err }, 'redis cannot be reached');
+  });
   return client;
 };
 

@@ -3,13 +3,16 @@
  * changes per request. Entries count only when signed with the cluster secret and reachable from here
  * (see place); others are ignored and counted.
  * Redis lost: the last membership stays, because a node that is really gone is the breaker's affair.
+ * An edge whose secret fits nobody never becomes ready: a reload must not roll it out.
  * Keys `{nodes}:seen` and `{nodes}:entries` are written by the nodes' heartbeats.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { reasonOf } from '../../shared/describe-error.js';
 import { type NodeEntry, openEntry } from '../../shared/protocol.js';
 import type { RedisClient } from '../../shared/redis.js';
 import { defineScript } from '../../shared/redis-calls.js';
+import { findChanges } from './membership.js';
 import { findPlace, type Place } from './place.js';
 
 /** An entry that this edge can use, and where to reach it. */
@@ -22,6 +25,8 @@ const everyMs = 500;
 /** While there is nobody: who comes first, as after a start of everything, is waited for. */
 const everyMsEmpty = 50;
 const ttlMs = 3000;
+/** Before the 10 s after which a reload gives up an edge, which could then not say why. */
+const startPatienceMs = 8000;
 
 /**
  * The live entries. KEYS seen (sorted set id → server ms), entries (hash id → signed entry).
@@ -44,6 +49,12 @@ end
 return out`,
 };
 
+const wrongSecret = (count: number): string =>
+  `NODE_SECRET fits none of the ${count} nodes in the registry: give the gateway the one that ` +
+  'they have, or restart them with this one (while it changes, both sides have "current,previous")';
+const mayRead =
+  'does the Redis user of this gateway have TIME, ZRANGEBYSCORE and HGET, and the keys {nodes}:*?';
+
 const isTextArray = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((item) => typeof item === 'string');
 
@@ -59,6 +70,7 @@ export const createRegistry = (options: {
 }) => {
   const { redis, secrets, runtimeDir, hasTls = false, log, onReject } = options;
   const { now = () => performance.now() } = options;
+  const startedAt = now();
   const read = defineScript(redis, readScript);
   const listeners: ((members: readonly Member[]) => void)[] = [];
   let members = new Map<string, Member>();
@@ -72,9 +84,13 @@ export const createRegistry = (options: {
   let running: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let markReady = () => {};
-  const isReady = new Promise<void>((resolve) => {
+  let failStart = (_: Error) => {};
+  const isReady = new Promise<void>((resolve, reject) => {
     markReady = resolve;
+    failStart = reject;
   });
+  // Who does not wait for it is not ended by it.
+  isReady.catch(() => {});
 
   const learnDirId = async () => {
     try {
@@ -136,22 +152,35 @@ export const createRegistry = (options: {
     next.size !== members.size ||
     [...next].some(([id, { entry }]) => members.get(id)?.entry !== entry);
 
+  const change = (next: Map<string, Member>) => {
+    const changes = findChanges(members, next);
+    if (changes !== undefined) log.info({ ...changes, nodes: next.size }, 'nodes have changed');
+    members = next;
+    for (const listener of listeners) listener([...members.values()]);
+  };
+
+  /** Means nothing to an edge that has been ready. */
+  const notReady = (problem: string) => {
+    if (now() - startedAt >= startPatienceMs) failStart(new Error(problem));
+  };
+
   const refreshOnce = async () => {
     try {
       const found = await read(['{nodes}:seen', '{nodes}:entries'], [ttlMs]);
-      const next = await resolve(isTextArray(found) ? found : []);
+      const texts = isTextArray(found) ? found : [];
+      const next = await resolve(texts);
       keepMissing(next);
       if (isFailing) log.info({ nodes: next.size }, 'node registry is back');
       isFailing = false;
-      if (!isClosed && hasChanged(next)) {
-        members = next;
-        for (const listener of listeners) listener([...members.values()]);
-      }
-      markReady();
+      if (!isClosed && hasChanged(next)) change(next);
+      // Of nodes that were restarted with another secret, the old entries are gone in time.
+      if (texts.length > 0 && opened.size === 0) notReady(wrongSecret(texts.length / 2));
+      else markReady();
     } catch (err) {
       if (!isFailing)
         log.warn({ err, nodes: members.size }, 'node registry lost, membership stays');
       isFailing = true;
+      notReady(`the node registry cannot be read (${reasonOf(err)}): ${mayRead}`);
     }
   };
 
@@ -174,7 +203,10 @@ export const createRegistry = (options: {
     members: (): readonly Member[] => [...members.values()],
     /** Called with the whole membership after each change. */
     onChange: (listener: (members: readonly Member[]) => void) => void listeners.push(listener),
-    /** After the first successful read, also an empty one. */
+    /**
+     * After the first successful read, also an empty one, but not while there are entries and none is
+     * signed with our secret. Rejects with an Error that says what to do when 8 s have passed.
+     */
     ready: (): Promise<void> => isReady,
     refresh,
     close: () => {

@@ -24,6 +24,8 @@ type Handlers = {
   onGap: (reason: string) => void;
   /** Everything that was in the stream at `asOf` has been handed over. */
   onCaughtUp: (asOf: number) => void;
+  /** A reading failed, and no other has succeeded for `failingMs`. */
+  onFailure: (error: unknown, failingMs: number) => void;
 };
 
 const toMap = (flat: readonly string[]): ReadonlyMap<string, string> => {
@@ -61,6 +63,7 @@ export const followLog = ({
   onEntry,
   onGap,
   onCaughtUp,
+  onFailure,
 }: Handlers & {
   connect: () => RedisClient;
   key: string;
@@ -74,6 +77,8 @@ export const followLog = ({
   let probedAt = Number.NEGATIVE_INFINITY;
   let server: unknown;
   let isClosed = false;
+  let isTold = false;
+  let readAt = now();
 
   const startOver = (reason: string) => {
     position = origin;
@@ -116,6 +121,7 @@ export const followLog = ({
     if (problem !== undefined) return startOver(problem);
     if (gap !== undefined) onGap(gap);
     gap = undefined;
+    isTold = false;
     for (const [id, fields] of entries) {
       onEntry(toMap(fields));
       position = id;
@@ -134,13 +140,24 @@ export const followLog = ({
     }
   };
 
+  /** The first one of a row, but not that a connection is still being made. */
+  const tell = (err: unknown, wasConnected: boolean) => {
+    const isStart = gap === 'start';
+    if (isTold || (isStart && !wasConnected)) return;
+    isTold = true;
+    log.warn({ err }, isStart ? 'revocation log cannot be read yet' : 'revocation log lost');
+  };
+
   const run = async () => {
     while (!isClosed) {
+      const isConnected = client.status === 'ready';
       try {
         await watched();
+        readAt = now();
       } catch (err) {
         if (isClosed) return;
-        if (gap === undefined) log.warn({ err }, 'revocation log lost');
+        tell(err, isConnected);
+        onFailure(err, now() - readAt);
         startOver('the connection was lost');
         await sleep(retryMs);
       }

@@ -5,6 +5,7 @@
  * keeps what matters in memory, so that a check costs no round trip. `revocation-reader.ts` does the following;
  * here are the entries, the state they add up to, and what a check may still say when the log is lost.
  */
+import { reasonOf } from '../../shared/describe-error.js';
 import type { Log } from '../../shared/log.js';
 import type { RedisClient } from '../../shared/redis.js';
 import { confirmWrites, defineStrongScript } from '../../shared/redis-calls.js';
@@ -14,6 +15,15 @@ const revocationsKey = 'revocations';
 
 /** The longest life of an access token plus a margin for clocks: older entries concern nobody. */
 const retainedMs = 15 * 60_000 + 60_000;
+/** Before the 10 s after which a reload gives up an edge, which could then not say why. */
+const startPatienceMs = 8000;
+
+const cannotStart = (cause: unknown): Error =>
+  new Error(
+    `the revocation log cannot be read (${reasonOf(cause)}): may the Redis user of this gateway ` +
+      `XRANGE, XREVRANGE and XREAD the key ${revocationsKey}, and is it a stream, or not there?`,
+    { cause },
+  );
 
 /**
  * Appends one entry and lets go of what nobody needs any more, at last of the whole stream.
@@ -133,9 +143,13 @@ export const createRevocations = ({
   const keyListeners: (() => void)[] = [];
   let heardAt = Number.NEGATIVE_INFINITY;
   let markReady = () => {};
-  const ready = new Promise<void>((resolve) => {
+  let failStart = (_: Error) => {};
+  const ready = new Promise<void>((resolve, reject) => {
     markReady = resolve;
+    failStart = reject;
   });
+  // Who does not wait for it is not ended by it.
+  ready.catch(() => {});
 
   const reader = followLog({
     connect,
@@ -158,6 +172,10 @@ export const createRevocations = ({
       heardAt = asOf;
       state.prune();
       markReady();
+    },
+    // Means nothing to an edge that has been ready.
+    onFailure: (error, failingMs) => {
+      if (failingMs >= startPatienceMs) failStart(cannotStart(error));
     },
   });
 
@@ -204,7 +222,10 @@ export const createRevocations = ({
       keyListeners.push(listener);
     },
 
-    /** Resolves when the whole log has been read for the first time. */
+    /**
+     * Resolves when the whole log has been read for the first time. Rejects with an Error that says
+     * what to do when nothing of it could be read for 8 s.
+     */
     ready: (): Promise<void> => ready,
     /** Live entries in memory, and milliseconds since the log was heard; for metrics. */
     stats: () => ({ entries: state.size(), staleMs: now() - heardAt }),

@@ -1,4 +1,5 @@
 /** The HTTP server against raw sockets: what a client library would never send. */
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import t, { type Test } from 'tap';
 import { AppError } from '../errors.js';
@@ -181,6 +182,41 @@ t.test('a refused caller is refused before the body is read', async (t) => {
   t.equal(statusOf(await raw(port, head, /request_id/)), 401);
 });
 
+t.test('ten requests in one go, again and again, are answered', async (t) => {
+  const { port } = await serve(t);
+  const socket = connect(port, '127.0.0.1');
+  t.teardown(() => socket.destroy());
+  let answers = 0;
+  socket.on('data', (data) => {
+    answers += data.toString().match(/^HTTP\/1\.1 200/gm)?.length ?? 0;
+  });
+  for (let round = 1; round <= 5; round++) {
+    socket.write('GET /any HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(10));
+    while (answers < 10 * round) await once(socket, 'data');
+  }
+  t.equal(answers, 50);
+});
+
+t.test('who asks on and on and reads nothing is cut off', async (t) => {
+  let answered = 0;
+  const handle = () => {
+    answered++;
+    return { status: 200, text: 'x'.repeat(100_000) };
+  };
+  const long: Route = { method: 'GET', path: '/long', body: 'none', handle };
+  const { port, server } = await serve(t, { routes: [long] });
+  const closed = new Promise((resolve) =>
+    server.once('connection', (socket) => socket.once('close', resolve)),
+  );
+  const socket = connect(port, '127.0.0.1');
+  t.teardown(() => socket.destroy());
+  socket.on('error', () => {});
+  socket.pause();
+  socket.write('GET /long HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(400));
+  await closed;
+  t.ok(answered < 20, `${answered} answers`);
+});
+
 t.test('one address holds at most its share of connections', async (t) => {
   const { port } = await serve(t, {
     perClient: { max: 2, keyOf: ({ remoteAddress }) => remoteAddress },
@@ -307,4 +343,57 @@ t.test('a head that was made once is left alone where there is more to say', asy
 t.test('no header is smuggled into a head', async (t) => {
   for (const value of ['a\r\nx-auth-user: root', 'a\nb', 'a\0', '\u0141'])
     t.throws(() => withHead({ status: 200, headers: { 'x-auth-user': value } }));
+});
+
+t.test('the cause of a failure is logged once, in our words, not those of the route', async (t) => {
+  const lines: object[] = [];
+  const at = (level: string) => (fields: object, text: string) =>
+    void lines.push({ ...fields, level, text });
+  const cause = new Error('NOPERM for the log');
+  const refuse = (code: 'store_unavailable' | 'overloaded') => () => {
+    throw new AppError(code, { cause, detail: 'for the log' });
+  };
+  const translate = () => new AppError('temporarily_unavailable');
+  const failing: Route[] = [
+    { method: 'GET', path: '/lost', body: 'none', translate, handle: refuse('store_unavailable') },
+    { method: 'GET', path: '/full', body: 'none', translate, handle: refuse('overloaded') },
+  ];
+  const log = { error: at('error'), warn: at('warn') };
+  const { port } = await serve(t, { routes: [...routes, ...failing], log });
+  for (const path of ['/lost', '/lost', '/full', '/busy', '/token', '/none', '/boom', '/boom']) {
+    const answer = await raw(port, get(path));
+    t.notMatch(answer, 'for the log');
+    if (path === '/lost') t.equal(bodyOf(answer).error, 'temporarily_unavailable');
+  }
+  t.match(lines, [
+    { level: 'warn', route: '/lost', code: 'store_unavailable', err: { cause } },
+    { level: 'error', text: 'internal error', route: '/boom' },
+    { level: 'error', text: 'internal error', route: '/boom' },
+  ]);
+});
+
+t.test('a client that leaves is no failure of ours', async (t) => {
+  const lines: object[] = [];
+  const write = (fields: object) => void lines.push(fields);
+  let failed = () => {};
+  const observed = new Promise<void>((resolve) => {
+    failed = resolve;
+  });
+  const slow: Route = {
+    ...{ method: 'GET', path: '/slow', body: 'none' },
+    handle: async ({ res }) => {
+      await new Promise((resolve) => res.once('close', resolve));
+      throw new AppError('timeout', { detail: 'aborted' });
+    },
+  };
+  const { port } = await serve(t, {
+    routes: [slow],
+    log: { error: write, warn: write },
+    observe: failed,
+  });
+  const socket = connect(port, '127.0.0.1');
+  socket.write('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n');
+  setTimeout(() => socket.destroy(), 50);
+  await observed;
+  t.same(lines, []);
 });

@@ -125,7 +125,7 @@ export const openPostgres = async (options: {
       ...{ query_timeout: limitMs, statement_timeout: limitMs },
     });
     // An idle connection ended. The pool has forgotten it.
-    pool.on('error', () => suspect(false));
+    pool.on('error', (error) => suspect(false, error));
     return pool;
   };
 
@@ -167,6 +167,7 @@ export const openPostgres = async (options: {
       if (isClosed) return;
       if (found !== undefined) {
         if (site?.host !== found) take(found);
+        else log.info({ host: found.host, port: found.port }, 'PostgreSQL is back');
         return;
       }
       await sleep(pauseMs * (0.75 + Math.random() / 2), undefined, { ref: false });
@@ -174,9 +175,9 @@ export const openPostgres = async (options: {
   };
 
   /** `isStale`: whatever is connected now is connected to the wrong server. */
-  const suspect = (isStale: boolean): void => {
+  const suspect = (isStale: boolean, err: unknown): void => {
     if (isClosed || looking !== undefined) return;
-    log.warn({ stale: isStale }, 'PostgreSQL failed or is late: its hosts are looked at');
+    log.warn({ stale: isStale, err }, 'PostgreSQL failed or is late: its hosts are looked at');
     looking = look(isStale).finally(() => {
       looking = undefined;
     });
@@ -200,7 +201,7 @@ export const openPostgres = async (options: {
       const code = sqlCodeOf(error);
       if (isRefusal(code)) return { rows: [], count: 0, refused: code };
       const isStale = isWrongServer(code);
-      if (!isSqlState(code) || isEnd(code) || isStale) suspect(isStale);
+      if (!isSqlState(code) || isEnd(code) || isStale) suspect(isStale, error);
       throw unavailable(error);
     }
   };

@@ -116,7 +116,10 @@ t.test('with a real server', { skip: noPostgres }, async (t) => {
     t.match(await eventually(() => postgres.read(select, ['1'])), { count: 1 });
   });
 
-  t.test('ended connections and a restart are recovered from', async (t) => {
+  t.test('ended connections and a restart are recovered from, which lines say', async (t) => {
+    const lines: Record<string, unknown>[] = [];
+    const stream = { write: (text: string) => void lines.push(JSON.parse(text)) };
+    const log = createLog({ level: 'info', role: 'test', stream });
     const postgres = await openPostgres({ target, connections: 2, log, limits: patient });
     t.teardown(postgres.close);
     await postgres.read(select, ['1']);
@@ -129,6 +132,15 @@ t.test('with a real server', { skip: noPostgres }, async (t) => {
     t.equal(await postgres.read(select, ['1']).catch(codeOf), 'store_unavailable');
     await first.start();
     t.match(await eventually(() => postgres.read(select, ['1'])), { count: 1 });
+    // It is back for those who ask before anybody has looked.
+    const isTold = async () => {
+      if (lines.at(-1)?.msg !== 'PostgreSQL is back') throw new AppError('store_unavailable');
+    };
+    await eventually(isTold);
+    const lost = lines.filter(({ msg }) => String(msg).startsWith('PostgreSQL failed'));
+    t.ok(lost.length > 0);
+    for (const line of lost) t.match(line, { level: 40, err: { type: String, message: /./ } });
+    t.match(lines.at(-1), { level: 30, host: '127.0.0.1', port: first.port });
   });
 
   t.test('a read-only server is not written to, until it is one no more', async (t) => {
