@@ -1,35 +1,51 @@
-/** What the primary does for a scrape: asks every edge for its part, and hands all of them to who asked. */
+/**
+ * What the primary does for a scrape: asks every edge for its part, and hands all of them to who
+ * asked, with the place of each edge. A successor has the place of the one before it.
+ */
 import type { Worker } from 'node:cluster';
 import { tell } from './children.js';
 import type { Topic } from './ipc.js';
 
+type Edge = { place: number; worker: Worker };
+type Gathering = {
+  from: Worker;
+  parts: object[][];
+  places: number[];
+  /** Edges that have not answered. */
+  missing: Map<Worker, number>;
+};
+
 /** Partial answers are fine: a hung edge must not blind the scrape. */
 const patienceMs = 1000;
 
-export const createGatherEdges = (edges: () => readonly Worker[]) => {
-  const underWay = new Map<number, { from: Worker; parts: object[][]; missing: number }>();
+export const createGatherEdges = (edges: () => readonly Edge[]) => {
+  const underWay = new Map<number, Gathering>();
 
   const finish = (id: number) => {
-    const gather = underWay.get(id);
-    if (gather === undefined) return;
+    const gathering = underWay.get(id);
+    if (gathering === undefined) return;
     underWay.delete(id);
-    tell(gather.from, { t: 'collected', id, parts: gather.parts });
+    const { from, parts, places } = gathering;
+    tell(from, { t: 'collected', id, parts, places });
   };
 
   return {
     start: (from: Worker, { id, topic }: { id: number; topic: Topic }): void => {
-      const asked = edges();
-      underWay.set(id, { from, parts: [], missing: asked.length });
-      for (const edge of asked) tell(edge, { t: 'collect', id, topic });
+      const missing = new Map(edges().map(({ worker, place }) => [worker, place]));
+      underWay.set(id, { from, parts: [], places: [], missing });
+      for (const edge of missing.keys()) tell(edge, { t: 'collect', id, topic });
       setTimeout(finish, patienceMs, id).unref();
-      if (asked.length === 0) finish(id);
+      if (missing.size === 0) finish(id);
     },
 
-    addPart: (id: number, part: object[]): void => {
+    addPart: (edge: Worker, { id, part }: { id: number; part: object[] }): void => {
       const found = underWay.get(id);
-      if (found === undefined) return;
+      const place = found?.missing.get(edge);
+      if (found === undefined || place === undefined) return;
+      found.missing.delete(edge);
       found.parts.push(part);
-      if (--found.missing === 0) finish(id);
+      found.places.push(place);
+      if (found.missing.size === 0) finish(id);
     },
   };
 };

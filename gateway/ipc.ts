@@ -19,7 +19,8 @@ export type ToChild =
   /** The whole gateway stops: readiness turns 503. */
   | { t: 'stopping' }
   | { t: 'collect'; id: number; topic: Topic }
-  | { t: 'collected'; id: number; parts: object[][] };
+  /** `places`: of the edges, in the order of their parts; a primary of an older version says none. */
+  | { t: 'collected'; id: number; parts: object[][]; places?: number[] };
 
 export type FromChild =
   | 'ready'

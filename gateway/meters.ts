@@ -1,4 +1,8 @@
-/** What an edge knows of its token cache, its revocation log and its store, read at each scrape. */
+/**
+ * What an edge knows of its token cache, its revocation log, its store and its connections, read at
+ * each scrape.
+ */
+import type { Refusal } from '../shared/http-connections.js';
 import type { Metrics } from '../shared/metrics.js';
 import type { RedisClient } from '../shared/redis.js';
 import type { CookieSessions } from './cookie-sessions.js';
@@ -40,7 +44,34 @@ export const createMeters = ({
   metrics.gauge('revocations', 'Live entries of the revocation log in memory', [], (gauge) =>
     gauge.set(revocations.stats().entries),
   );
+  metrics.gauge('revocation_log_age_seconds', 'Since the log was heard last', [], (gauge) =>
+    gauge.set(revocations.stats().staleMs / 1000),
+  );
   metrics.gauge('redis_connections', 'Connections to Redis that take commands', [], (gauge) =>
     gauge.set(redis.status === 'ready' ? 1 : 0),
   );
+};
+
+/** Of the public port. Thousands may be cut off within a second: they are counted, not logged. */
+export const createConnectionMeters = ({
+  metrics,
+  open,
+}: {
+  metrics: Metrics;
+  /** How many connections there are. */
+  open: () => number;
+}) => {
+  const refused: Record<Refusal, number> = { all: 0, client: 0, pipeline: 0 };
+  metrics.computed(
+    'connections_refused_total',
+    'Connections cut off, by the limit: of all, of one client, of requests waiting on one',
+    'counter',
+    () => Object.entries(refused).map(([reason, value]) => ({ labels: { reason }, value })),
+  );
+  metrics.gauge('connections', 'Connections of clients', [], (gauge) => gauge.set(open()));
+  return {
+    refused: (reason: Refusal): void => {
+      refused[reason]++;
+    },
+  };
 };

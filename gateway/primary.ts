@@ -73,7 +73,9 @@ export const startPrimary = ({
 
   const readyEdges = () => slots.filter((slot) => slot.role === 'edge' && slot.isReady);
 
-  const gatherEdges = createGatherEdges(() => readyEdges().map(({ worker }) => worker));
+  const gatherEdges = createGatherEdges(() =>
+    readyEdges().map((slot) => ({ place: slots.indexOf(slot) + 1, worker: slot.worker })),
+  );
 
   const checkServing = () => {
     if (isServing || !slots.every((slot) => slot.isReady)) return;
@@ -98,7 +100,7 @@ export const startPrimary = ({
     else if (message.t === 'listening' && slot.role === 'edge') port = message.port;
     else if (message.t === 'failed') log.error({ role: slot.role }, message.text);
     else if (message.t === 'gather') gatherEdges.start(slot.worker, message);
-    else if (message.t === 'part') gatherEdges.addPart(message.id, message.part);
+    else if (message.t === 'part') gatherEdges.addPart(slot.worker, message);
     else if (message.t === 'leaving') onLeaving(slot);
     if (message.t === 'failed' && !isServing) failStart(message.text);
   };
@@ -194,6 +196,20 @@ export const startPrimary = ({
     if (isReloadAsked && !lifecycle.stopping()) await reload();
   };
 
+  const endHung = (slot: Slot, at: number) => {
+    const { role, worker, heardAt } = slot;
+    const fields = {
+      role,
+      child: worker.process.pid,
+      slot: at + 1,
+      silent_ms: Date.now() - heardAt,
+    };
+    log.error(fields, 'child is silent, it is killed');
+    worker.process.kill('SIGKILL');
+    // Its end takes a moment, and one line is enough.
+    slot.heardAt = Date.now();
+  };
+
   let tickedAt = Date.now();
   const ping = () => {
     const now = Date.now();
@@ -202,11 +218,11 @@ export const startPrimary = ({
     const edges = readyEdges();
     const all = edges.reduce((sum, { connections }) => sum + connections, 0);
     const mean = all / Math.max(1, edges.length);
-    for (const slot of slots) {
+    for (const [at, slot] of slots.entries()) {
       // After a stall of our own, everybody looks silent.
       if (wasStalled) slot.heardAt = now;
       const isHung = slot.isReady && now - slot.heardAt > silenceMs;
-      if (isHung) slot.worker.process.kill('SIGKILL');
+      if (isHung) endHung(slot, at);
       else tell(slot.worker, { t: 'ping', mean });
     }
   };

@@ -22,7 +22,7 @@ import { createGrant } from './grant.js';
 import { isMessage, keepAliveMs } from './ipc.js';
 import { openVerifyAny } from './issuers/open.js';
 import { createLimits } from './limits.js';
-import { createMeters } from './meters.js';
+import { createConnectionMeters, createMeters } from './meters.js';
 import { createNodes } from './nodes/submit.js';
 import { createObserve } from './observe.js';
 import { openSessions, openUserSessions } from './open-backup.js';
@@ -62,6 +62,7 @@ export const startEdge = async (given: Given): Promise<void> => {
   const identity = openGatewayIdentity(config.nodeTls, lifecycle, log);
   const nodes = createNodes({ redis, secrets, runtimeDir, zone, identity, log, metrics });
   lifecycle.onStop('nodes', nodes.close, 1000);
+  nodes.watchState(metrics);
   await nodes.ready();
 
   const nameKey = await patiently(() => loadNameKey({ redis }));
@@ -118,6 +119,7 @@ export const startEdge = async (given: Given): Promise<void> => {
   const observe = createObserve({ metrics, log, addresses });
   const tierUp = createTierUp();
   const balance = createBalance(() => http.connections());
+  const connections = createConnectionMeters({ metrics, open: () => http.connections() });
   const http = createHttp({
     routes: [...routes, createOpenapi(config.issuer, routes)],
     log,
@@ -132,6 +134,7 @@ export const startEdge = async (given: Given): Promise<void> => {
     isLast: balance.isLast,
     maxConnections: config.maxConnections,
     perClient: { max: 100, keyOf: addresses.connectionKey },
+    onRefused: connections.refused,
     ...(config.tls ? { tls: readCertificate(config.tls) } : {}),
   });
   if (config.tls) lifecycle.onStop('certificate', keepCertificate(config.tls, http.server, log));

@@ -1,13 +1,19 @@
 /**
  * What every process knows, gathered for one call: edges over IPC through the primary, nodes over
  * their sockets. Whoever does not answer in time is left out; a scrape never waits for the dead.
+ *
+ * Each process keeps its own series: `edge` is the place that a successor takes over too, `admin`
+ * this child, `node` the id of a node. So whoever is missing, or starts anew, changes no series but
+ * its own.
  */
 import type { Lifecycle } from '../../shared/lifecycle.js';
+import type { Metrics } from '../../shared/metrics.js';
 import type { Topic } from '../ipc.js';
 import type { Nodes } from '../nodes/submit.js';
 
 type NodeView = ReturnType<Nodes['snapshot']>[number];
 type Metric = { values?: { labels?: Record<string, unknown> }[] };
+type Collected = { parts: object[][]; places?: number[] };
 export type Gather = ReturnType<typeof createGather>;
 
 const patienceMs = 1500;
@@ -16,54 +22,74 @@ const patienceMs = 1500;
 const isView = (value: object): value is NodeView => 'id' in value && 'boot_id' in value;
 const isMetric = (value: unknown): value is Metric => typeof value === 'object' && value !== null;
 
-/** The same metrics with a `node` label on every value, so that nodes stay apart in a sum. */
-const labelled = (part: unknown, node: string): object[] => {
+/** The same metrics with one more label on every value. */
+const labelled = (part: unknown, label: { node: string } | { edge: string }): object[] => {
   if (!Array.isArray(part)) return [];
   return part.filter(isMetric).map((metric) => ({
     ...metric,
-    values: (metric.values ?? []).map((value) => ({ ...value, labels: { ...value.labels, node } })),
+    values: (metric.values ?? []).map((row) => ({ ...row, labels: { ...row.labels, ...label } })),
   }));
 };
 
-export const createGather = ({ lifecycle, nodes }: { lifecycle: Lifecycle; nodes: Nodes }) => {
-  const waiting = new Map<number, (parts: object[][]) => void>();
+export const createGather = (options: {
+  lifecycle: Pick<Lifecycle, 'tell'>;
+  nodes: Pick<Nodes, 'snapshot' | 'call'>;
+  /** What this process counts itself. */
+  own: Pick<Metrics, 'json'>;
+  /** What is said of the gateway as a whole, and so of no process. */
+  common: Pick<Metrics, 'json' | 'gauge'>;
+  /** How many edges there should be. */
+  expected: number;
+}) => {
+  const { lifecycle, nodes, own, common, expected } = options;
+  const waiting = new Map<number, (collected: Collected) => void>();
   let lastId = 0;
+  const count = common.gauge(
+    'edges',
+    'Edges of this gateway: expected, and answered to this scrape',
+    ['state'],
+  );
 
-  const edges = (topic: Topic): Promise<object[][]> =>
+  const edges = (topic: Topic): Promise<Collected> =>
     new Promise((resolve) => {
       const id = ++lastId;
-      const finish = (parts: object[][]) => {
+      const finish = (collected: Collected) => {
         waiting.delete(id);
         clearTimeout(timer);
-        resolve(parts);
+        resolve(collected);
       };
-      const timer = setTimeout(finish, patienceMs, []);
+      const timer = setTimeout(finish, patienceMs, { parts: [] });
       waiting.set(id, finish);
       lifecycle.tell({ t: 'gather', id, topic });
     });
 
-  const node = async (id: string): Promise<object[]> => {
+  const ofEdges = async (): Promise<object[][]> => {
+    const { parts, places } = await edges('metrics');
+    count.set({ state: 'answered' }, parts.length);
+    count.set({ state: 'expected' }, expected);
+    return parts.map((part, at) => labelled(part, { edge: String(places?.[at] ?? at + 1) }));
+  };
+
+  const ofNode = async (id: string): Promise<object[]> => {
     try {
-      return labelled(await nodes.call(id, 'GET', '/metrics'), id);
+      return labelled(await nodes.call(id, 'GET', '/metrics'), { node: id });
     } catch {
       return [];
     }
   };
 
   return {
-    collected: (id: number, parts: object[][]) => waiting.get(id)?.(parts),
-    /** One list of metric objects per process that answered. */
+    collected: ({ id, ...collected }: Collected & { id: number }) => waiting.get(id)?.(collected),
+    /** One list of metric objects per process that answered, and one of the gateway itself. */
     metrics: async (): Promise<object[][]> => {
       const ids = nodes.snapshot().map((member) => member.id);
-      const [fromEdges, fromNodes] = await Promise.all([
-        edges('metrics'),
-        Promise.all(ids.map(node)),
-      ]);
-      return [...fromEdges, ...fromNodes];
+      const [fromEdges, fromNodes] = await Promise.all([ofEdges(), Promise.all(ids.map(ofNode))]);
+      const fromHere = labelled(await own.json(), { edge: 'admin' });
+      return [await common.json(), fromHere, ...fromEdges, ...fromNodes];
     },
     /** How each edge that answered sees the nodes. */
     nodeViews: async (): Promise<NodeView[][]> => {
-      const parts = await edges('nodes');
+      const { parts } = await edges('nodes');
       return parts.map((part) => part.filter(isView));
     },
   };

@@ -53,6 +53,7 @@ export const startAdmin = async ({
 }): Promise<void> => {
   lifecycle.onStop('log', () => flushLog(log), 500);
   const metrics = createMetrics();
+  const common = createMetrics({ defaults: false });
   const { redisUrl: url, acceptDataLoss, nodeSecrets: secrets, runtimeDir, zone } = config;
   const redis = await openStore({ url, name: 'admin', acceptDataLoss, log });
   lifecycle.onStop('redis', () => quitRedis(redis), 1000);
@@ -63,7 +64,7 @@ export const startAdmin = async ({
   await nodes.ready();
   const accounts = createAccounts(await patiently(() => loadNameKey({ redis })));
   const addresses = createAddresses({ trustedProxies: [], log, metrics });
-  const gather = createGather({ lifecycle, nodes });
+  const gather = createGather({ lifecycle, nodes, own: metrics, common, expected: config.edges });
   const publish = createPublish({ redis });
   const userSessions = openUserSessions({ config, redis, backup, publish });
   const resets = createResets({ redis });
@@ -76,11 +77,11 @@ export const startAdmin = async ({
   const keepMs = { refresh: config.sessionMaxMs, device: maxAgeSeconds * 1000 };
 
   let certificate = config.tls && readCertificate(config.tls);
-  watchEnds(metrics, { public: () => certificate, nodes: () => identity?.certificate() });
+  watchEnds(common, { public: () => certificate, nodes: () => identity?.certificate() });
 
   const http = createHttp({
     routes: [
-      createMetricsRoute({ gather, own: metrics.json }),
+      createMetricsRoute({ gather }),
       ...createNodeRoutes({ nodes, gather }),
       ...createCampaignRoutes({ nodes }),
       ...createClientRoutes({ registry: createRegistry({ redis }), publish }),
@@ -104,7 +105,7 @@ export const startAdmin = async ({
   lifecycle.onMessage((message) => {
     if (!isMessage(message)) return;
     if (message.t === 'ping') lifecycle.tell({ t: 'pong', connections: 0 });
-    if (message.t === 'collected') gather.collected(message.id, message.parts);
+    if (message.t === 'collected') gather.collected(message);
   });
 
   const { adminHost: host, adminPort: port } = config;

@@ -1,22 +1,66 @@
-/** What this folder counts: forwards, retries, refusals, breakers and rejected registry entries. */
-import type { Metrics } from '../../shared/metrics.js';
+/**
+ * What this folder counts: forwards, retries, refusals, breakers and rejected registry entries.
+ * What was counted of a node outlives it for a while: how it ended is known when it has left
+ * already, and a scrape comes later still.
+ */
+import type { Metrics, Sample } from '../../shared/metrics.js';
 import type { Label } from './outcome.js';
 import type { Node } from './pool.js';
 
 export type Meters = ReturnType<typeof createMeters>;
-type Counted = { inc(): void };
-const states = ['closed', 'half-open', 'open'] as const;
+type Options = { metrics: Metrics; nodes: () => readonly Node[]; now: () => number };
+type Forwards = { outcomes: Map<Label, number>; leftAt?: number };
 
-export const createMeters = (options: {
-  metrics: Metrics;
-  nodes: () => readonly Node[];
-  now: () => number;
-}) => {
-  const { metrics, nodes, now } = options;
-  const forwards = metrics.counter(
+const states = ['closed', 'half-open', 'open'] as const;
+const keepMs = 600_000;
+
+/** By node and outcome. Ids of nodes may come and go for ever, their series must not stay. */
+const createForwards = ({ nodes, now }: Pick<Options, 'nodes' | 'now'>) => {
+  const byNode = new Map<string, Forwards>();
+  const isHere = (id: string): boolean => nodes().some((node) => node.id === id);
+
+  const enter = (node: string): Forwards => {
+    const entered = { outcomes: new Map<Label, number>() };
+    byNode.set(node, entered);
+    return entered;
+  };
+
+  const isOver = (node: string, { leftAt }: Forwards): boolean =>
+    leftAt !== undefined && now() - leftAt > keepMs && !isHere(node);
+
+  const forget = () => {
+    for (const [node, forwards] of byNode) if (isOver(node, forwards)) byNode.delete(node);
+  };
+
+  return {
+    add: (node: string, outcome: Label) => {
+      const known = byNode.get(node);
+      // An attempt may end after its node was forgotten, whose series must not come back.
+      if (known === undefined && !isHere(node)) return;
+      const { outcomes } = known ?? enter(node);
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    },
+    left: (node: string) => {
+      (byNode.get(node) ?? enter(node)).leftAt = now();
+      forget();
+    },
+    rows: (): Sample[] => {
+      forget();
+      return [...byNode].flatMap(([node, { outcomes }]) =>
+        [...outcomes].map(([outcome, value]) => ({ labels: { node, outcome }, value })),
+      );
+    },
+  };
+};
+
+export const createMeters = (options: Options) => {
+  const { metrics } = options;
+  const forwards = createForwards(options);
+  metrics.computed(
     'node_forwards_total',
     'Attempts sent to a node, by what became of them',
-    ['node', 'outcome'],
+    'counter',
+    forwards.rows,
   );
   const retries = metrics.counter('node_retries_total', 'Second attempts, by reason', ['reason']);
   const shed = metrics.counter('node_shed_total', 'Work refused before it was sent', ['reason']);
@@ -24,6 +68,17 @@ export const createMeters = (options: {
     'reason',
   ]);
 
+  return {
+    forwarded: forwards.add,
+    retried: (reason: Label) => retries.inc({ reason }),
+    shed: (reason: 'full' | 'none' | 'account' | 'behind') => shed.inc({ reason }),
+    rejected: (reason: 'unsigned' | 'unreachable') => rejects.inc({ reason }),
+    left: forwards.left,
+  };
+};
+
+/** Gauges of the nodes that there are, computed at each scrape. */
+export const watchState = ({ metrics, nodes, now }: Options): void => {
   metrics.gauge('node_breaker_state', 'Edges that see a node so', ['node', 'state'], (gauge) => {
     gauge.reset();
     for (const node of nodes())
@@ -34,29 +89,4 @@ export const createMeters = (options: {
     gauge.reset();
     for (const node of nodes()) gauge.set({ node: node.id }, node.load.inflight());
   });
-
-  // Bound once per node and outcome: building a label set costs more than counting.
-  const bound = new Map<string, Map<Label, Counted>>();
-
-  /** An attempt may end after its node has left, whose series must not come back. */
-  const bind = (node: string, outcome: Label): Counted => {
-    if (!nodes().some(({ id }) => id === node)) return { inc: () => {} };
-    const counter = forwards.labels({ node, outcome });
-    const outcomes = bound.get(node) ?? new Map<Label, Counted>();
-    bound.set(node, outcomes.set(outcome, counter));
-    return counter;
-  };
-
-  return {
-    forwarded: (node: string, outcome: Label) =>
-      (bound.get(node)?.get(outcome) ?? bind(node, outcome)).inc(),
-    retried: (reason: Label) => retries.inc({ reason }),
-    shed: (reason: 'full' | 'none' | 'account' | 'behind') => shed.inc({ reason }),
-    rejected: (reason: 'unsigned' | 'unreachable') => rejects.inc({ reason }),
-    /** Ids of nodes may come and go for ever, their series must not stay. */
-    left: (node: string) => {
-      for (const outcome of bound.get(node)?.keys() ?? []) forwards.remove({ node, outcome });
-      bound.delete(node);
-    },
-  };
 };

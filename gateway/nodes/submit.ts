@@ -13,7 +13,7 @@ import { createChoose, isSuspect } from './choose.js';
 import { createConnectTo } from './connect.js';
 import { createDispatch } from './dispatch.js';
 import { createErrand } from './errand.js';
-import { createMeters } from './meters.js';
+import { createMeters, watchState } from './meters.js';
 import { createPool, type Node } from './pool.js';
 import { createProbes } from './probe.js';
 import { createRank } from './rank.js';
@@ -91,6 +91,8 @@ export const createNodes = (options: {
     call: createCall({ find: pool.find }),
     /** Repeatable work on records at whichever node is up; resolves to the body of its 2xx answer. */
     errand: createErrand({ nodes: pool.nodes, now }),
+    /** Shows how this process sees each node; says nothing of one that sends no logins. */
+    watchState: (to: Metrics): void => watchState({ metrics: to, nodes: pool.nodes, now }),
     snapshot: () => pool.nodes().map((node) => describeNode(node, now())),
     /** After the first successful read of the registry. */
     ready: registry.ready,

@@ -201,6 +201,25 @@ t.test('who comes when it is full, or too late, is refused as not started', asyn
   t.match(body, { error: 'overloaded', started: false, wait_ms: 0 });
 });
 
+t.test('who drains a node is told what it holds, and whether the registry knows', async (t) => {
+  const own = await startRedis(t);
+  const target = { memoryKiB: 262_144, passes: 4, lanes: 1 };
+  const other = await startNode(t, { redisUrl: own.url, nodeId: 'draining', target });
+  const drain = async (path = '/drain') => (await other.send('POST', path, '')).body;
+  t.strictSame(await drain(), { draining: true, registered: true, inflight: 0 });
+  let isWorking = true;
+  const working = other.register(newId(), right).finally(() => {
+    isWorking = false;
+  });
+  const said = new Set<unknown>();
+  while (isWorking) said.add((await drain()).inflight);
+  t.match(await working, { outcome: 'ok' });
+  t.ok(said.has(1), 'the hash that runs');
+  t.match(await drain('/undrain'), { draining: false, registered: true, inflight: 0 });
+  await own.stop('SIGKILL');
+  t.match(await drain(), { draining: true, registered: false });
+});
+
 t.test('metrics tell hashes, decisions and answers', async (t) => {
   const { status, body } = await node.send('GET', '/metrics', '');
   t.equal(status, 200);
@@ -212,7 +231,7 @@ t.test('metrics tell hashes, decisions and answers', async (t) => {
     'migrations_total',
     'redis_up',
     'node_inflight',
-    'nodejs_eventloop_lag',
+    'loop_late_seconds',
   ])
     t.match(text, `floodgate_${name}`);
 });

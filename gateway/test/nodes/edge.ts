@@ -49,6 +49,7 @@ export const setUp = async (t: Test, server: TestRedis, ids: string[], handler?:
     await quitRedis(redis);
     rmSync(runtimeDir, { recursive: true, force: true });
   });
+  nodes.watchState(metrics);
   await nodes.ready();
   const fake = (id: string) => {
     const found = fakes.get(id);

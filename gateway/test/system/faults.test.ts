@@ -99,13 +99,18 @@ t.test('kill -9 of an edge: the others go on, a new one comes', async () => {
   await fleet.signIn('x');
 });
 
-t.test('a hung edge is killed and replaced', async () => {
+t.test('a hung edge is killed and replaced, which a line says', async (t) => {
   const fleet = few;
   await bothServe();
   const [victim = 0] = fleet.edgePids();
   process.kill(victim, 'SIGSTOP');
   await until('the hung edge is gone', () => !isAlive(victim));
   await until('two edges again', () => fleet.edgePids().length === 2);
+  const lines = fleet.logLines().filter(({ child }) => child === victim);
+  const [silent, lost] = lines;
+  t.match(silent, { level: 50, role: 'edge', slot: Number, msg: /^child is silent/ });
+  t.match(lost, { level: 50, how: 'SIGKILL', msg: 'child lost' });
+  t.equal(lines.length, 2);
 });
 
 t.test('kill -9 of the primary leaves no orphan; a new one serves again', async (t) => {
@@ -145,6 +150,16 @@ t.test(
     );
     const change = { current_password: password, new_password: next };
     t.equal((await fleet.post('/v1/password', change, token)).status, 503);
+    const isSaid = ({ code, role }: Record<string, unknown>) =>
+      code === 'store_unavailable' && role === 'edge';
+    await until('a line says why', () => fleet.logLines().some(isSaid));
+    const said = {
+      level: 40,
+      route: /^\/v1\//,
+      err: { cause: { message: /./ } },
+      left_out: Number,
+    };
+    t.match(fleet.logLines().find(isSaid), said);
     await fleet.redis.start();
     await until('logins again', async () => (await fleet.login('x')).status === 200);
     t.equal((await fleet.verify(textOf(ended, 'access_token'))).status, 401);

@@ -106,8 +106,9 @@ t.test('what the admin port shows, and to whom', async (t) => {
     const text = await fleet.metrics();
     return (
       /floodgate_requests_total\{[^}]*route="\/v1\/login"[^}]*\} 1\b/.test(text) &&
-      /floodgate_token_cache_total\{outcome="miss"\} 1\b/.test(text) &&
-      /floodgate_redis_connections 2\b/.test(text) &&
+      /floodgate_token_cache_total\{outcome="miss",edge="\d"\} 1\b/.test(text) &&
+      /floodgate_redis_connections\{edge="1"\} 1\b/.test(text) &&
+      /floodgate_redis_connections\{edge="2"\} 1\b/.test(text) &&
       /node="node-1"/.test(text) &&
       /node="node-2"/.test(text)
     );
