@@ -51,7 +51,8 @@ const runChild = async (role: string) => {
     role === 'admin'
       ? (await import('./admin/server.js')).startAdmin
       : (await import('./server.js')).startEdge;
-  await start({ config, lifecycle, log });
+  const replacesLost = process.env.FLOODGATE_REPLACES === 'lost';
+  await start({ config, lifecycle, log, replacesLost });
 };
 
 const explain = (error: unknown): string => (error instanceof Error ? error.message : 'unknown');

@@ -57,8 +57,9 @@ export const startPrimary = ({
   let isReloadAsked = false;
   let port: number | undefined;
 
-  const fork = (role: Role): Slot => {
-    const worker = cluster.fork({ FLOODGATE_ROLE: role });
+  /** `more`: of its environment. */
+  const fork = (role: Role, more: Record<string, string> = {}): Slot => {
+    const worker = cluster.fork({ FLOODGATE_ROLE: role, ...more });
     const now = Date.now();
     const times = { bornAt: now, heardAt: now };
     const slot: Slot = { role, worker, ...times, connections: 0, isReady: false, failures: 0 };
@@ -134,7 +135,7 @@ export const startPrimary = ({
     const at = slots.indexOf(slot);
     if (lifecycle.stopping() || at === -1) return;
     try {
-      const next = fork(slot.role);
+      const next = fork(slot.role, { FLOODGATE_REPLACES: 'lost' });
       next.failures = failures + 1;
       slots[at] = next;
     } catch (err) {

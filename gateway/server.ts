@@ -46,11 +46,17 @@ import { keepCertificate, openGatewayIdentity } from './tls.js';
 import { usersOnly } from './tokens/users-only.js';
 import { createAccounts } from './username.js';
 
-type Given = { config: Config; lifecycle: Lifecycle; log: Log };
+type Given = {
+  config: Config;
+  lifecycle: Lifecycle;
+  log: Log;
+  /** In the place of one that was lost: token checks are to go on, whatever is wrong with the nodes. */
+  replacesLost?: boolean;
+};
 
 /** Resolves when this edge serves. Rejects with an Error that says what to do. */
 export const startEdge = async (given: Given): Promise<void> => {
-  const { config, lifecycle, log } = given;
+  const { config, lifecycle, log, replacesLost = false } = given;
   lifecycle.onStop('log', () => flushLog(log), 500);
   const metrics = createMetrics();
   const tokens = await openTokens(given);
@@ -63,7 +69,10 @@ export const startEdge = async (given: Given): Promise<void> => {
   const nodes = createNodes({ redis, secrets, runtimeDir, zone, identity, log, metrics });
   lifecycle.onStop('nodes', nodes.close, 1000);
   nodes.watchState(metrics);
-  await nodes.ready();
+  await nodes.ready().catch((err: unknown) => {
+    if (!replacesLost) throw err;
+    log.error({ err, alarm: true }, 'serving without nodes');
+  });
 
   const nameKey = await patiently(() => loadNameKey({ redis }));
   lifecycle.onStop('name key', keepNameKey({ redis, key: nameKey, revocations, log }));

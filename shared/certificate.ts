@@ -35,11 +35,17 @@ export const readCertificate = (files: CertificateFiles): Certificate => {
 export const endOf = ({ cert }: Pick<Certificate, 'cert'>): number =>
   Date.parse(new X509Certificate(cert).validTo) / 1000;
 
-const versionOf = (files: CertificateFiles): string =>
-  pathsOf(files)
-    .map((path) => statSync(path, { throwIfNoEntry: false }))
-    .map((stat) => `${stat?.ino}:${stat?.mtimeMs}:${stat?.size}`)
-    .join();
+/** A folder that may not be entered for a moment is no failure of ours, only another version. */
+const versionOfFile = (path: string): string => {
+  try {
+    const { ino, mtimeMs, ctimeMs, size } = statSync(path);
+    return `${ino}:${mtimeMs}:${ctimeMs}:${size}`;
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  }
+};
+
+const versionOf = (files: CertificateFiles): string => pathsOf(files).map(versionOfFile).join();
 
 /**
  * Looks every `intervalMs` and calls `use` with what has changed; when that throws, the old one stays.
@@ -56,16 +62,16 @@ export const watchCertificate = (options: {
   let failed: string | undefined;
   const look = () => {
     const current = versionOf(files);
-    if (current === version || current === failed) return;
+    if (current === version) return;
     try {
       use(readCertificate(files));
       version = current;
       failed = undefined;
       log.info({ cert: files.certFile }, 'certificate reloaded');
     } catch (err) {
-      // Said once for these very files.
+      // Tried again at each look, but said once for these very files.
+      if (failed !== current) log.error({ err }, 'certificate cannot be used, the old one stays');
       failed = current;
-      log.error({ err }, 'certificate cannot be used, the old one stays');
     }
   };
   const timer = setInterval(look, intervalMs).unref();

@@ -14,6 +14,8 @@ const readPem = (path: string): Buffer => {
 
 /** What node:tls wants for a connection to Redis. Throws an Error that names the file it cannot read. */
 export const readTls = ({ ca, cert, key }: TlsFiles, servername?: string) => ({
+  // Whatever NODE_TLS_REJECT_UNAUTHORIZED says: the password goes there.
+  rejectUnauthorized: true,
   ...(ca && { ca: readPem(ca) }),
   ...(cert && key && { cert: readPem(cert), key: readPem(key) }),
   ...(servername && isIP(servername) === 0 && { servername }),

@@ -2,7 +2,7 @@
  * The settings that gateway and nodes read alike, because they must mean the same to both: where the
  * store is and whether it may forget, the secret between them, where sockets are, which zone this is.
  */
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Env } from './env.js';
 import { isScopes } from './fields.js';
@@ -13,7 +13,7 @@ const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 const defaultRuntimeDir = (source: NodeJS.ProcessEnv): string =>
   source.XDG_RUNTIME_DIR
     ? join(source.XDG_RUNTIME_DIR, 'floodgate')
-    : join(tmpdir(), `floodgate-${userInfo().uid}`);
+    : join(tmpdir(), `floodgate-${process.getuid?.() ?? 0}`);
 
 /**
  * What goes with every Redis of this program, put into its URL: certificates where it is one with TLS,

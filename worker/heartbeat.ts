@@ -26,18 +26,20 @@ const beatScript = {
   lua: `
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local gone = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[3]), 'LIMIT', 0, 100)
-for _, id in ipairs(gone) do
-  redis.call('ZREM', KEYS[1], id)
-  redis.call('HDEL', KEYS[2], id)
-end
-local held = redis.call('HGET', KEYS[2], ARGV[1])
+local old = now - tonumber(ARGV[3])
+local seen = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or old)
+local held = seen > old and redis.call('HGET', KEYS[2], ARGV[1])
 if held and ARGV[5] ~= 'enter' and not string.find(held, ARGV[4], 1, true) then
   local isLeaving = string.find(held, '"draining":true', 1, true)
   if ARGV[5] == 'drain' or not isLeaving then return 0 end
 end
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+-- After what a full Redis refuses: else who cleans up could still write, and the others not.
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', old, 'LIMIT', 0, 100)) do
+  redis.call('ZREM', KEYS[1], id)
+  redis.call('HDEL', KEYS[2], id)
+end
 return 1`,
 };
 

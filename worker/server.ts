@@ -64,6 +64,8 @@ const refuseMs = 100;
 /** Longer than any edge keeps an idle connection. */
 const keepAliveMs = 65_000;
 const drainBudgetMs = 10_000;
+/** Of one way in; more than all edges of a large fleet keep, and less than would exhaust us. */
+const maxConnections = 16_384;
 
 const readRequestId = (req: IncomingMessage): string | undefined => {
   const id = req.headers[headers.requestId];
@@ -176,6 +178,7 @@ const createNodeHttp = (
     log,
     inner: true,
     keepAliveMs,
+    maxConnections,
     requestIdOf: readRequestId,
     before: (req) => {
       if (!isCaller(req.headers[headers.caller])) throw new AppError('not_authenticated');

@@ -36,7 +36,11 @@ type Exchange = {
 };
 
 const defaultMaxBytes = 64 * 1024;
-const unreachedCodes = [unreachedCode, 'ECONNREFUSED', 'ENOENT', 'EAGAIN', 'EACCES', 'ENOTSOCK'];
+/** No byte left us: nobody is there, or we have no more files or ports for it. */
+const unreachedCodes = [
+  ...[unreachedCode, 'ECONNREFUSED', 'ENOENT', 'EAGAIN', 'EACCES', 'ENOTSOCK'],
+  ...['EMFILE', 'ENFILE', 'EADDRNOTAVAIL'],
+];
 
 const isExchange = (value: unknown): value is Exchange =>
   typeof value === 'object' && value !== null && 'answer' in value && 'fail' in value;
