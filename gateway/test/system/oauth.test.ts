@@ -720,7 +720,8 @@ t.test('the table', async (t) => {
       return answer.status === 401;
     });
     await until('it is unknown', async () => !(await works(third)));
-    t.equal((await fleet.admin('DELETE', `/clients/${one.id}`)).status, 404);
+    const { status, body } = await fleet.admin('DELETE', `/clients/${one.id}`);
+    t.same([status, body.error], [404, 'not_found']);
   });
 
   t.test('metadata', async (t) => {
