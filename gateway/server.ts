@@ -50,7 +50,7 @@ type Given = {
   config: Config;
   lifecycle: Lifecycle;
   log: Log;
-  /** In the place of one that was lost: token checks are to go on, whatever is wrong with the nodes. */
+  /** In the place of one that was lost: what needs no node is to go on, whatever is wrong with them. */
   replacesLost?: boolean;
 };
 
@@ -66,13 +66,11 @@ export const startEdge = async (given: Given): Promise<void> => {
   const verifyToEndAll = usersOnly(verifier.verifyToEndAll);
   const { nodeSecrets: secrets, runtimeDir, zone } = config;
   const identity = openGatewayIdentity(config.nodeTls, lifecycle, log);
-  const nodes = createNodes({ redis, secrets, runtimeDir, zone, identity, log, metrics });
+  const shared = { redis, secrets, runtimeDir, zone, identity, replacesLost, log, metrics };
+  const nodes = createNodes(shared);
   lifecycle.onStop('nodes', nodes.close, 1000);
   nodes.watchState(metrics);
-  await nodes.ready().catch((err: unknown) => {
-    if (!replacesLost) throw err;
-    log.error({ err, alarm: true }, 'serving without nodes');
-  });
+  await nodes.ready();
 
   const nameKey = await patiently(() => loadNameKey({ redis }));
   lifecycle.onStop('name key', keepNameKey({ redis, key: nameKey, revocations, log }));

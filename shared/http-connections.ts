@@ -53,7 +53,10 @@ export const limitConnections = ({
   return { enter, count: () => all };
 };
 
-/** Counts unanswered requests by connection. Only those that wait for something are counted. */
+/**
+ * Counts unanswered requests by connection: those that wait for something, and those whose answers wait behind
+ * another one.
+ */
 export const createPipeline = ({ onRefused }: Pick<ConnectionLimits, 'onRefused'> = {}) => {
   const waiting = new WeakMap<Socket, number>();
   return {

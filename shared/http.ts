@@ -50,6 +50,8 @@ export type HttpOptions = ConnectionLimits & {
     'cert' | 'key' | 'ca' | 'requestCert' | 'rejectUnauthorized' | 'minVersion'
   >;
   keepAliveMs?: number;
+  /** A connection with a request on which nothing moves for so long is cut off: somebody who never reads, perhaps. */
+  standstillMs?: number;
   /** Asked at each answer whose connection would be kept: shall it be the last one there? */
   isLast?: () => boolean;
   /** Inner answers carry the reason as a field, so that an edge can pass it on. */
@@ -57,8 +59,6 @@ export type HttpOptions = ConnectionLimits & {
 };
 
 const maxHeaderBytes = 16 * 1024;
-/** In which nothing moves on a connection with a request: somebody who never reads, perhaps. */
-const standstillMs = 60_000;
 /** What is asked of a route when a request fails. */
 type Failing = Pick<Route, 'path' | 'translate'>;
 const noRoute: Failing = { path: 'none' };
@@ -215,7 +215,7 @@ export const createHttp = (options: HttpOptions) => {
     : createServer(settings, onRequest);
   // Every line is kept, so that checkHead can count them.
   server.maxHeadersCount = 0;
-  server.timeout = standstillMs;
+  server.timeout = options.standstillMs ?? 60_000;
   const connections = limitConnections(options);
   server.on('connection', connections.enter);
   server.on('clientError', onClientError);

@@ -46,10 +46,13 @@ export const startAdmin = async ({
   config,
   lifecycle,
   log,
+  replacesLost = false,
 }: {
   config: Config;
   lifecycle: Lifecycle;
   log: Log;
+  /** In the place of one that was lost: it serves, whatever is wrong with the nodes. */
+  replacesLost?: boolean;
 }): Promise<void> => {
   lifecycle.onStop('log', () => flushLog(log), 500);
   const metrics = createMetrics();
@@ -59,7 +62,8 @@ export const startAdmin = async ({
   lifecycle.onStop('redis', () => quitRedis(redis), 1000);
   const backup = await openBackup({ config, redis, lifecycle, log });
   const identity = openGatewayIdentity(config.nodeTls, lifecycle, log);
-  const nodes = createNodes({ redis, secrets, runtimeDir, zone, identity, log, metrics });
+  const shared = { redis, secrets, runtimeDir, zone, identity, replacesLost, log, metrics };
+  const nodes = createNodes(shared);
   lifecycle.onStop('nodes', nodes.close, 1000);
   await nodes.ready();
   const accounts = createAccounts(await patiently(() => loadNameKey({ redis })));

@@ -53,11 +53,13 @@ export const createNodes = (options: {
   zone: string;
   /** This gateway's own certificate for nodes on TCP. */
   identity?: Identity | undefined;
+  /** Whoever takes a lost process's place is ready without nodes that can be used, too. */
+  replacesLost?: boolean;
   log: Logs;
   metrics: Metrics;
   now?: () => number;
 }) => {
-  const { redis, secrets, runtimeDir, identity, log, metrics } = options;
+  const { redis, secrets, runtimeDir, identity, replacesLost = false, log, metrics } = options;
   const { now = () => performance.now() } = options;
   const secret = secrets[0] ?? '';
   const rank = createRank(secret);
@@ -94,8 +96,12 @@ export const createNodes = (options: {
     /** Shows how this process sees each node; says nothing of one that sends no logins. */
     watchState: (to: Metrics): void => watchState({ metrics: to, nodes: pool.nodes, now }),
     snapshot: () => pool.nodes().map((node) => describeNode(node, now())),
-    /** After the first successful read of the registry. */
-    ready: registry.ready,
+    /** After the first successful read of the registry; rejects as that does, with what to do. */
+    ready: (): Promise<void> =>
+      registry.ready().catch((err: unknown) => {
+        if (!replacesLost) throw err;
+        log.warn({ err, alarm: true }, 'serving without nodes');
+      }),
     close: () => {
       registry.close();
       probes.close();

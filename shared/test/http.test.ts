@@ -217,6 +217,23 @@ t.test('who asks on and on and reads nothing is cut off', async (t) => {
   t.ok(answered < 20, `${answered} answers`);
 });
 
+t.test('a connection whose client never reads its answer is closed', async (t) => {
+  const text = 'x'.repeat(20_000_000);
+  const handle = () => ({ status: 200, text });
+  const long: Route = { method: 'GET', path: '/long', body: 'none', handle };
+  const { port, server } = await serve(t, { routes: [long], standstillMs: 100 });
+  const closed = new Promise((resolve) =>
+    server.once('connection', (socket) => socket.once('close', resolve)),
+  );
+  const socket = connect(port, '127.0.0.1');
+  t.teardown(() => socket.destroy());
+  socket.on('error', () => {});
+  socket.pause();
+  socket.write('GET /long HTTP/1.1\r\nHost: a\r\n\r\n');
+  await closed;
+  t.equal(await raw(port, 'GET /long HTTP/1.0\r\nHost: a\r\n\r\n').then(statusOf), 200);
+});
+
 t.test('one address holds at most its share of connections', async (t) => {
   const { port } = await serve(t, {
     perClient: { max: 2, keyOf: ({ remoteAddress }) => remoteAddress },

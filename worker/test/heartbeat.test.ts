@@ -48,6 +48,31 @@ t.test('a node enters, is renewed, drains and leaves', async (t) => {
   t.equal(await client.hexists('{nodes}:entries', 'one'), 0);
 });
 
+t.test('a Redis that is full removes nobody', async (t) => {
+  const server = await startRedis(t);
+  const full = connectRedis({ url: server.url, name: 'test', log });
+  t.teardown(() => full.disconnect());
+  await whenReady(full, 2000);
+  const pair = ['left', 'right'].map((id) => createBeat(id, server.url));
+  for (const { own, beat } of pair) {
+    await whenReady(own, 2000);
+    await beat.enter();
+  }
+  // Both are over, and nothing may be written from now on.
+  await full
+    .multi()
+    .zadd('{nodes}:seen', 1, 'left', 1, 'right')
+    .config('SET', 'maxmemory', '1')
+    .exec();
+  for (const { beat } of pair) beat.start();
+  await sleep(1500);
+  t.same((await full.hkeys('{nodes}:entries')).sort(), ['left', 'right']);
+  await full.config('SET', 'maxmemory', '0');
+  const isBack = async (id: string) => Number(await full.zscore('{nodes}:seen', id)) > 1;
+  while (!((await isBack('left')) && (await isBack('right')))) await sleep(20);
+  for (const { beat } of pair) await beat.leave();
+});
+
 t.test('leaving does not take out a successor of the same id', async (t) => {
   const before = createBeat('two');
   const after = createBeat('two');

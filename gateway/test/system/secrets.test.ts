@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { freePort, marker, startFleet, until } from './fleet.js';
+import { freePort, marker, startFleet, textOf, until } from './fleet.js';
 
 // The machine may be slow; a hang is found by the bounds inside the tests.
 t.setTimeout(300_000);
@@ -53,6 +53,21 @@ t.test('a gateway whose NODE_SECRET fits no node', async (t) => {
     t.match(said, problem);
     t.notMatch(said, marker);
   });
+
+  t.test(
+    'whoever is lost meanwhile is replaced: token checks and the admin port go on',
+    async (t) => {
+      const token = textOf(await fleet.signIn('x'), 'access_token');
+      const [edge = 0] = fleet.edgePids();
+      process.kill(edge, 'SIGKILL');
+      await until('another edge', async () => {
+        const answer = await fleet.verify(token).catch(() => undefined);
+        return answer?.status === 200 && !fleet.edgePids().includes(edge);
+      });
+      t.match(await fleet.login('x'), { status: 503, body: { error: 'no_node' } });
+      t.equal((await fleet.admin('GET', '/nodes')).status, 200);
+    },
+  );
 
   t.test('LOG_LEVEL=warn keeps the audit lines, and levels are numbers everywhere', async (t) => {
     const lines = fleet.logLines();
