@@ -154,6 +154,31 @@ t.test('a reset token sets one password, once, and ends everything', async (t) =
   t.equal(last, 429, 'guessing has its limit');
 });
 
+t.test('wrong guesses of a stranger keep nobody out who has shown something', async (t) => {
+  const home = fleet.client('10.2.0.1');
+  t.equal((await decided(() => home.post('/v1/users', { username: 'eve', password }))).status, 201);
+  const before = await decided(() => home.login('eve'));
+  for (let i = 0; i < 10; i++)
+    t.equal(
+      (await decided(() => fleet.client('10.3.0.1').login('eve', `${password}-wrong-${i}`))).status,
+      401,
+    );
+  const strange = await decided(() => fleet.client('10.4.0.1').login('eve'));
+  t.match(strange, { status: 429, body: { error: 'too_many_attempts' } }, 'from nowhere known');
+  const device_token = textOf(before, 'device_token');
+  const known = { username: 'eve', password, device_token };
+  t.equal((await decided(() => home.post('/v1/login', known))).status, 200, 'a known device');
+
+  const next = `${password}-next`;
+  const change = { current_password: password, new_password: next };
+  const changed = await decided(() => home.post('/v1/password', change, tokenOf(before)));
+  t.equal(changed.status, 200, 'a session');
+  const path = `/users/${textOf(before, 'user_id')}/reset`;
+  const reset_token = textOf(await decided(() => fleet.admin('POST', path)), 'reset_token');
+  const reset = { reset_token, new_password: `${password}-last` };
+  t.equal((await decided(() => home.post('/v1/password', reset))).status, 204, 'a reset token');
+});
+
 t.test('200 families, 50 refreshes each over all edges: one successor', async (t) => {
   const faults: string[] = [];
   const family = async (i: number) => {
