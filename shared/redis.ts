@@ -8,7 +8,8 @@
  * store_unavailable with the cause for the log, and the caller's repeat decides.
  */
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
-import { AbstractConnector, Cluster, Redis } from 'ioredis';
+import { AbstractConnector, Cluster, Command, Redis } from 'ioredis';
+import { whenLate } from './late.js';
 import { readTls } from './redis-tls.js';
 import { parseRedisUrl, type RedisTarget } from './redis-url.js';
 
@@ -45,6 +46,12 @@ const silenceMs = 1000;
 
 const retryStrategy = (times: number): number =>
   Math.min(50 * 2 ** Math.min(times, 4), 500) * (0.75 + Math.random() / 2);
+
+/** In the place of ioredis' own, which says so of answers that are there but not read yet. */
+Command.prototype.setTimeout = function (ms: number): void {
+  const stop = whenLate(ms, () => this.reject(new Error('Command timed out')));
+  this.promise.then(stop, stop);
+};
 
 /**
  * TLS may report a second error on a connection that has failed already (an alert of the other side).

@@ -7,6 +7,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { createProxyServer } from 'http-proxy';
+import { whenLate } from '../../shared/late.js';
 import { headers as names, parseLoad, type Load as Report } from '../../shared/protocol.js';
 import type { Connect } from './connect.js';
 import { createSockets, type Sockets, unreachedCode } from './sockets.js';
@@ -121,21 +122,17 @@ const createSend = (web: (exchange: Exchange) => void): Send => {
     const settle = (answer: Answer) => {
       if (isDone) return;
       isDone = true;
-      clearTimeout(timer);
+      stopWaiting();
       if (answer.kind !== 'answered') destroy();
       done(answer);
     };
 
-    const giveUp = () => {
-      if (isDone) return;
+    const onLate = () => {
       const moreMs = hasHead ? 0 : (request.extendMs?.() ?? 0);
-      if (moreMs > 0) timer = setTimeout(onTime, moreMs);
+      if (moreMs > 0) stopWaiting = whenLate(moreMs, onLate);
       else settle({ kind: 'timeout' });
     };
-    // If this process stood still, answers may be there unread, and timers come before reading. What
-    // is set as immediate comes after it.
-    const onTime = () => void setImmediate(giveUp);
-    let timer = setTimeout(onTime, request.timeoutMs);
+    let stopWaiting = whenLate(request.timeoutMs, onLate);
 
     const exchange = {
       // read by http-proxy as the request:

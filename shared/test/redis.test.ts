@@ -124,6 +124,19 @@ t.test(
   },
 );
 
+t.test('an answer that came while this process stood still is no timeout', async (t) => {
+  const server = await startRedis(t);
+  const client = connectRedis({ url: server.url, name: 'test', log: quiet });
+  t.teardown(() => hangUp(client));
+  await whenReady(client, 2000);
+  await client.set('k', 'v');
+  const answers = [client.get('k'), client.pipeline().get('k').exec()];
+  // After what is due now, so that the loop's next round begins with the timers.
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const end = performance.now() + 600; performance.now() < end; );
+  t.same(await Promise.all(answers), ['v', [[null, 'v']]]);
+});
+
 t.test('a lost connection is told, one that we end is not', async (t) => {
   const server = await startRedis(t);
   const warned: string[] = [];

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { checkServerIdentity } from 'node:tls';
 import type { ClientConfig, Pool } from 'pg';
 import { AppError } from '../../shared/errors.js';
+import { whenLate } from '../../shared/late.js';
 import type { PostgresHost, PostgresTarget } from './postgres-url.js';
 
 export type Fields = Readonly<Record<string, string | null>>;
@@ -77,15 +78,15 @@ const unavailable = (cause: unknown): AppError =>
   cause instanceof AppError ? cause : new AppError('store_unavailable', { cause });
 
 const orLate = async <T>(work: Promise<T>, ms: number): Promise<T> => {
-  let timer: NodeJS.Timeout | undefined;
+  let stopWaiting = () => {};
   const late = new Promise<never>((_, reject) => {
     const error = new AppError('store_unavailable', { detail: 'PostgreSQL is late' });
-    timer = setTimeout(() => reject(error), ms);
+    stopWaiting = whenLate(ms, () => reject(error));
   });
   try {
     return await Promise.race([work, late]);
   } finally {
-    clearTimeout(timer);
+    stopWaiting();
   }
 };
 

@@ -4,6 +4,7 @@
  * expired on arrival, late or unreachable is simply not got, and a failed release is logged.
  */
 import type Redlock from 'redlock';
+import { whenLate } from '../../shared/late.js';
 import type { RedisClient } from '../../shared/redis.js';
 
 export type Lock = ReturnType<typeof createLock>;
@@ -88,18 +89,18 @@ export const createLock = (options: {
     const redlock = await create(answered);
     return new Promise((resolve) => {
       let isLate = false;
-      const timer = setTimeout(() => {
+      const stopWaiting = whenLate(patienceMs, () => {
         isLate = true;
         resolve('unreachable');
-      }, patienceMs);
+      });
       redlock.lock(name, lifetimeMs).then(
         (lock) => {
-          clearTimeout(timer);
+          stopWaiting();
           if (isLate) void release(lock);
           else resolve(hold(lock));
         },
         () => {
-          clearTimeout(timer);
+          stopWaiting();
           resolve(answered.size < majority ? 'unreachable' : 'taken');
         },
       );
