@@ -8,7 +8,13 @@
  */
 import { AppError } from '../shared/errors.js';
 import type { RedisClient } from '../shared/redis.js';
-import { defineScript, defineStrongScript, patiently, storeCall } from '../shared/redis-calls.js';
+import {
+  defineScript,
+  defineStrongScript,
+  evenWhenFull,
+  patiently,
+  storeCall,
+} from '../shared/redis-calls.js';
 import { loadEpoch, nameKeyAt } from './account-key.js';
 import { splitId } from './session-id.js';
 
@@ -99,9 +105,21 @@ export const createBackup = ({
   maxMs: number;
 }) => {
   const putScript = defineScript(backup, { name: 'backupPut', keys: 3, lua: putLua });
-  const markScript = defineScript(backup, { name: 'backupEnd', keys: 2, lua: markLua });
-  const liftScript = defineStrongScript(main, { name: 'backupLift', keys: 1, lua: liftLua });
-  const raiseScript = defineScript(backup, { name: 'backupRaise', keys: 1, lua: raiseLua });
+  const markScript = defineScript(backup, {
+    name: 'backupEnd',
+    keys: 2,
+    lua: evenWhenFull(markLua),
+  });
+  const liftScript = defineStrongScript(main, {
+    name: 'backupLift',
+    keys: 1,
+    lua: evenWhenFull(liftLua),
+  });
+  const raiseScript = defineScript(backup, {
+    name: 'backupRaise',
+    keys: 1,
+    lua: evenWhenFull(raiseLua),
+  });
 
   /** Keys rotate, and a token issued now may need the newest. The name key never does: the first is right. */
   const copyMeta = async (): Promise<void> => {

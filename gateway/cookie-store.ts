@@ -5,7 +5,7 @@
  */
 import { AppError } from '../shared/errors.js';
 import type { RedisClient } from '../shared/redis.js';
-import { defineScript } from '../shared/redis-calls.js';
+import { defineScript, evenWhenFull } from '../shared/redis-calls.js';
 import { hashSecret, parseCookie } from './cookie.js';
 import { shorten, splitId, spread } from './session-id.js';
 import type { Claims } from './tokens/verify.js';
@@ -75,7 +75,11 @@ const readClaims = (sid: string, reply: readonly string[]): CookieClaims => {
 
 export const createCookieStore = ({ redis, idleMs }: { redis: RedisClient; idleMs: number }) => {
   const noteMs = Math.min(noteEveryMs, idleMs / 4);
-  const checkScript = defineScript(redis, { name: 'cookieCheck', keys: 3, lua: checkLua });
+  const checkScript = defineScript(redis, {
+    name: 'cookieCheck',
+    keys: 3,
+    lua: evenWhenFull(checkLua),
+  });
   const renewScript = defineScript(redis, { name: 'cookieRenew', keys: 1, lua: renewLua });
 
   return {

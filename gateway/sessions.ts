@@ -7,7 +7,12 @@
  */
 import { AppError } from '../shared/errors.js';
 import type { RedisClient } from '../shared/redis.js';
-import { defineScript, defineStrongScript, storeCall } from '../shared/redis-calls.js';
+import {
+  defineScript,
+  defineStrongScript,
+  evenWhenFull,
+  storeCall,
+} from '../shared/redis-calls.js';
 import { goneKey, goneMs, newId, shorten, splitId, spread } from './session-id.js';
 import { createLua, endLua, rebaseLua, rotateLua } from './session-scripts.js';
 
@@ -61,9 +66,17 @@ export const createSessions = ({
   hasBackup?: boolean;
 }) => {
   const createScript = defineScript(redis, { name: 'sessionCreate', keys: 4, lua: createLua });
-  const rotateScript = defineScript(redis, { name: 'sessionRotate', keys: 4, lua: rotateLua });
+  const rotateScript = defineScript(redis, {
+    name: 'sessionRotate',
+    keys: 4,
+    lua: evenWhenFull(rotateLua),
+  });
   const rebaseScript = defineScript(redis, { name: 'sessionRebase', keys: 3, lua: rebaseLua });
-  const endScript = defineStrongScript(redis, { name: 'sessionEnd', keys: 3, lua: endLua });
+  const endScript = defineStrongScript(redis, {
+    name: 'sessionEnd',
+    keys: 3,
+    lua: evenWhenFull(endLua),
+  });
 
   const issue = (sessionId: string, generation: number): string => {
     const text = `${sessionId}.${generation}`;

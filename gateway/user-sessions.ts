@@ -7,7 +7,7 @@
  */
 import { AppError } from '../shared/errors.js';
 import type { RedisClient } from '../shared/redis.js';
-import { defineScript, defineStrongScript } from '../shared/redis-calls.js';
+import { defineScript, defineStrongScript, evenWhenFull } from '../shared/redis-calls.js';
 import { goneKey, goneMs, isCritical, splitId } from './session-id.js';
 
 /**
@@ -123,8 +123,16 @@ export const createUserSessions = ({
   backup?: Backup | undefined;
 }) => {
   const listScript = defineScript(redis, { name: 'sessionsList', keys: 2, lua: listLua });
-  const endScript = defineStrongScript(redis, { name: 'sessionsEnd', keys: 3, lua: endLua });
-  const raiseScript = defineStrongScript(redis, { name: 'sessionsRaise', keys: 2, lua: raiseLua });
+  const endScript = defineStrongScript(redis, {
+    name: 'sessionsEnd',
+    keys: 3,
+    lua: evenWhenFull(endLua),
+  });
+  const raiseScript = defineStrongScript(redis, {
+    name: 'sessionsRaise',
+    keys: 2,
+    lua: evenWhenFull(raiseLua),
+  });
   const userKeys = (u: string): [string, string] => [`user:{${u}}`, `idx:{${u}}`];
 
   /** Tells the backup and every edge; then nobody needs to remember it any more. */

@@ -46,6 +46,12 @@ export const patiently = async <T>(call: () => Promise<T>, patienceMs = 10_000):
 };
 
 /**
+ * A script that works on a Redis whose memory is full (`maxmemory`), too: for what ends sessions and what keeps
+ * those alive that there are, which adds next to nothing. Redis and Valkey from 7.0 (redis.io, "Script flags").
+ */
+export const evenWhenFull = (lua: string): string => `#!lua flags=allow-oom\n${lua}`;
+
+/**
  * EVALSHA with a fall back to EVAL. All keys of a script share one hash tag. `keys` tells the reader how
  * many they are; each call says it too.
  */

@@ -49,11 +49,22 @@ export const findDurabilityProblem = async (client: RedisClient): Promise<string
   return problems.find((problem) => problem !== undefined);
 };
 
-/** A single connection to one server of a Cluster would miss most keys. */
-const isPartOfCluster = async (client: RedisClient, kind: RedisTarget['kind']) => {
-  if (kind === 'cluster') return false;
-  const infos = await Promise.all(nodesOf(client, 'master').map((node) => node.info('cluster')));
-  return infos.some((text) => /^cluster_enabled:1/m.test(text));
+/**
+ * Why these servers are none to work with. A single connection to one server of a Cluster would miss most
+ * keys, and servers before 7.0 cannot read scripts with flags.
+ */
+const findMisfit = async (
+  client: RedisClient,
+  kind: RedisTarget['kind'],
+): Promise<string | undefined> => {
+  const masters = nodesOf(client, 'master');
+  const infos = (await Promise.all(masters.map((node) => node.info()))).join('\n');
+  const versions = [...infos.matchAll(/^redis_version:((\d+)\S*)/gm)];
+  const [, old] = versions.find(([, , major]) => Number(major) < 7) ?? [];
+  if (old !== undefined) return `Redis ${old}: 7.0 or newer is needed, or Valkey`;
+  return kind !== 'cluster' && /^cluster_enabled:1/m.test(infos)
+    ? 'a server of a Cluster: write redis+cluster://'
+    : undefined;
 };
 
 /** How many replicas follow the master that has the fewest. AppError store_unavailable. */
@@ -99,19 +110,19 @@ export const openStore = async (options: {
   const { kind, waitReplicas: replicas } = parseRedisUrl(url);
   const redis = connectRedis({ url, name, log });
   let problem: string | undefined;
-  let isMisread = false;
+  let misfit: string | undefined;
   try {
     await whenReady(redis, patienceMs);
-    isMisread = await patiently(() => storeCall(isPartOfCluster(redis, kind)), patienceMs);
+    misfit = await patiently(() => storeCall(findMisfit(redis, kind)), patienceMs);
     problem = await patiently(() => findDurabilityProblem(redis), patienceMs);
     if (replicas > 0) await openStrong(redis, { url, name, log, replicas });
   } catch (cause) {
     await quitRedis(redis);
     throw new Error(notAnswering, { cause });
   }
-  if (isMisread) {
+  if (misfit !== undefined) {
     await quitRedis(redis);
-    throw new Error('REDIS_URL leads to a server of a Cluster: write redis+cluster://');
+    throw new Error(`REDIS_URL leads to ${misfit}`);
   }
   if (problem === undefined) return redis;
   if (options.acceptDataLoss) {

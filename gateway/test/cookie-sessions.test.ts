@@ -209,6 +209,12 @@ t.test('use is written down at most once in a while, beside the answer', async (
   t.ok((await redis.pttl(key)) > 50_000);
   t.equal(Number(await redis.zscore(`idx:{${u}}`, sessionId.slice(23))), await lastUse());
   t.equal(misses(cookies), 2);
+
+  await redis.hset(key, 'last_used_at', opened - 20_000);
+  await redis.config('SET', 'maxmemory', '1');
+  clock.at = 30_000;
+  await cookies.check(cookie);
+  t.ok(await until(async () => (await lastUse()) >= opened), 'in a full Redis, too');
 });
 
 t.test('idle and absolute limits hold, in memory and in the store', async (t) => {

@@ -8,7 +8,7 @@
 import { reasonOf } from '../../shared/describe-error.js';
 import type { Log } from '../../shared/log.js';
 import type { RedisClient } from '../../shared/redis.js';
-import { confirmWrites, defineStrongScript } from '../../shared/redis-calls.js';
+import { confirmWrites, defineStrongScript, evenWhenFull } from '../../shared/redis-calls.js';
 import { followLog } from './revocation-reader.js';
 
 const revocationsKey = 'revocations';
@@ -112,7 +112,11 @@ const createState = (now: () => number) => {
 
 /** Appends entries for a process that does not follow the log. Throws store_unavailable. */
 export const createPublish = ({ redis }: { redis: RedisClient }) => {
-  const append = defineStrongScript(redis, { name: 'publishRevocation', keys: 1, lua: publishLua });
+  const append = defineStrongScript(redis, {
+    name: 'publishRevocation',
+    keys: 1,
+    lua: evenWhenFull(publishLua),
+  });
   return async (entry: Revocation): Promise<void> => {
     const gen = entry.kind === 'user' ? ['gen', entry.gen] : [];
     await append([revocationsKey], [retainedMs, 'kind', entry.kind, 'id', entry.id, ...gen]);

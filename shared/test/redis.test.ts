@@ -7,8 +7,10 @@ import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { codeOf } from '../errors.js';
+import { createLog } from '../log.js';
 import { connectRedis, hangUp, quitRedis } from '../redis.js';
 import { defineScript, storeCall, whenReady } from '../redis-calls.js';
+import { openStore } from '../store.js';
 import { startRedis } from './redis-server.js';
 
 const quiet = { info: () => {}, warn: () => {} };
@@ -24,13 +26,14 @@ const readCommands = (text: string): string[][] =>
 type Behaviour = 'answer' | 'hang up' | 'hang' | string;
 
 /** `behave` decides about everything that is not part of connecting. */
-const startServer = async (t: Test, behave: () => Behaviour) => {
+const startServer = async (t: Test, behave: () => Behaviour, version = '7.0.15') => {
   const seen: string[] = [];
   const sockets = new Set<Socket>();
   let port = 0;
   const answer = (socket: Socket, [name = '', first = '']: string[]) => {
     const command = name.toLowerCase();
-    if (command === 'info') return socket.write(bulk('role:master\r\nloading:0\r\n'));
+    if (command === 'info')
+      return socket.write(bulk(`redis_version:${version}\r\nrole:master\r\nloading:0\r\n`));
     if (command === 'cluster' && first.toLowerCase() === 'info')
       return socket.write(bulk('cluster_state:ok\r\n'));
     if (command === 'cluster')
@@ -135,6 +138,15 @@ t.test('an answer that came while this process stood still is no timeout', async
   await new Promise((resolve) => setImmediate(resolve));
   for (const end = performance.now() + 600; performance.now() < end; );
   t.same(await Promise.all(answers), ['v', [[null, 'v']]]);
+});
+
+t.test('a server that is too old is refused with its version', async (t) => {
+  const { port } = await startServer(t, () => 'answer', '6.2.14');
+  const options = { url: `redis://127.0.0.1:${port}`, name: 'test', acceptDataLoss: true };
+  const log = createLog({ level: 'silent', role: 'test' });
+  await t.rejects(openStore({ ...options, log }), {
+    message: /leads to Redis 6\.2\.14: 7\.0 or newer/,
+  });
 });
 
 t.test('a lost connection is told, one that we end is not', async (t) => {

@@ -1,6 +1,8 @@
 /** What a user and an operator do with sessions, over the edges of a whole fleet. */
 import bcrypt from '@node-rs/bcrypt';
 import t from 'tap';
+import { connectRedis, quitRedis } from '../../../shared/redis.js';
+import { whenReady } from '../../../shared/redis-calls.js';
 import { type Answer, decided, password, startFleet, textOf, until } from './fleet.js';
 
 t.setTimeout(600_000);
@@ -79,6 +81,32 @@ t.test('a user looks at their sessions and ends them', async (t) => {
   const own = `/v1/sessions/${textOf(last, 'session_id')}`;
   for (let i = 0; i < 2; i++) t.equal((await del(own, tokenOf(last))).status, 204, 'own');
   await until('the end of the own', () => isDead(tokenOf(last)));
+});
+
+t.test('while Redis is full nobody signs in, but sessions go on and can be ended', async (t) => {
+  for (const name of ['full-stays', 'full-leaves', 'full-thief']) await fleet.register(name);
+  const [stays, second] = [await fleet.signIn('full-stays'), await fleet.signIn('full-stays')];
+  const [leaves, thief] = [await fleet.signIn('full-leaves'), await fleet.signIn('full-thief')];
+  const redis = connectRedis({ url: fleet.redis.url, name: 'test', log: { info() {}, warn() {} } });
+  await whenReady(redis, 2000);
+  t.teardown(() => quitRedis(redis));
+  t.teardown(() => redis.config('SET', 'maxmemory', '0'));
+  await redis.config('SET', 'maxmemory', '1');
+
+  t.match(await fleet.login('full-stays'), { status: 503, body: { error: 'store_unavailable' } });
+  const refreshed = await refresh(stays);
+  t.equal(refreshed.status, 200);
+  t.equal((await refresh(refreshed)).status, 200, 'the new one is in the store');
+  t.equal((await fleet.post('/v1/logout', {}, tokenOf(leaves))).status, 204);
+  const path = `/v1/sessions/${textOf(second, 'session_id')}`;
+  t.equal((await del(path, tokenOf(stays))).status, 204);
+  t.equal((await fleet.admin('POST', `/users/${textOf(thief, 'user_id')}/disable`)).status, 200);
+  for (const gone of [leaves, second, thief]) await until('the end', () => isDead(tokenOf(gone)));
+  t.equal((await fleet.verify(tokenOf(stays))).status, 200);
+
+  await redis.config('SET', 'maxmemory', '0');
+  t.equal((await fleet.signIn('full-stays')).status, 200);
+  for (const gone of [leaves, second, thief]) t.equal((await refresh(gone)).status, 401);
 });
 
 t.test('an operator disables and enables a user', async (t) => {
