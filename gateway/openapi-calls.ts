@@ -9,7 +9,8 @@ export type Call = {
   body?: Readonly<Record<string, Schema>>;
   form?: true;
   query?: Readonly<Record<string, Schema>>;
-  security?: readonly ('bearer' | 'cookie' | 'client')[];
+  /** Any of these; `none`: a field of the body says who it is. */
+  security?: readonly ('bearer' | 'cookie' | 'client' | 'none')[];
   ok: Readonly<Record<number, Answer>>;
   errors: readonly ErrorCode[];
 };
@@ -32,10 +33,11 @@ const tokens = object({
   ...{ session_id: text, user_id: text, scope: text, 'device_token?': text },
 });
 const cookieLogin = object({ session_id: text, user_id: text, scope: text, 'device_token?': text });
-const signedIn: Schema = { oneOf: [tokens, cookieLogin] };
+/** Not oneOf: tokens come with all that comes beside a cookie. */
+const signedIn: Schema = { anyOf: [tokens, cookieLogin] };
 const clientTokens = object({
-  ...{ access_token: text, token_type: text, expires_in: whole, scope: text },
-  ...{ 'refresh_token?': text, 'session_id?': text, 'user_id?': text },
+  ...{ access_token: text, token_type: text, expires_in: whole },
+  ...{ 'refresh_token?': text, 'scope?': text },
 });
 const session = object({
   ...{ session_id: text, created_at: moment, last_used_at: moment },
@@ -61,7 +63,7 @@ const passwordErrors: readonly ErrorCode[] = [
 ];
 const clientErrors: readonly ErrorCode[] = [
   ...(['invalid_request', 'invalid_client', 'too_many_attempts'] as const),
-  ...(['unsupported_media_type', 'temporarily_unavailable'] as const),
+  'temporarily_unavailable',
 ];
 
 const verifyCall: Call = {
@@ -76,7 +78,12 @@ const verifyCall: Call = {
   },
   errors: [...bearerErrors, 'issuer_unavailable'],
 };
-const clientCall = { form: true, security: ['client'] } as const;
+const clientCall = { form: true, security: ['client', 'none'] } as const;
+/** Instead of the header. */
+const clientFields = {
+  ...{ 'client_id?': text, 'client_secret?': text },
+  ...{ 'client_assertion?': text, 'client_assertion_type?': text },
+};
 
 /** By method and path, as in the routes; `*` is any method. */
 export const calls: Readonly<Record<string, Call>> = {
@@ -118,7 +125,7 @@ export const calls: Readonly<Record<string, Call>> = {
   'POST /v1/password': {
     summary: 'Changes the password, by the current one or by a reset token.',
     body: { 'current_password?': text, new_password: text, 'reset_token?': text },
-    security: ['bearer', 'cookie'],
+    security: ['bearer', 'cookie', 'none'],
     ok: {
       200: { text: 'Fresh tokens (or a fresh cookie) for the same session.', schema: signedIn },
       204: { text: 'Reset; no session goes on.' },
@@ -152,7 +159,7 @@ export const calls: Readonly<Record<string, Call>> = {
   'POST /oauth/token': {
     ...clientCall,
     summary: 'Tokens for a client (RFC 6749): client_credentials, refresh_token.',
-    body: { grant_type: text, 'scope?': text, 'refresh_token?': text, 'client_id?': text },
+    body: { grant_type: text, 'scope?': text, 'refresh_token?': text, ...clientFields },
     ok: { 200: { text: 'Tokens.', schema: clientTokens } },
     errors: [
       ...clientErrors,
@@ -163,14 +170,14 @@ export const calls: Readonly<Record<string, Call>> = {
   'POST /oauth/introspect': {
     ...clientCall,
     summary: 'What a token is worth now (RFC 7662).',
-    body: { token: text, 'token_type_hint?': text },
+    body: { token: text, 'token_type_hint?': text, ...clientFields },
     ok: { 200: { text: 'active, and more when it is.', schema: anything } },
-    errors: [...clientErrors, 'unauthorized_client'],
+    errors: clientErrors,
   },
   'POST /oauth/revoke': {
     ...clientCall,
     summary: 'Ends a token (RFC 7009).',
-    body: { token: text, 'token_type_hint?': text },
+    body: { token: text, 'token_type_hint?': text, ...clientFields },
     ok: { 200: { text: 'It is dead.' } },
     errors: [...clientErrors, 'invalid_grant', 'unsupported_token_type'],
   },

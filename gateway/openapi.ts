@@ -57,7 +57,7 @@ const describeCall = (call: Call, path: string) => {
     summary,
     ...(parameters.length > 0 && { parameters }),
     ...(body && { requestBody: { required: true, content: { [type]: { schema: object(body) } } } }),
-    ...(security && { security: security.map((name) => ({ [name]: [] })) }),
+    ...(security && { security: security.map((name) => (name === 'none' ? {} : { [name]: [] })) }),
     responses: Object.fromEntries([...errorAnswers([...always, ...call.errors]), ...mine]),
   };
 };

@@ -5,7 +5,15 @@
  * those that serve. Types are not looked at here (`npm run typecheck`). With --if-outdated: only if need be.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';
 import { isBuilt, stampBuild } from './install.mjs';
@@ -81,11 +89,17 @@ const bundle = async (name) => {
   }
 };
 
-/** The client library apart: for browsers, with its types. */
+/** The client library apart: for browsers, with its types, and as a package of its own to be installed. */
 const buildClient = () => {
   const command = ['node_modules/typescript/bin/tsc', '-p', 'client/tsconfig.json'];
   const { status } = spawnSync(process.execPath, command, { cwd: projectRoot, stdio: 'inherit' });
   if (status !== 0) throw new Error('the client library was not built');
+  const { name, version, license, type, engines } = JSON.parse(
+    readFileSync(join(projectRoot, 'package.json'), 'utf8'),
+  );
+  const exports = { './client': { types: './main.d.ts', default: './main.js' } };
+  const text = JSON.stringify({ name, version, license, type, engines, exports }, null, 2);
+  put({ path: join(projectRoot, 'dist/client/package.json'), contents: Buffer.from(`${text}\n`) });
 };
 
 const buildAll = async () => {

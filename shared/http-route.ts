@@ -65,7 +65,10 @@ export const createRouter = (routes: readonly Route[]) => {
   return (method: string, path: string): Route | string[] => {
     const methods = methodsOf(path);
     const isRefused = method === 'TRACE' || method === 'CONNECT';
-    const found = isRefused ? undefined : (methods.get(method) ?? methods.get('*'));
-    return found ?? [...methods.keys()].map((name) => (name === '*' ? 'GET, POST' : name));
+    // RFC 9110 § 9.3.2: the same without the body, which is left out where answers are written.
+    const asked = method === 'HEAD' && !methods.has('HEAD') ? 'GET' : method;
+    const found = isRefused ? undefined : (methods.get(asked) ?? methods.get('*'));
+    const inAllow: Record<string, string> = { '*': 'GET, POST', GET: 'GET, HEAD' };
+    return found ?? [...methods.keys()].map((name) => inAllow[name] ?? name);
   };
 };

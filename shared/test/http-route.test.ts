@@ -24,3 +24,13 @@ t.test('a route of exactly this path goes before one with everything below, in a
   }
   t.end();
 });
+
+t.test('HEAD goes where GET goes, and nowhere else', (t) => {
+  const [get, any, post] = [route('GET', '/read'), route('*', '/any'), route('POST', '/write')];
+  const find = createRouter([get, any, post]);
+  t.equal(find('HEAD', '/read'), get);
+  t.equal(find('HEAD', '/any'), any);
+  t.strictSame(find('HEAD', '/write'), ['POST']);
+  t.strictSame(find('PUT', '/read'), ['GET, HEAD']);
+  t.end();
+});

@@ -9,7 +9,7 @@ type Schema = {
   required?: string[];
   properties?: Record<string, Schema>;
   items?: Schema;
-  oneOf?: Schema[];
+  anyOf?: Schema[];
 };
 type Content = { content?: Record<string, { schema: Schema }> };
 type Operation = { responses: Record<string, Content>; requestBody?: Content };
@@ -24,8 +24,8 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 /** What is wrong with `value`; nothing when it is as the schema says, without a field too many. */
 const problemsOf = (value: unknown, schema: Schema, at = 'body'): string[] => {
-  if (schema.oneOf) {
-    const found = schema.oneOf.map((one) => problemsOf(value, one, at));
+  if (schema.anyOf) {
+    const found = schema.anyOf.map((one) => problemsOf(value, one, at));
     return found.some((problems) => problems.length === 0) ? [] : found.flat();
   }
   if (schema.enum && !schema.enum.includes(String(value))) return [`${at}: ${String(value)}`];
