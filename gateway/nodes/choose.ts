@@ -70,6 +70,22 @@ const findUsable = <T extends Candidate>(nodes: readonly T[], now: number, excep
   return trusted.length > 0 ? trusted : suspects;
 };
 
+/**
+ * What `chooseAmong` would find when nothing has room, without ranking or lists; false when a closer look is
+ * needed.
+ */
+const isSurelyFull = (nodes: readonly Candidate[], now: number, need: Need): boolean => {
+  let open = 0;
+  let all = 0;
+  for (const node of nodes) {
+    if (node.isDraining()) continue;
+    all++;
+    if (node.breaker.isOpen()) open++;
+    else if (!node.load.isFull(now, need)) return false;
+  }
+  return all > open && open * 2 <= all;
+};
+
 const pressure = (node: Candidate, now: number): number => node.load.view(now) / node.load.slots();
 
 /** Nobody waits there yet, as far as is known. */
@@ -175,12 +191,15 @@ export const createChoose = <T extends Candidate>(rank: Rank, zone: string) => {
       : undefined;
   };
 
+  /** Under overload nearly all are turned away, one after the other. */
+  let wasFull = false;
+
   /**
    * The same for the usual cases, without looking at every node: the first of all, when it is fine
    * and free; else the first three fine ones near the top. An open breaker there, or fewer than
    * three, takes the whole rule, which knows panic and suspects.
    */
-  const choose = (nodes: readonly T[], query: Query<T>): Choice<T> => {
+  const findNode = (nodes: readonly T[], query: Query<T>): Choice<T> => {
     const { key, now, except } = query;
     const near = nearOf(nodes);
     const neighbour = near.length > 0 ? chooseNear(near, query) : undefined;
@@ -197,5 +216,11 @@ export const createChoose = <T extends Candidate>(rank: Rank, zone: string) => {
     return chooseAmong(nodes, query);
   };
 
-  return choose;
+  return (nodes: readonly T[], query: Query<T>): Choice<T> => {
+    const { now, need, except } = query;
+    const isFull = wasFull && except === undefined && isSurelyFull(nodes, now, need);
+    const choice: Choice<T> = isFull ? { kind: 'full' } : findNode(nodes, query);
+    wasFull = choice.kind === 'full';
+    return choice;
+  };
 };

@@ -18,6 +18,9 @@ import type { RetryBudget } from './retry.js';
 /** Distinct attempts of one account in flight at this edge. */
 const maxPerAccount = 2;
 
+/** What follows from somebody turned away lasts for a tenth of a second and more (load.ts). */
+const noteEveryMs = 5;
+
 /** What leaves a record behind, with the attempt's id in it. */
 const writes = ({ route }: Job): boolean => ['/register', '/password', '/reset'].includes(route);
 
@@ -35,14 +38,23 @@ export const createDispatch = (options: {
   const { nodes, choose, attempt, budget, meters, refresh, now, random = Math.random } = options;
   const perAccount = new Map<string, number>();
 
-  /** One to three seconds, or everyone refused would come back at once. */
-  const overloaded = () => new AppError('overloaded', { retryAfterMs: 1000 + random() * 2000 });
+  /** One, two or three seconds (the header has no fractions), or everyone refused would come back at once. */
+  const overloaded = () =>
+    new AppError('overloaded', { retryAfterMs: 1000 * (1 + Math.floor(3 * random())) });
+
+  /** By class, when the nodes' loads last heard of it. */
+  const notedAt = new Map<Need, number>();
+  const noteTurnedAway = (need: Need) => {
+    const at = now();
+    if (at - (notedAt.get(need) ?? Number.NEGATIVE_INFINITY) < noteEveryMs) return;
+    notedAt.set(need, at);
+    for (const { load } of nodes()) load.turnedAway(at, need);
+  };
 
   const refuse = (reason: 'full' | 'none', need: Need): AppError => {
     meters.shed(reason);
     if (reason === 'none') return new AppError('no_node');
-    const at = now();
-    for (const { load } of nodes()) load.turnedAway(at, need);
+    noteTurnedAway(need);
     return overloaded();
   };
 

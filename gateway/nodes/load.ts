@@ -38,12 +38,12 @@ const clamp = (value: number, min: number, max: number): number =>
 export type Need = WorkClass | 'none';
 
 const never = Number.NEGATIVE_INFINITY;
-const newFullUntil = (): Record<WorkClass, number> => ({
-  device: never,
-  login: never,
-  register: never,
-  password: never,
-  suspect: never,
+const forEachClass = (value: number): Record<WorkClass, number> => ({
+  device: value,
+  login: value,
+  register: value,
+  password: value,
+  suspect: value,
 });
 
 export const createLoad = (slotsAtStart: number) => {
@@ -62,12 +62,12 @@ export const createLoad = (slotsAtStart: number) => {
   let serviceMs = defaultServiceMs;
   let slowestMs = defaultServiceMs;
   let reportedWaitMs = 0;
-  const fullUntil = newFullUntil();
+  const fullUntil = forEachClass(never);
   let sustainedUntil = never;
   let turnedAwayAt = never;
-  /** Hashes that this edge had there when it was refused one more, and when that was. */
-  let share = Number.POSITIVE_INFINITY;
-  let sharedAt = never;
+  /** By class: hashes that this edge had there when it was refused one more, and when that was. */
+  const share = forEachClass(Number.POSITIVE_INFINITY);
+  const sharedAt = forEachClass(never);
   /** Since when something is expected and nothing came; undefined = nothing outstanding. */
   let silentSince: number | undefined;
 
@@ -82,7 +82,7 @@ export const createLoad = (slotsAtStart: number) => {
     // What is longer than it lets anybody wait is no news for long: jobs that come too late are dropped there.
     reportedWaitMs = Math.min(report.queueMs, burstBudgetMs(serviceMs) + maxFullMs);
     // A slot is free there: the shares of all edges together are less than it takes.
-    if (report.queueMs === 0) share++;
+    if (report.queueMs === 0) for (const name of workClasses) share[name]++;
     slowestMs = Math.max(serviceMs, faded);
   };
 
@@ -103,10 +103,12 @@ export const createLoad = (slotsAtStart: number) => {
   const isFull = (now: number, need: Need): boolean => {
     if (inflight >= 64 * (slots + 1)) return true;
     if (need === 'none') return false;
-    if (hashes + held >= share + Math.floor(((now - sharedAt) * slots) / shareGrowsMs)) return true;
+    if (now < fullUntil[need]) return true;
+    const grown = Math.floor(((now - sharedAt[need]) * slots) / shareGrowsMs);
+    if (hashes + held >= share[need] + grown) return true;
     const isBurst = now >= sustainedUntil;
     const budget = isBurst ? burstBudgetMs(serviceMs) : sustainedBudgetMs(serviceMs);
-    return now < fullUntil[need] || waitMs(now) > budget * budgetShares[need];
+    return waitMs(now) > budget * budgetShares[need];
   };
 
   return {
@@ -160,7 +162,7 @@ export const createLoad = (slotsAtStart: number) => {
      * Other edges fill a node that stays full as fast as it empties, which this one cannot see. So what
      * it has there at such a refusal is its share, until a slow growth or the sight of a free slot finds more
      * (additive increase, as TCP has it: Chiu and Jain, 1989): one of its own that ends is then the sign that
-     * there is room.
+     * there is room. Whoever may wait longer than the one that was refused is not held to it.
      */
     refused: (now: number, predictedMs: number, cls: Need) => {
       if (cls === 'none') return;
@@ -171,13 +173,15 @@ export const createLoad = (slotsAtStart: number) => {
       // Of a stall, a lost thread or a request that came too late it says nothing for long.
       const isStanding = !isBurst && reportedWaitMs > 0;
       if (isStanding) sustainedUntil = now + burstMemoryMs;
-      if (isStanding && part >= budgetShares.login) {
-        share = Math.max(1, hashes);
-        sharedAt = now;
-      }
+      const setsShare = isStanding && part >= budgetShares.login;
       const until = now + clamp(predictedMs - 0.9 * budget, minFullMs, maxFullMs);
-      for (const name of workClasses)
-        if (budgetShares[name] <= part) fullUntil[name] = Math.max(fullUntil[name], until);
+      for (const name of workClasses) {
+        if (budgetShares[name] > part) continue;
+        fullUntil[name] = Math.max(fullUntil[name], until);
+        if (!setsShare) continue;
+        share[name] = Math.max(1, hashes);
+        sharedAt[name] = now;
+      }
     },
     /** It would refuse this class now: it said so, or the wait exceeds the budget it keeps to. */
     isFull,

@@ -45,6 +45,35 @@ t.test('the first choice, while nobody waits there', async (t) => {
   t.not(chosen(nodes), first?.id);
 });
 
+t.test('who was just told that all is full gets the same answers as anybody', async (t) => {
+  let seed = 7;
+  const random = () => {
+    seed = (seed * 16_807) % 2_147_483_647;
+    return seed / 2_147_483_647;
+  };
+  const kinds = new Set<string>();
+  for (let round = 0; round < 300; round++) {
+    const nodes = fleet(1 + Math.floor(random() * 6));
+    const told = createChoose<Node>(rank, 'here');
+    const usual = random();
+    for (let step = 0; step < 8; step++) {
+      for (const node of nodes) {
+        if (random() < usual) node.load.refused(step, 40 + 200 * random(), 'login');
+        if (random() < 0.05) open(node);
+        if (random() < 0.05) node.load.lost();
+        if (random() < 0.05) node.isDraining = () => true;
+      }
+      const query = { key: `k${random()}`, need: 'login' as const, now: 10 * step };
+      const [one, other] = [told(nodes, query), createChoose<Node>(rank, 'here')(nodes, query)];
+      if (one.kind !== other.kind) t.same(one.kind, other.kind, `round ${round}, step ${step}`);
+      if (one.kind === 'node' && other.kind === 'node')
+        kinds.add(one.node === other.node ? 'same' : 'differs');
+      kinds.add(one.kind);
+    }
+  }
+  t.same([...kinds].sort(), ['full', 'node', 'none', 'same']);
+});
+
 t.test('then the least loaded of the first three, if it has a hash per slot less', async (t) => {
   const nodes = fleet(5);
   const [first, second, third] = inOrder(nodes);

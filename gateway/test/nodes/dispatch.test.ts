@@ -1,5 +1,6 @@
 import t from 'tap';
 import { AppError, codeOf, isAppError } from '../../../shared/errors.js';
+import { errorHeaders } from '../../../shared/http-answer.js';
 import { createMetrics } from '../../../shared/metrics.js';
 import type { Verdict } from '../../../shared/protocol.js';
 import type { Job } from '../../nodes/attempt.js';
@@ -30,7 +31,11 @@ const job = (changes: Partial<Job> = {}): Job => ({
 });
 
 /** A dispatch over n nodes whose attempts end as `script` says. */
-const setUp = (n: number, script: (node: Node, times: number) => Outcome | Promise<Outcome>) => {
+const setUp = (
+  n: number,
+  script: (node: Node, times: number) => Outcome | Promise<Outcome>,
+  random = () => 0.5,
+) => {
   let clock = 0;
   const now = () => clock;
   const rank = createRank('s');
@@ -55,7 +60,7 @@ const setUp = (n: number, script: (node: Node, times: number) => Outcome | Promi
       refreshes++;
     },
     now,
-    random: () => 0.5,
+    random,
   });
   return {
     ...dispatch,
@@ -202,6 +207,29 @@ t.test('refused everywhere is overloaded, with a jittered time to come back', as
     return failure('refused');
   });
   await t.rejects(submit(job()), { code: 'overloaded', retryAfterMs: 2000 });
+});
+
+t.test('to come back after one, two or three seconds, each as often', async (t) => {
+  let step = 0;
+  const { hold, pool } = setUp(
+    1,
+    () => good,
+    () => (step++ % 300) / 300,
+  );
+  for (const node of pool.nodes()) node.load.refused(0, 500, 'login');
+  const waits = new Map<unknown, number>();
+  for (let i = 0; i < 300; i++)
+    try {
+      hold('alice', 'login');
+    } catch (error) {
+      const wait = isAppError(error) ? errorHeaders(error)['retry-after'] : undefined;
+      waits.set(wait, (waits.get(wait) ?? 0) + 1);
+    }
+  t.same([...waits].sort(), [
+    ['1', 100],
+    ['2', 100],
+    ['3', 100],
+  ]);
 });
 
 t.test('all full: refused before anything is sent, until it is over', async (t) => {

@@ -235,6 +235,18 @@ t.test('a refusal where nobody waits is about something else, and soon forgotten
   t.equal(load.isFull(50, 'login'), false, 'nor that it keeps to the short budget');
 });
 
+t.test('a refused login says nothing about the share of a known device', async (t) => {
+  const load = createLoad(2);
+  for (let i = 0; i < 3; i++) load.sent(0, 'login');
+  load.heard(0, { ...report(6), queueMs: 95 });
+  load.refused(0, 95, 'login');
+  // What it said is worked off, and the share not yet grown.
+  t.equal(load.isFull(200, 'login'), true);
+  t.equal(load.isFull(200, 'device'), false);
+  load.refused(200, 105, 'device');
+  t.equal(load.isFull(400, 'device'), true);
+});
+
 t.test('a refused class that has a smaller budget says nothing about the share', async (t) => {
   const load = createLoad(2);
   load.sent(0, 'login');
