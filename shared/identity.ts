@@ -51,6 +51,19 @@ export const readIdentityFiles = (env: Env): Required<CertificateFiles> | undefi
   return { certFile, keyFile, caFile };
 };
 
+const certificatesIn = (pem: Buffer): X509Certificate[] =>
+  [...pem.toString().matchAll(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)].map(
+    ([text]) => new X509Certificate(text),
+  );
+
+/** Whether one of our CAs issued it, or what comes with it. */
+const isIssuedBy = (chain: Buffer, ca: Buffer): boolean => {
+  const issuers = certificatesIn(ca);
+  return certificatesIn(chain).some((one) =>
+    issuers.some((by) => one.checkIssued(by) && one.verify(by.publicKey)),
+  );
+};
+
 /** Throws an Error that says what to do when the files are no good or name nobody that we are. */
 export const openIdentity = (options: {
   files: Required<CertificateFiles>;
@@ -71,6 +84,11 @@ export const openIdentity = (options: {
       const found = names.length === 0 ? 'no name of ours' : names.join(', ');
       throw new Error(`NODE_TLS_CERT_FILE ${files.certFile} has ${found}, but ${wanted}.`);
     }
+    // The other side has the same CAs: it would refuse what these do not know.
+    if (certificate.ca !== undefined && !isIssuedBy(certificate.cert, certificate.ca))
+      throw new Error(
+        `NODE_TLS_CERT_FILE ${files.certFile} is of none of the CAs in NODE_TLS_CA_FILE ${files.caFile}.`,
+      );
     const daysLeft = Math.floor((1000 * endOf(certificate) - Date.now()) / day);
     if (daysLeft < warnDays)
       log.warn({ days_left: daysLeft }, 'certificate ends: floodgate certs … --renew');

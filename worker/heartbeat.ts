@@ -1,9 +1,9 @@
 /**
  * Tells the edges once a second that this node exists: a signed entry (where, how many slots,
- * draining or not). Owns `{nodes}:seen` (id → server ms) and `{nodes}:entries` (id → entry), and takes
- * out of both whoever has been silent for 3 s. A lost Redis is no reason to stop: it keeps trying,
+ * draining or not), and takes out of the registry whoever has been silent for 3 s. A lost Redis is no reason to stop: it keeps trying,
  * and edges keep their last membership.
  */
+import { entryTtlMs, registryKeys } from '../shared/node-registry.js';
 import { type Endpoint, type NodeEntry, signEntry } from '../shared/protocol.js';
 import type { RedisClient } from '../shared/redis.js';
 import { defineScript, patiently } from '../shared/redis-calls.js';
@@ -12,7 +12,6 @@ export type Heartbeat = ReturnType<typeof createHeartbeat>;
 type Logs = { warn(fields: object, text: string): void; info(fields: object, text: string): void };
 
 const everyMs = 1000;
-const ttlMs = 3000;
 
 /**
  * Forgets silent nodes, then enters or renews one. KEYS seen, entries. ARGV id, entry, ttl ms, boot id,
@@ -57,8 +56,6 @@ redis.call('HDEL', KEYS[2], ARGV[1])
 return 1`,
 };
 
-const keys = ['{nodes}:seen', '{nodes}:entries'];
-
 export const createHeartbeat = (options: {
   redis: RedisClient;
   secret: string;
@@ -81,7 +78,8 @@ export const createHeartbeat = (options: {
     text = signEntry(secret, { ...options.entry, endpoints, draining: isDraining });
   };
 
-  const send = (how: 'enter' | 'renew' | 'drain') => sendBeat(keys, [id, text, ttlMs, bootId, how]);
+  const send = (how: 'enter' | 'renew' | 'drain') =>
+    sendBeat(registryKeys, [id, text, entryTtlMs, bootId, how]);
 
   /** Renews this node now; true when the registry has it or its successor. Never throws. */
   const beat = async (): Promise<boolean> => {
@@ -124,7 +122,7 @@ export const createHeartbeat = (options: {
   const leave = async (): Promise<void> => {
     isClosed = true;
     clearTimeout(timer);
-    await sendLeave(keys, [id, text]).catch((err: unknown) =>
+    await sendLeave(registryKeys, [id, text]).catch((err: unknown) =>
       log.warn({ err }, 'could not leave the registry, the entry runs out'),
     );
   };

@@ -35,6 +35,7 @@ import { createMigrate } from './passwords/migrate.js';
 import { createPolicy } from './passwords/policy.js';
 import { createThreads, type Threads } from './passwords/threads.js';
 import { warmUp } from './passwords/warm-up.js';
+import { meetPeers } from './peers.js';
 import { createCampaignRoutes } from './routes/campaign.js';
 import { createImport } from './routes/credentials.js';
 import { createBatchRoute } from './routes/credentials-batch.js';
@@ -222,6 +223,7 @@ export const startWorker = async (given: Given): Promise<Started> => {
   const endpoint = await openEndpoint({ dir, nodeId, bootId });
   const redis = await openStore({ ...config, url: config.redisUrl, name: 'worker', log });
   lifecycle.onStop('store', () => quitRedis(redis));
+  await meetPeers({ redis, secrets: config.nodeSecrets });
   const metrics = createMetrics();
   const meters = createMeters(metrics);
   const passwords = await createPasswords(given, { redis, meters });

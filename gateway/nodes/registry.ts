@@ -4,14 +4,13 @@
  * (see place); others are ignored and counted.
  * Redis lost: the last membership stays, because a node that is really gone is the breaker's affair.
  * An edge whose secret fits nobody never becomes ready: a reload must not roll it out.
- * Keys `{nodes}:seen` and `{nodes}:entries` are written by the nodes' heartbeats.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reasonOf } from '../../shared/describe-error.js';
+import { createReadEntries, entryTtlMs, type LiveEntry } from '../../shared/node-registry.js';
 import { type NodeEntry, openEntry } from '../../shared/protocol.js';
 import type { RedisClient } from '../../shared/redis.js';
-import { defineScript } from '../../shared/redis-calls.js';
 import { findChanges } from './membership.js';
 import { findPlace, type Place } from './place.js';
 
@@ -24,39 +23,14 @@ type Logs = { warn(fields: object, text: string): void; info(fields: object, tex
 const everyMs = 500;
 /** While there is nobody: who comes first, as after a start of everything, is waited for. */
 const everyMsEmpty = 50;
-const ttlMs = 3000;
 /** Before the 10 s after which a reload gives up an edge, which could then not say why. */
 const startPatienceMs = 8000;
-
-/**
- * The live entries. KEYS seen (sorted set id → server ms), entries (hash id → signed entry).
- * ARGV lifetime in ms. Returns {id, entry, id, entry, …}.
- */
-const readScript = {
-  name: 'fgReadNodes',
-  keys: 2,
-  lua: `
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local out = {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now - tonumber(ARGV[1]), '+inf')) do
-  local entry = redis.call('HGET', KEYS[2], id)
-  if entry then
-    out[#out + 1] = id
-    out[#out + 1] = entry
-  end
-end
-return out`,
-};
 
 const wrongSecret = (count: number): string =>
   `NODE_SECRET fits none of the ${count} nodes in the registry: give the gateway the one that ` +
   'they have, or restart them with this one (while it changes, both sides have "current,previous")';
 const mayRead =
   'does the Redis user of this gateway have TIME, ZRANGEBYSCORE and HGET, and the keys {nodes}:*?';
-
-const isTextArray = (value: unknown): value is string[] =>
-  Array.isArray(value) && value.every((item) => typeof item === 'string');
 
 export const createRegistry = (options: {
   redis: RedisClient;
@@ -71,7 +45,7 @@ export const createRegistry = (options: {
   const { redis, secrets, runtimeDir, hasTls = false, log, onReject } = options;
   const { now = () => performance.now() } = options;
   const startedAt = now();
-  const read = defineScript(redis, readScript);
+  const read = createReadEntries(redis);
   const listeners: ((members: readonly Member[]) => void)[] = [];
   let members = new Map<string, Member>();
   let opened = new Map<string, NodeEntry>();
@@ -114,13 +88,12 @@ export const createRegistry = (options: {
     log.warn({ node: id.slice(0, 64), reason }, 'node entry ignored');
   };
 
-  const resolve = async (found: readonly string[]): Promise<Map<string, Member>> => {
+  const resolve = async (found: readonly LiveEntry[]): Promise<Map<string, Member>> => {
     const next = new Map<string, Member>();
     const verified = new Map<string, NodeEntry>();
     rejecting = new Map();
     await learnDirId();
-    for (let i = 0; i < found.length; i += 2) {
-      const [id = '', text = ''] = [found[i], found[i + 1]];
+    for (const { id, text } of found) {
       const entry = open(text);
       if (entry === undefined || entry.id !== id) {
         reject(id, text, 'unsigned');
@@ -143,7 +116,7 @@ export const createRegistry = (options: {
    */
   const keepMissing = (next: Map<string, Member>) => {
     const isEmpty = next.size === 0 && [...members.values()].some((m) => !m.entry.draining);
-    if (isFailing || isEmpty) keepUntil = now() + ttlMs;
+    if (isFailing || isEmpty) keepUntil = now() + entryTtlMs;
     if (now() >= keepUntil) return;
     for (const [id, member] of members) if (!next.has(id)) next.set(id, member);
   };
@@ -166,15 +139,14 @@ export const createRegistry = (options: {
 
   const refreshOnce = async () => {
     try {
-      const found = await read(['{nodes}:seen', '{nodes}:entries'], [ttlMs]);
-      const texts = isTextArray(found) ? found : [];
-      const next = await resolve(texts);
+      const found = await read();
+      const next = await resolve(found);
       keepMissing(next);
       if (isFailing) log.info({ nodes: next.size }, 'node registry is back');
       isFailing = false;
       if (!isClosed && hasChanged(next)) change(next);
       // Of nodes that were restarted with another secret, the old entries are gone in time.
-      if (texts.length > 0 && opened.size === 0) notReady(wrongSecret(texts.length / 2));
+      if (found.length > 0 && opened.size === 0) notReady(wrongSecret(found.length));
       else markReady();
     } catch (err) {
       if (!isFailing)

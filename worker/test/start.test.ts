@@ -39,6 +39,38 @@ t.test('a store that may lose data is refused, unless accepted', async (t) => {
   t.equal(await accepted.exited, 0);
 });
 
+t.test(
+  'a secret that fits none of the nodes ends the start, one of two that fits does not',
+  async (t) => {
+    const dir = makeRuntimeDir(t);
+    const own = await startRedis(t);
+    const first = launch(t, settingsFor('first', own.url, dir));
+    t.equal(await first.said(), 'ready');
+    const stranger = {
+      ...settingsFor('second', own.url, dir),
+      NODE_SECRET: 'another-secret-of-a-test',
+    };
+    const [refused, changing] = [
+      launch(t, stranger),
+      launch(t, {
+        ...settingsFor('third', own.url, dir),
+        NODE_SECRET: 'secret-of-the-tests,another-secret-of-a-test',
+      }),
+    ];
+    t.equal(await changing.said(), 'ready');
+    t.equal(await refused.exited, 1);
+    t.match(refused.output(), /NODE_SECRET fits none of the 2 nodes in the registry/);
+    for (const { child } of [first, changing]) child.kill('SIGTERM');
+    for (const { exited } of [first, changing]) t.equal(await exited, 0);
+
+    // Those that have ended are in nobody's way.
+    const next = launch(t, stranger);
+    t.equal(await next.said(), 'ready');
+    next.child.kill('SIGTERM');
+    t.equal(await next.exited, 0);
+  },
+);
+
 t.test('--check-config prints the settings with the secrets masked', async (t) => {
   const { exited, output } = launch(t, settingsFor('checked', redis.url, '/run/x'), [
     '--check-config',

@@ -132,8 +132,10 @@ t.test('a broken or foreign renewal is not taken over', async (t) => {
   t.same(typeof second === 'object' && second.serial, typeof first === 'object' && first.serial);
 });
 
-t.test('a certificate that names another node is refused at start', async (t) => {
+t.test('a certificate that nobody would believe is refused at start', async (t) => {
   const tls = await authority.node('web');
+  const other = await makeAuthority(t);
+  await t.rejects(open(t, { tls: { ...tls, caFile: other.caFile } }, 'web'), /none of the CAs/);
   await t.rejects(open(t, { tls }, 'n1'), /floodgate:\/\/node\/web.*NODE_ID/);
   await t.rejects(open(t, { tls }, 'web-x'), /NODE_ID/);
   await t.rejects(open(t, { tls: { ...tls, caFile: tls.keyFile } }, 'web'), /do not fit/);
