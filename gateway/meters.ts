@@ -52,12 +52,16 @@ export const createMeters = ({
   );
 };
 
-/** Of the public port. Thousands may be cut off within a second: they are counted, not logged. */
+const tellEveryMs = 60_000;
+
+/** Of the public port. Thousands may be cut off within a second: they are counted, and told once a minute. */
 export const createConnectionMeters = ({
   metrics,
+  log,
   open,
 }: {
   metrics: Metrics;
+  log: { warn(fields: object, text: string): void };
   /** How many connections there are. */
   open: () => number;
 }) => {
@@ -69,9 +73,16 @@ export const createConnectionMeters = ({
     () => Object.entries(refused).map(([reason, value]) => ({ labels: { reason }, value })),
   );
   metrics.gauge('connections', 'Connections of clients', [], (gauge) => gauge.set(open()));
+  let toldAt = Number.NEGATIVE_INFINITY;
   return {
     refused: (reason: Refusal): void => {
       refused[reason]++;
+      if (reason !== 'client' || performance.now() - toldAt < tellEveryMs) return;
+      toldAt = performance.now();
+      log.warn(
+        { refused: refused.client },
+        'connections of one address are cut off, there are too many: if it is a proxy, name it in TRUSTED_PROXIES',
+      );
     },
   };
 };

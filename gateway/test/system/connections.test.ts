@@ -1,5 +1,6 @@
 /** Who takes a connection: an edge that is awake; and in the end all edges have their share. */
 import http from 'node:http';
+import { connect } from 'node:net';
 import t from 'tap';
 import { startFleet, textOf, until } from './fleet.js';
 
@@ -53,4 +54,18 @@ t.test('a stopped edge takes no connections, and its share afterwards', async (t
   );
   t.same(failed, [], 'no request has noticed');
   t.ok(fleet.edgePids().includes(stopped ?? 0), 'both edges are the same as before');
+});
+
+t.test('an address with too many connections is cut off, and the log says so once', async (t) => {
+  const fleet = await startFleet(t, { nodes: 1, edges: 1 });
+  const sockets = Array.from({ length: 110 }, () => connect(fleet.port, '127.0.0.1'));
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  for (const socket of sockets) socket.on('error', () => {});
+  const lines = () => fleet.logLines().filter(({ msg }) => /cut off/.test(String(msg)));
+  await until('a line', () => lines().length > 0);
+  await until('ten are closed', () => sockets.filter(({ closed }) => closed).length >= 10);
+  t.match(lines(), [{ level: 40, msg: /TRUSTED_PROXIES/ }]);
+  t.equal(lines().length, 1);
 });
