@@ -68,4 +68,4 @@ const gateway = {
   env: { DATA_DIR: paths.dataDir, ...gatewaySettings(paths, process.env) },
 };
 
-export const apps = hasOwnRedis(process.env) ? [node, gateway] : [redis, node, gateway];
+export const apps = hasOwnRedis(paths, process.env) ? [node, gateway] : [redis, node, gateway];

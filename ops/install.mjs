@@ -54,6 +54,17 @@ const isInstalled = (needsDev) => {
 
 export const isBuilt = () => readIfThere(buildStamp) === hashFiles(listSources());
 
+/** For a reload, which builds nothing: where there is a build without sources, it is as new as can be. */
+export const isOutdated = () => {
+  try {
+    return existsSync(join(root, 'tsconfig.json')) && !isBuilt();
+  } catch {
+    return true; // they are changing just now
+  }
+};
+export const outdatedHint =
+  'The build is older than the sources: run `npm run build` and reload again, or the old code goes on.';
+
 /** For the build script: what `isBuilt` looks at, taken before the compiler runs. Half a build has no stamp. */
 export const stampBuild = () => {
   const stamp = hashFiles(listSources());

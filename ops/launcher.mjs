@@ -5,7 +5,7 @@
  */
 import { formatBanner } from './banner.mjs';
 import { launchChild, nodeStopMs, programs } from './children.mjs';
-import { ensureBuilt, ensureInstalled } from './install.mjs';
+import { ensureBuilt, ensureInstalled, isOutdated, outdatedHint } from './install.mjs';
 import { createKeeper } from './keeper.mjs';
 import { takeLock } from './lock.mjs';
 import { keepLogsSmall, openLog } from './logs.mjs';
@@ -89,13 +89,13 @@ const createSystem = (env, signal) => {
     await ensureInstalled({ say, signal });
     await ensureBuilt({ say, signal });
     initSecrets(paths);
-    const isOwn = hasOwnRedis(env);
+    const isOwn = hasOwnRedis(paths, env);
     if (!isOwn) await startRedis();
     const slots = Array.from({ length: settings.nodes }, (_, index) => index + 1);
     await Promise.all(slots.map(startNode));
     await startGateway();
     signal.throwIfAborted();
-    const redis = isOwn ? 'yours (REDIS_URL)' : paths.redis;
+    const redis = isOwn ? 'yours' : paths.redis;
     const adminToken = adminTokenPlace(paths, env);
     say(formatBanner({ settings, logs: paths.logs, adminToken, redis }));
   };
@@ -126,6 +126,7 @@ const createSystem = (env, signal) => {
   const reload = createReload(async () => {
     if (signal.aborted) return;
     say('Reloading …');
+    if (isOutdated()) say(`  ${outdatedHint}`);
     for (const keeper of keepers.filter(({ name }) => name.startsWith('node-'))) {
       const problem = await keeper.replace(nodeStopMs);
       if (signal.aborted) return;

@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 import { launchChild, nodeStopMs, programs } from './children.mjs';
+import { isOutdated, outdatedHint } from './install.mjs';
 import { createKeeper } from './keeper.mjs';
 import { takeLock, waitForLock } from './lock.mjs';
 import { endOrphans } from './orphans.mjs';
@@ -30,6 +31,7 @@ await runApp(async ({ stopping, stopAsked }) => {
   const reload = createReload(async () => {
     const held = await waitForLock(turn, stopping);
     try {
+      if (isOutdated()) say(`${name}: ${outdatedHint}`);
       const problem = await keeper.replace(nodeStopMs);
       if (stopping.aborted) return;
       say(

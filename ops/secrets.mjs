@@ -29,7 +29,10 @@ const given = {
   PASSWORD_KEYS: 'worker',
 };
 
-const redisUsers = /** @type {const} */ (['gateway', 'worker', 'ops']);
+const redisRoles = /** @type {const} */ (['gateway', 'worker']);
+const redisUsers = [...redisRoles, 'ops'];
+/** The end of an embedded Redis' URL, wherever its runtime directory was (paths.mjs). */
+const ourSocket = /\/floodgate-(\d+-)?[0-9a-f]{12}\/redis\.sock$/;
 
 /**
  * 32 random bytes, base64url, unless the file exists; of two that start together one writes, both
@@ -57,22 +60,29 @@ export const readRedisPassword = (paths, user) =>
 /** @param {Paths} paths @param {Role} role */
 const redisUrlFile = (paths, role) => join(paths.secrets, `redis-${role}-url`);
 
-/** Idempotent. The Redis URLs follow the socket, the rest never changes. @param {Paths} paths */
+/** Whether the URL is of a Redis of ours, as some start wrote it; any other is the operator's. @param {Paths} paths @param {Role} role */
+const isOurUrl = (paths, role) => {
+  const url = readIfThere(redisUrlFile(paths, role))?.trim() ?? '';
+  return url === '' || (url.startsWith(`unix://${role}:`) && ourSocket.test(url));
+};
+
+/** Idempotent. Redis URLs of ours follow the socket, the rest never changes. @param {Paths} paths */
 export const initSecrets = (paths) => {
   for (const { file } of Object.values(settings)) makeSecret(join(paths.secrets, file));
   for (const user of redisUsers) makeSecret(join(paths.secrets, `redis-${user}-password`));
-  for (const role of /** @type {const} */ (['gateway', 'worker'])) {
+  for (const role of redisRoles) {
     const url = `unix://${role}:${readRedisPassword(paths, role)}@localhost${paths.redisSocket}\n`;
     const path = redisUrlFile(paths, role);
-    if (readIfThere(path) !== url) replaceFile(path, url);
+    if (isOurUrl(paths, role) && readIfThere(path) !== url) replaceFile(path, url);
   }
 };
 
 /** @param {Env} env @param {string} name */
 const isSet = (env, name) => Boolean(env[name] || env[`${name}_FILE`]);
 
-/** Whether the user brings a Redis. @param {Env} env */
-export const hasOwnRedis = (env) => isSet(env, 'REDIS_URL');
+/** Whether the user brings a Redis: by REDIS_URL, or in one of our URL files. @param {Paths} paths @param {Env} env */
+export const hasOwnRedis = (paths, env) =>
+  isSet(env, 'REDIS_URL') || !redisRoles.every((role) => isOurUrl(paths, role));
 
 /**
  * What to add to the environment of a program: the files it needs, and an empty value (= not set) for
@@ -91,7 +101,7 @@ export const secretSettings = (paths, role, env) => {
     else if (!isSet(env, name)) added[`${name}_FILE`] = join(paths.secrets, file);
   }
   for (const [name, owner] of Object.entries(given)) if (owner !== role) hide(name);
-  if (!hasOwnRedis(env)) added.REDIS_URL_FILE = redisUrlFile(paths, role);
+  if (!isSet(env, 'REDIS_URL')) added.REDIS_URL_FILE = redisUrlFile(paths, role);
   return added;
 };
 

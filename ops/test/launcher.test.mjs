@@ -204,11 +204,25 @@ t.test('a reload whose new node does not start leaves the old ones in place', as
   writeFileSync(join(own, 'dist/worker/main.js'), 'process.exit(1);');
   launcher.kill('SIGHUP');
   await until(() => /the old one stays/.test(launcher.output()), 'the reload has ended');
+  t.notMatch(launcher.output(), 'older than the sources');
   t.match(launcher.output(), /node-1: the new one did not start \(code 1\)/);
   t.same(
     site.look().map(({ pid }) => pid),
     before,
   );
+  launcher.kill('SIGTERM');
+  t.equal(await launcher.exited, 0);
+});
+
+t.test('a reload says when the build is older than the sources', async (t) => {
+  const own = await makeProject(t);
+  const site = await makeSite(t, { root: own });
+  const launcher = site.start();
+  await launcher.ready();
+  writeFileSync(join(own, 'tsconfig.json'), '{"pulled":true}');
+  launcher.kill('SIGHUP');
+  await until(() => /replaces its edges/.test(launcher.output()), 'the reload has ended');
+  t.match(launcher.output(), /Reloading[^/]*older than the sources: run `npm run build`/);
   launcher.kill('SIGTERM');
   t.equal(await launcher.exited, 0);
 });

@@ -70,7 +70,18 @@ t.test('SIGHUP puts a new node in the place of the old one; a stop takes it alon
   t.equal(await exited, 0);
   t.notOk(isAlive(second));
   t.match(output(), 'node-0 stopped');
+  t.notMatch(output(), 'older than the sources');
   t.equal(nodeOf(0), undefined);
+});
+
+t.test('it says when the build is older than the sources', async (t) => {
+  const { root, start } = await makeSite(t);
+  const { app, output, ready } = start(0);
+  await ready();
+  writeFileSync(join(root, 'tsconfig.json'), '{"pulled":true}');
+  app.kill('SIGHUP');
+  await until(() => output().includes('node-0 replaced'), 'it is replaced');
+  t.match(output(), /node-0: The build is older than the sources[^/]*node-0 replaced/);
 });
 
 t.test('a new node that does not start leaves the old one where it is', async (t) => {

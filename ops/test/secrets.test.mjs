@@ -67,7 +67,35 @@ t.test('a program gets file names, only for what it needs and the user has not s
   t.notOk('ADMIN_TOKEN_FILE' in gateway);
   t.notOk('REDIS_URL_FILE' in gateway);
   t.equal(gateway.KEY_ENCRYPTION_KEY_FILE, join(paths.secrets, 'key-encryption-key'));
-  t.ok(hasOwnRedis({ REDIS_URL_FILE: '/x' }));
+  t.notOk(hasOwnRedis(paths, {}));
+  t.ok(hasOwnRedis(paths, { REDIS_URL_FILE: '/x' }));
+});
+
+t.test('a Redis URL that the operator wrote stays, ours follows the socket', async (t) => {
+  const paths = prepare(t);
+  initSecrets(paths);
+  const [gateway, worker] = ['gateway', 'worker'].map((role) =>
+    join(paths.secrets, `redis-${role}-url`),
+  );
+  const made = readFileSync(gateway, 'utf8');
+  for (const url of [
+    'rediss://gateway:secret@redis.example:6379/0\n',
+    'unix://gateway:secret@localhost/run/redis/redis.sock',
+  ]) {
+    writeFileSync(gateway, url);
+    initSecrets(paths);
+    t.equal(readFileSync(gateway, 'utf8'), url);
+    t.ok(hasOwnRedis(paths, {}), 'and no other Redis is started');
+    t.equal(secretSettings(paths, 'gateway', {}).REDIS_URL_FILE, gateway);
+  }
+  for (const url of ['', made.replace(/@localhost.*(?=\/floodgate-)/, '@localhost/run/user/7')]) {
+    writeFileSync(gateway, url);
+    rmSync(worker);
+    t.notOk(hasOwnRedis(paths, {}));
+    initSecrets(paths);
+    t.equal(readFileSync(gateway, 'utf8'), made);
+    t.match(readFileSync(worker, 'utf8'), /^unix:\/\/worker:/);
+  }
 });
 
 t.test('a program does not get what the user set for the other one', async (t) => {
