@@ -16,8 +16,11 @@ export type Request = {
   body?: string;
 };
 export type Fields = Record<string, unknown>;
-export type Answer = { status: number; headers: Headers; fields: Fields };
-export type Failed = { error: FloodgateError; failure: Failure };
+type Good = { status: number; headers: Headers; fields: Fields };
+type Bad = { error: FloodgateError; failure: Failure };
+/** `sentAt`: when the attempt began, in milliseconds since 1970; what is in the answer is no older. */
+export type Answer = Good & { sentAt: number };
+export type Failed = Bad & { sentAt: number };
 export type Outcome = Answer | Failed;
 
 const maxBodyBytes = 1024 * 1024;
@@ -75,7 +78,7 @@ export const isFields = (value: unknown): value is Fields =>
 const matching = (value: unknown, grammar: RegExp): string | undefined =>
   typeof value === 'string' && grammar.test(value) ? value : undefined;
 
-const errorOf = ({ status, headers, fields }: Answer, now: number): FloodgateError => {
+const errorOf = ({ status, headers, fields }: Good, now: number): FloodgateError => {
   const code = matching(fields.error, /^[a-z][a-z0-9_]{0,63}$/) ?? `status_${status}`;
   const retryAfterMs = readRetryAfter(headers.get('retry-after'), {
     date: headers.get('date'),
@@ -93,12 +96,12 @@ const errorOf = ({ status, headers, fields }: Answer, now: number): FloodgateErr
   });
 };
 
-const badAnswer = (status: number): Failed => ({
+const badAnswer = (status: number): Bad => ({
   error: new FloodgateError('bad_answer', { status, mayHaveRun: true }),
   failure: { how: 'lost' },
 });
 
-const unanswered = (error: unknown, signal: AbortSignal): Failed => {
+const unanswered = (error: unknown, signal: AbortSignal): Bad => {
   if (signal.aborted) {
     const { code } = reasonOf(signal);
     return {
@@ -113,9 +116,8 @@ const unanswered = (error: unknown, signal: AbortSignal): Failed => {
   };
 };
 
-export const createAttempt =
-  ({ fetch, now }: { fetch: Fetch; now: () => number }) =>
-  async ({ url, ...request }: Request, signal: AbortSignal): Promise<Outcome> => {
+export const createAttempt = ({ fetch, now }: { fetch: Fetch; now: () => number }) => {
+  const send = async ({ url, ...request }: Request, signal: AbortSignal): Promise<Good | Bad> => {
     try {
       const sent = fetch(url, { ...request, redirect: 'manual', signal });
       const response = await orAborted(sent, signal);
@@ -131,3 +133,9 @@ export const createAttempt =
       return unanswered(error, signal);
     }
   };
+
+  return async (request: Request, signal: AbortSignal): Promise<Outcome> => {
+    const sentAt = now();
+    return { ...(await send(request, signal)), sentAt };
+  };
+};

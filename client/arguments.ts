@@ -10,6 +10,37 @@ export const bearer = (token: string): string => {
   return `Bearer ${token}`;
 };
 
+/** The user for whom a server of yours makes a call. */
+export type OnBehalf = {
+  /**
+   * Their IP address, sent as X-Forwarded-For; believed where TRUSTED_PROXIES of the gateway has the
+   * address of the caller, else ignored.
+   */
+  clientAddress?: string | undefined;
+  /** Sent as User-Agent, for the list of sessions. Browsers do not let a page set it. */
+  userAgent?: string | undefined;
+};
+
+const v4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+
+/** One address; no port, brackets, zone or list. Browsers have no isIP, but a strict parser. */
+const isAddress = (text: string): boolean =>
+  v4.test(text) || (/^[\da-f:.]{2,45}$/i.test(text) && isUsable(`http://[${text}]/`));
+
+/** What a field value may have (RFC 9110 § 5.5). */
+const isFieldValue = (text: string): boolean => /^[\t -~\x80-\xff]*$/.test(text);
+
+/** The headers that say so, or bad_argument. */
+export const onBehalfOf = ({ clientAddress, userAgent }: OnBehalf): Record<string, string> => {
+  if (clientAddress !== undefined && !isAddress(clientAddress))
+    throw new FloodgateError('bad_argument');
+  if (userAgent !== undefined && !isFieldValue(userAgent)) throw new FloodgateError('bad_argument');
+  return {
+    ...(clientAddress === undefined ? {} : { 'x-forwarded-for': clientAddress }),
+    ...(userAgent === undefined ? {} : { 'user-agent': userAgent }),
+  };
+};
+
 const isUsable = (url: string): boolean => {
   try {
     const { protocol, username, password, hash } = new URL(url);

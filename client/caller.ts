@@ -10,8 +10,10 @@ import {
   type Outcome,
   type Request,
 } from './answer.js';
+import type { OnBehalf } from './arguments.js';
 import { createClock } from './clock.js';
 import {
+  callTimeoutMs,
   createDeadline,
   type Deadline,
   orAborted,
@@ -26,6 +28,7 @@ import {
   createBudget,
   mayRepeat,
   type RuleName,
+  repeatWindowMs,
 } from './retry.js';
 
 export type CallerOptions = {
@@ -44,8 +47,8 @@ export type CallerOptions = {
   attemptTimeoutMs?: number;
 };
 
-/** What every single call may say. */
-export type CallOptions = { signal?: AbortSignal; timeoutMs?: number };
+/** What every single call may say; beside it for whom, see arguments.ts. */
+export type CallOptions = { signal?: AbortSignal; timeoutMs?: number } & OnBehalf;
 
 export type Call = {
   lane: 'password' | 'session';
@@ -54,6 +57,9 @@ export type Call = {
   request: () => Request | Promise<Request>;
 };
 
+/** Until when an attempt may be sent. */
+type Turn = Pick<Deadline, 'signal' | 'leftMs'>;
+
 const maxRepeats = 2;
 
 const pausesAll = ({ status, retryAfterMs }: FloodgateError): boolean =>
@@ -61,7 +67,7 @@ const pausesAll = ({ status, retryAfterMs }: FloodgateError): boolean =>
 
 export const createCaller = (options: CallerOptions = {}) => {
   const { random = Math.random, sleep = realSleep, maxConcurrent = 32, maxQueued = 256 } = options;
-  const { timeoutMs = 10_000, attemptTimeoutMs = 5000, now = createClock() } = options;
+  const { timeoutMs = callTimeoutMs, attemptTimeoutMs = 5000, now = createClock() } = options;
   // Bound when called: whoever replaces the global one is meant.
   const fetch: Fetch = options.fetch ?? ((...given) => globalThis.fetch(...given));
   const backoff = createBackoff({ random });
@@ -87,30 +93,43 @@ export const createCaller = (options: CallerOptions = {}) => {
   };
 
   /** Resolves after the pause that a repeat takes, with whether there may be one. */
-  const isRepeated = async (call: Call, failed: Failed, tries: number, deadline: Deadline) => {
+  const isRepeated = async (
+    call: Call,
+    failed: Failed,
+    tries: number,
+    { signal, leftMs }: Turn,
+  ) => {
     const { error, failure } = failed;
     if (tries >= maxRepeats || !mayRepeat(call.rule, failure, tries)) return false;
     const waitMs = backoff(tries, error.retryAfterMs);
-    if (deadline.signal.aborted || waitMs >= deadline.leftMs() || !budget.spend()) return false;
+    if (signal.aborted || waitMs >= leftMs() || !budget.spend()) return false;
     // After a 503 the lane keeps everybody waiting, this caller too.
-    if (!pausesAll(error)) await sleep(waitMs, deadline.signal);
+    if (!pausesAll(error)) await sleep(waitMs, signal);
     return true;
   };
 
   const repeat = async (call: Call, deadline: Deadline): Promise<Answer> => {
     const lane = lanes[call.lane];
+    let sendBy = Number.POSITIVE_INFINITY;
     let last: FloodgateError | undefined;
+    const leftMs = () => Math.min(deadline.leftMs(), sendBy - now());
+    const turn: Turn = { signal: deadline.signal, leftMs };
     // What the server said tells more than why it was not asked again.
     const giveUp = (error: unknown): never => {
       const isWithdrawn = error instanceof FloodgateError && error.code === 'aborted';
       throw isWithdrawn ? error : (last ?? error);
     };
+    const work = () => {
+      // In line, or in somebody else's pause, the time for a repeat may have passed.
+      if (last !== undefined && now() > sendBy) throw last;
+      return tryOnce(call, lane, deadline);
+    };
     for (let tries = 0; ; tries++) {
-      const work = () => tryOnce(call, lane, deadline);
-      const outcome = await lane.run(deadline, work).catch(giveUp);
+      const outcome = await lane.run(turn, work).catch(giveUp);
       if (!('error' in outcome)) return outcome;
       last = outcome.error;
-      if (!(await isRepeated(call, outcome, tries, deadline).catch(giveUp))) throw last;
+      if (last.mayHaveRun) sendBy = Math.min(sendBy, outcome.sentAt + repeatWindowMs(call.rule));
+      if (!(await isRepeated(call, outcome, tries, turn).catch(giveUp))) throw last;
     }
   };
 

@@ -18,6 +18,8 @@ import { createTokenSource } from './token-source.js';
 export type ClientCredentialsOptions = CallerOptions & {
   clientId: string;
   scope?: string;
+  /** ISSUER of the gateway, of which signed assertions speak, where that is not `baseUrl`. */
+  issuer?: string;
 } & ({ baseUrl: string } | { tokenEndpoint: string }) &
   (
     | { clientSecret: string }
@@ -39,6 +41,8 @@ export const createClientCredentials = (options: ClientCredentialsOptions) => {
     'tokenEndpoint' in options
       ? checkUrl(options.tokenEndpoint)
       : endpoint(options.baseUrl)('/oauth/token');
+  const { issuer } = options;
+  const audience = issuer === undefined ? url : endpoint(issuer)('/oauth/token');
   const call = createCaller({ ...options, now });
   const grant = { grant_type: 'client_credentials', ...(scope === undefined ? {} : { scope }) };
 
@@ -46,7 +50,7 @@ export const createClientCredentials = (options: ClientCredentialsOptions) => {
     if ('clientSecret' in options)
       return { headers: { authorization: basic(clientId, options.clientSecret) }, form: {} };
     try {
-      const assertion = await options.signAssertion({ clientId, audience: url });
+      const assertion = await options.signAssertion({ clientId, audience });
       return {
         headers: {},
         form: { client_assertion_type: assertionType, client_assertion: assertion },
@@ -75,11 +79,10 @@ export const createClientCredentials = (options: ClientCredentialsOptions) => {
     now,
     random,
     renew: async () => {
-      // Its life began at the server, no earlier than this.
-      const askedAt = now();
-      const answer = await call({ lane: 'session', rule: 'idempotent', request });
-      const { accessToken, expiresIn } = readAccessToken(answer);
-      return { accessToken, expiresAt: askedAt + expiresIn * 1000 };
+      const { accessToken, expiresAt } = readAccessToken(
+        await call({ lane: 'session', rule: 'idempotent', request }),
+      );
+      return { accessToken, expiresAt };
     },
   });
 

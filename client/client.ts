@@ -7,8 +7,9 @@
  *   const tokens = await client.login({ username, password });
  */
 import type { Answer, Request } from './answer.js';
-import { bearer, endpoint } from './arguments.js';
+import { bearer, endpoint, type OnBehalf, onBehalfOf } from './arguments.js';
 import { type CallerOptions, type CallOptions, createCaller } from './caller.js';
+import { callTimeoutMs } from './deadline.js';
 import type { RuleName } from './retry.js';
 import {
   type Identity,
@@ -42,13 +43,14 @@ export const createClient = ({ baseUrl, ...options }: ClientOptions) => {
   const call = createCaller(options);
   const urlOf = endpoint(baseUrl);
 
-  const requestOf = ({ method, path, token, body }: Wanted): Request => ({
+  const requestOf = ({ method, path, token, body }: Wanted, user: OnBehalf): Request => ({
     method,
     url: urlOf(path),
     headers: {
       accept: 'application/json',
       ...(token === undefined ? {} : { authorization: bearer(token) }),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...onBehalfOf(user),
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
@@ -58,8 +60,8 @@ export const createClient = ({ baseUrl, ...options }: ClientOptions) => {
     rule: RuleName,
     its: CallOptions | undefined,
   ): Promise<Answer> => {
-    const request = requestOf(wanted);
-    const lane = rule === 'idempotent' ? 'session' : 'password';
+    const request = requestOf(wanted, its ?? {});
+    const lane = rule === 'idempotent' || rule === 'refresh' ? 'session' : 'password';
     return call({ lane, rule, request: () => request }, its);
   };
 
@@ -68,6 +70,9 @@ export const createClient = ({ baseUrl, ...options }: ClientOptions) => {
   };
 
   return {
+    /** What a call has that does not say otherwise; a user session keeps to it, too. */
+    timeoutMs: options.timeoutMs ?? callTimeoutMs,
+
     /** account_exists also after a first try whose answer was lost (`mayHaveRun` told so then). */
     register: async (
       { username, password }: { username: string; password: string },
@@ -95,7 +100,7 @@ export const createClient = ({ baseUrl, ...options }: ClientOptions) => {
     refresh: async (refreshToken: string, its?: CallOptions): Promise<Tokens> => {
       const body = { refresh_token: refreshToken };
       const wanted = { method: 'POST', path: '/v1/refresh', body };
-      return readTokens(await ask(wanted, 'idempotent', its));
+      return readTokens(await ask(wanted, 'refresh', its));
     },
 
     logout: async (token: string, its?: CallOptions): Promise<void> => {

@@ -4,6 +4,9 @@
  */
 import { FloodgateError } from './errors.js';
 
+/** What a call has where nobody says otherwise. */
+export const callTimeoutMs = 10_000;
+
 /** Longer ones fire at once. */
 const longestTimerMs = 2 ** 31 - 1;
 
@@ -56,6 +59,24 @@ export const orAborted = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> 
     else signal.addEventListener('abort', onAbort, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });
+
+/**
+ * Settles with `work`, or rejects with deadline_exceeded when that takes longer. Its own time begins after
+ * that of deadlines inside of `work`: they end first, and say more.
+ */
+export const inTime = async <T>(
+  work: () => Promise<T>,
+  { timeoutMs, now }: { timeoutMs: number; now: () => number },
+): Promise<T> => {
+  const working = work();
+  const limits = { timeoutMs, code: 'deadline_exceeded', signal: undefined, now } as const;
+  const deadline = createDeadline(limits);
+  try {
+    return await orAborted(working, deadline.signal);
+  } finally {
+    deadline.clear();
+  }
+};
 
 export const sleep: Sleep = (ms, signal) => {
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -21,6 +21,10 @@ const local = {
     text: 'The server wants a pause that is longer than the time of this call: nothing was sent.',
   },
   not_signed: { kind: 'unreachable', text: 'The signer of client assertions has failed.' },
+  not_loaded: {
+    kind: 'unreachable',
+    text: 'What is saved of the session could not be loaded.',
+  },
   not_saved: { kind: 'not_saved', text: 'The new tokens could not be saved, so none was used.' },
   bad_argument: { kind: 'misuse', text: 'An argument is not valid.' },
 } as const;
@@ -30,10 +34,10 @@ export type LocalCode = keyof typeof local;
 /**
  * - `rejected`: the server has decided (4xx); the same again changes nothing.
  * - `unavailable`: not now (429, 5xx); `retryAfterMs` says when, where the server did.
- * - `unreachable`: no usable answer.
+ * - `unreachable`: no usable answer, or none of `signAssertion` or `load`.
  * - `deadline`, `aborted`: the call's own time or signal.
  * - `overloaded`: this client holds back, nothing was sent.
- * - `not_saved`: `onChange` of a user session has thrown; it is asked again.
+ * - `not_saved`: `onChange` of a user session has thrown or hangs; it is asked again.
  * - `misuse`: a mistake in the program that calls.
  */
 export type ErrorKind = 'rejected' | 'unavailable' | (typeof local)[LocalCode]['kind'];

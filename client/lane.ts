@@ -13,6 +13,8 @@ import type { Backoff } from './retry.js';
 const growth = 0.02;
 
 export type Lane = ReturnType<typeof createLane>;
+/** How long one may wait here. */
+type Patience = Pick<Deadline, 'signal' | 'leftMs'>;
 
 export const createLane = ({
   maxConcurrent,
@@ -44,13 +46,13 @@ export const createLane = ({
   };
 
   /** Nobody stands in line, or sends, for an answer that cannot be in time. */
-  const checkPause = (deadline: Deadline) => {
+  const checkPause = (deadline: Patience) => {
     const retryAfterMs = pausedUntil - now();
     if (retryAfterMs > 0 && retryAfterMs >= deadline.leftMs())
       throw new FloodgateError('asked_to_wait', { retryAfterMs });
   };
 
-  const enter = async ({ signal }: Deadline) => {
+  const enter = async ({ signal }: Patience) => {
     if (running < Math.floor(limit)) {
       running++;
       return;
@@ -72,7 +74,7 @@ export const createLane = ({
     }
   };
 
-  const sitOutPause = async (deadline: Deadline) => {
+  const sitOutPause = async (deadline: Patience) => {
     for (;;) {
       checkPause(deadline);
       const leftMs = pausedUntil - now();
@@ -88,7 +90,7 @@ export const createLane = ({
      * Runs `work` when it is its turn. Throws client_overloaded when the line is full, asked_to_wait
      * when the pause outlasts the deadline, and the deadline's reason; `work` has not run then.
      */
-    run: async <T>(deadline: Deadline, work: () => Promise<T>): Promise<T> => {
+    run: async <T>(deadline: Patience, work: () => Promise<T>): Promise<T> => {
       checkPause(deadline);
       await enter(deadline);
       try {

@@ -10,5 +10,6 @@ export {
   mayRepeat,
   readRetryAfter,
 } from './retry.js';
+export type { GivenTokens, SessionTokens } from './saved-tokens.js';
 export type { Identity, Login, Session, Tokens, User } from './shapes.js';
-export { createUserSession, type SessionTokens, type UserSessionOptions } from './user-session.js';
+export { createUserSession, type UserSessionOptions } from './user-session.js';

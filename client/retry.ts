@@ -20,11 +20,14 @@ export type Rule = {
   lost: number;
   /** After an attempt that took too long, here or (504) there. */
   late: boolean;
+  /** Repeats are sent no later than this after the first attempt that the server may have seen. */
+  withinMs?: number;
 };
 
 /**
- * - `idempotent`: checks, refresh (a repeat within the grace gets the same successor), logout, the
- *   ending of sessions, client credentials.
+ * - `idempotent`: checks, logout, the ending of sessions, client credentials.
+ * - `refresh`: the same, but only within the ten seconds in which the server answers a repeat with the
+ *   same successor; a later one is taken for a thief's and ends the session. One second is for the way.
  * - `login`: writes nothing where it runs, so repeating is safe; but the lost one may have counted as
  *   a wrong password, so it is repeated once, and never while the first may still be hashing. Also a
  *   reset, where the same token with the same password again is answered as the first time.
@@ -34,6 +37,7 @@ export type Rule = {
  */
 export const rules = {
   idempotent: { unclear: true, lost: 2, late: true },
+  refresh: { unclear: true, lost: 2, late: true, withinMs: 9000 },
   login: { unclear: true, lost: 1, late: false },
   change: { unclear: true, lost: 0, late: false },
   write: { unclear: false, lost: 0, late: false },
@@ -56,6 +60,12 @@ export const mayRepeat = (name: RuleName, failure: Failure, tries: number): bool
   if (status === 503) return rule.unclear || isNotStarted(status, code);
   if (status === 502) return tries < rule.lost;
   return status === 504 && rule.late;
+};
+
+/** How long after its first attempt a call may still be repeated, in milliseconds. */
+export const repeatWindowMs = (name: RuleName): number => {
+  const { withinMs = Number.POSITIVE_INFINITY }: Rule = rules[name];
+  return withinMs;
 };
 
 /** Date.parse alone takes almost anything for a date. */

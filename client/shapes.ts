@@ -8,10 +8,14 @@ import { FloodgateError } from './errors.js';
 
 export type User = { userId: string; username: string };
 
-/** Tokens of a session. `expiresIn`: seconds, from when the call was made. */
+/**
+ * Tokens of a session. `expiresIn`: seconds, from when the call was made. `expiresAt`: the same as a time
+ * of this client's clock, in milliseconds since 1970.
+ */
 export type Tokens = {
   accessToken: string;
   expiresIn: number;
+  expiresAt: number;
   refreshToken: string;
   sessionId: string;
   userId: string;
@@ -33,7 +37,12 @@ export type Session = {
   current: boolean;
 };
 
-export type AccessToken = { accessToken: string; expiresIn: number; scope: string | undefined };
+export type AccessToken = {
+  accessToken: string;
+  expiresIn: number;
+  expiresAt: number;
+  scope: string | undefined;
+};
 
 const badAnswer = (status: number) =>
   new FloodgateError('bad_answer', { status, mayHaveRun: true });
@@ -60,18 +69,24 @@ const createReader = (fields: Fields, status: number) => ({
   },
 });
 
+/** Its life began at the server, no earlier than the request was sent. */
+const readLife = ({ fields, status, sentAt }: Answer) => {
+  const expiresIn = createReader(fields, status).seconds('expires_in');
+  return { expiresIn, expiresAt: Math.floor(sentAt + expiresIn * 1000) };
+};
+
 /** What registering answers. All readers here throw bad_answer for another shape. */
 export const readUser = ({ fields, status }: Answer): User => {
   const { text } = createReader(fields, status);
   return { userId: text('user_id'), username: text('username') };
 };
 
-/** A session's pair of tokens; `expiresIn` in seconds. */
-export const readTokens = ({ fields, status }: Answer): Tokens => {
-  const { text, seconds } = createReader(fields, status);
+/** A session's pair of tokens. */
+export const readTokens = (answer: Answer): Tokens => {
+  const { text } = createReader(answer.fields, answer.status);
   return {
     accessToken: text('access_token'),
-    expiresIn: seconds('expires_in'),
+    ...readLife(answer),
     refreshToken: text('refresh_token'),
     sessionId: text('session_id'),
     userId: text('user_id'),
@@ -86,12 +101,12 @@ export const readLogin = (answer: Answer): Login => {
 };
 
 /** RFC 6749 § 5.1: the scope may be left out when it is what was asked for. */
-export const readAccessToken = ({ fields, status }: Answer): AccessToken => {
-  const { text, optional, seconds } = createReader(fields, status);
-  if (text('token_type').toLowerCase() !== 'bearer') throw badAnswer(status);
+export const readAccessToken = (answer: Answer): AccessToken => {
+  const { text, optional } = createReader(answer.fields, answer.status);
+  if (text('token_type').toLowerCase() !== 'bearer') throw badAnswer(answer.status);
   return {
     accessToken: text('access_token'),
-    expiresIn: seconds('expires_in'),
+    ...readLife(answer),
     scope: optional('scope'),
   };
 };

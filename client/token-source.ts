@@ -5,7 +5,7 @@
  * minute starts the renewal and does not wait for it, so an unused source costs nothing and keeps no
  * process alive.
  */
-import { orAborted } from './deadline.js';
+import { inTime, orAborted } from './deadline.js';
 import { FloodgateError, isFloodgateError } from './errors.js';
 import type { Backoff } from './retry.js';
 
@@ -31,6 +31,7 @@ export const createTokenSource = ({
   now,
   random,
   first,
+  timeoutMs,
 }: {
   /** One renewal with all its repeats; may return what it has been given meanwhile. */
   renew: () => Promise<Held>;
@@ -38,6 +39,8 @@ export const createTokenSource = ({
   now: () => number;
   random: () => number;
   first?: Held | undefined;
+  /** Of waiting for a renewal, where that does not end in time by itself; it goes on. */
+  timeoutMs?: number;
 }) => {
   let held: (Held & { since: number; renewAt: number }) | undefined;
   let renewal: Promise<string> | undefined;
@@ -74,6 +77,9 @@ export const createTokenSource = ({
     return renewal;
   };
 
+  const waitForIt = (): Promise<string> =>
+    timeoutMs === undefined ? renewOnce() : inTime(renewOnce, { timeoutMs, now });
+
   const isTooSoon = (): boolean => failed !== undefined && now() < failed.nextAt;
 
   const get = async (signal?: AbortSignal): Promise<string> => {
@@ -83,7 +89,7 @@ export const createTokenSource = ({
       return held.accessToken;
     }
     if (renewal === undefined && failed !== undefined && isTooSoon()) throw failed.error;
-    return signal ? orAborted(renewOnce(), signal) : renewOnce();
+    return signal ? orAborted(waitForIt(), signal) : waitForIt();
   };
 
   return {
@@ -93,6 +99,11 @@ export const createTokenSource = ({
      */
     get,
     hold,
+    /** What was held has been replaced: neither it nor an earlier failure is told any more. */
+    drop: () => {
+      held = undefined;
+      failed = undefined;
+    },
     /**
      * A resource server has refused this one: it is not handed out again. Except a brand-new one: who
      * refuses that will refuse the next, and each would cost a renewal.

@@ -53,7 +53,7 @@ t.test('every call asks for what it should, and reads what comes', async (t) => 
     deviceToken: 'd',
   });
   t.match(await client.verify('abc'), { userId: 'u_1', scope: 'account' });
-  t.match(await client.refresh('r'), { refreshToken: 'refresh-1' });
+  t.match(await client.refresh('r'), { refreshToken: 'u_1.s.1.k.mac' });
   const passwords = { currentPassword: 'a', newPassword: 'b' };
   t.match(await client.changePassword('abc', passwords), { sessionId: 'session' });
   t.match(await client.sessions.list('abc'), [{ sessionId: 's1', current: true }]);

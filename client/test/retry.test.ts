@@ -14,21 +14,27 @@ const answer = (status: number, code = 'x'): Failure => ({ how: 'answer', status
 
 t.test('what may be repeated, and how often', async (t) => {
   const table: [Failure, Record<keyof typeof rules, number>][] = [
-    [{ how: 'not_sent' }, { idempotent: 2, login: 2, change: 2, write: 2 }],
-    [{ how: 'lost' }, { idempotent: 2, login: 1, change: 0, write: 0 }],
-    [{ how: 'timeout' }, { idempotent: 2, login: 0, change: 0, write: 0 }],
-    [answer(429, 'too_many_attempts'), { idempotent: 2, login: 2, change: 2, write: 2 }],
-    [answer(503, 'overloaded'), { idempotent: 2, login: 2, change: 2, write: 2 }],
-    [answer(503, 'no_node'), { idempotent: 2, login: 2, change: 2, write: 2 }],
-    [answer(503, 'store_unavailable'), { idempotent: 2, login: 2, change: 2, write: 0 }],
-    [answer(503, 'status_503'), { idempotent: 2, login: 2, change: 2, write: 0 }],
-    [answer(502), { idempotent: 2, login: 1, change: 0, write: 0 }],
-    [answer(504, 'timeout'), { idempotent: 2, login: 0, change: 0, write: 0 }],
-    [answer(500, 'internal'), { idempotent: 0, login: 0, change: 0, write: 0 }],
-    [answer(401, 'bad_credentials'), { idempotent: 0, login: 0, change: 0, write: 0 }],
+    [{ how: 'not_sent' }, { idempotent: 2, refresh: 2, login: 2, change: 2, write: 2 }],
+    [{ how: 'lost' }, { idempotent: 2, refresh: 2, login: 1, change: 0, write: 0 }],
+    [{ how: 'timeout' }, { idempotent: 2, refresh: 2, login: 0, change: 0, write: 0 }],
+    [
+      answer(429, 'too_many_attempts'),
+      { idempotent: 2, refresh: 2, login: 2, change: 2, write: 2 },
+    ],
+    [answer(503, 'overloaded'), { idempotent: 2, refresh: 2, login: 2, change: 2, write: 2 }],
+    [answer(503, 'no_node'), { idempotent: 2, refresh: 2, login: 2, change: 2, write: 2 }],
+    [
+      answer(503, 'store_unavailable'),
+      { idempotent: 2, refresh: 2, login: 2, change: 2, write: 0 },
+    ],
+    [answer(503, 'status_503'), { idempotent: 2, refresh: 2, login: 2, change: 2, write: 0 }],
+    [answer(502), { idempotent: 2, refresh: 2, login: 1, change: 0, write: 0 }],
+    [answer(504, 'timeout'), { idempotent: 2, refresh: 2, login: 0, change: 0, write: 0 }],
+    [answer(500, 'internal'), { idempotent: 0, refresh: 0, login: 0, change: 0, write: 0 }],
+    [answer(401, 'bad_credentials'), { idempotent: 0, refresh: 0, login: 0, change: 0, write: 0 }],
   ];
   for (const [failure, expected] of table)
-    for (const rule of ['idempotent', 'login', 'change', 'write'] as const) {
+    for (const rule of ['idempotent', 'refresh', 'login', 'change', 'write'] as const) {
       const allowed = [0, 1].filter((tries) => mayRepeat(rule, failure, tries)).length;
       t.equal(allowed, expected[rule], `${JSON.stringify(failure)} ${rule}`);
     }

@@ -51,11 +51,15 @@ export const json = (
   res.end(JSON.stringify(body));
 };
 
+/** In the form of a real one: account, session, generation, key, MAC. */
+export const refreshTokenOf = (generation: number, session = 'u_1.s') =>
+  `${session}.${generation}.k.mac`;
+
 export const tokensOf = (nth: number, expiresIn = 600) => ({
   access_token: `access-${nth}`,
   token_type: 'Bearer',
   expires_in: expiresIn,
-  refresh_token: `refresh-${nth}`,
+  refresh_token: refreshTokenOf(nth),
   session_id: 'session',
   user_id: 'u_1',
   scope: 'account',

@@ -10,18 +10,20 @@ import {
   startFleet,
   until,
 } from '../../../gateway/test/system/fleet.js';
+import type { CallOptions } from '../../caller.js';
 import { type Client, type ClientOptions, createClient } from '../../client.js';
 import { FloodgateError } from '../../errors.js';
-import { createUserSession, type SessionTokens } from '../../user-session.js';
+import type { SessionTokens } from '../../saved-tokens.js';
+import { createUserSession } from '../../user-session.js';
 import { failureOf } from '../server.js';
 
 t.setTimeout(300_000);
 
 /** The library does not repeat a login that took the node too long (504), which a busy machine may cause. */
-const signIn = async (client: Client, secret: string) => {
+const signIn = async (client: Client, secret: string, its: CallOptions = {}) => {
   for (;;) {
     try {
-      return await client.login({ username: 'alice', password: secret });
+      return await client.login({ username: 'alice', password: secret }, its);
     } catch (error) {
       if (!(error instanceof FloodgateError) || error.status !== 504) throw error;
     }
@@ -64,8 +66,10 @@ const lifeOfAUser = async (t: Test, fleet: Fleet) => {
   const { refreshToken } = saved.at(-1) ?? tokens;
   const ended = createUserSession({ client, refreshToken, onChange: () => {} });
   t.match(await failureOf(ended.getToken()), { kind: 'rejected', code: 'session_ended' });
-  const again = await signIn(client, next);
+  const whose = { clientAddress: '203.0.113.7', userAgent: 'Mozilla/5.0' };
+  const again = await signIn(client, next, whose);
   t.equal(again.userId, user.userId);
+  t.match(await client.sessions.list(again.accessToken), [{ ...whose, current: true }]);
 };
 
 const crowd = async (t: Test, fleet: Fleet) => {

@@ -32,15 +32,23 @@ t.test('tokens of programs', async (t) => {
   t.match(await failureOf(wide.getToken()), { kind: 'rejected', code: 'invalid_scope' });
 
   const keyed = await rig.addKeyClient({ scopes: 'read' });
-  const byAssertion = createClientCredentials({
+  const keyedOptions = {
     ...patient,
     clientId: keyed.id,
-    signAssertion: ({ clientId, audience }) => {
+    signAssertion: ({ clientId, audience }: { clientId: string; audience: string }) => {
       const exp = Math.floor(Date.now() / 1000) + 60;
       const claims = { iss: clientId, sub: clientId, aud: audience, jti: randomUUID(), exp };
       const text = `${encode({ alg: 'EdDSA', kid: 'k1' })}.${encode(claims)}`;
       return `${text}.${sign(null, Buffer.from(text), keyed.privateKey).toString('base64url')}`;
     },
-  });
+  };
+  const byAssertion = createClientCredentials(keyedOptions);
   t.match(await client.verify(await byAssertion.getToken()), { clientId: keyed.id });
+
+  const elsewhere = { ...keyedOptions, baseUrl: `http://127.0.0.1:${fleet.port}` };
+  t.match(await failureOf(createClientCredentials(elsewhere).getToken()), {
+    code: 'invalid_client',
+  });
+  const named = createClientCredentials({ ...elsewhere, issuer: baseUrl });
+  t.match(await client.verify(await named.getToken()), { clientId: keyed.id });
 });
