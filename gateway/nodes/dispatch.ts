@@ -21,6 +21,12 @@ const maxPerAccount = 2;
 /** What follows from somebody turned away lasts for a tenth of a second and more (load.ts). */
 const noteEveryMs = 5;
 
+/**
+ * Who is suspected of being a machine gets nothing for so long after somebody better was refused: the longest
+ * that the refused are told to stay away.
+ */
+const outrankedMs = 3000;
+
 /** What leaves a record behind, with the attempt's id in it. */
 const writes = ({ route }: Job): boolean => ['/register', '/password', '/reset'].includes(route);
 
@@ -51,10 +57,23 @@ export const createDispatch = (options: {
     for (const { load } of nodes()) load.turnedAway(at, need);
   };
 
+  let outrankedUntil = Number.NEGATIVE_INFINITY;
+  const noteRefused = (need: Need) => {
+    if (need === 'device' || need === 'login') outrankedUntil = now() + outrankedMs;
+  };
+
+  /** A short queue is no room for the last class while others are turned away. */
+  const find = (key: string, need: Need, except?: Node): ReturnType<Choose<Node>> => {
+    if (need === 'suspect' && now() < outrankedUntil) return { kind: 'full' };
+    const query = { key, need, now: now() };
+    return choose(nodes(), except === undefined ? query : { ...query, except });
+  };
+
   const refuse = (reason: 'full' | 'none', need: Need): AppError => {
     meters.shed(reason);
     if (reason === 'none') return new AppError('no_node');
     noteTurnedAway(need);
+    noteRefused(need);
     return overloaded();
   };
 
@@ -76,7 +95,7 @@ export const createDispatch = (options: {
     if (retry === 'never' || (retry === 'write' && !writes(job))) return undefined;
     if (failure.label === 'stale_boot') await refresh();
     if (job.signal?.aborted || now() >= job.deadlineAt) return undefined;
-    const choice = choose(nodes(), { key: job.u, need: needOf(job), now: now(), except: first });
+    const choice = find(job.u, needOf(job), first);
     // Nothing was started, and only full nodes are left.
     if (choice.kind === 'full' && retry === 'free') throw refuse('full', needOf(job));
     if (choice.kind !== 'node') return undefined;
@@ -89,21 +108,24 @@ export const createDispatch = (options: {
   const mayHaveWritten = (job: Job, { label }: Failure): boolean =>
     writes(job) && rows[label].retry !== 'free';
 
-  const errorOf = ({ label, error }: Failure): AppError =>
-    label === 'refused' ? overloaded() : error;
+  const errorOf = (job: Job, { label, error }: Failure): AppError => {
+    if (label !== 'refused') return error;
+    noteRefused(needOf(job));
+    return overloaded();
+  };
 
   const run = async (job: Job): Promise<Verdict> => {
     budget.earn();
-    const choice = choose(nodes(), { key: job.u, need: needOf(job), now: now() });
+    const choice = find(job.u, needOf(job));
     if (choice.kind !== 'node') throw refuse(choice.kind, needOf(job));
     const body = JSON.stringify(job.body);
     const first = await attempt(choice.node, job, body);
     if (first.kind === 'verdict') return first.verdict;
     const node = await findSecond(job, choice.node, first);
-    if (node === undefined) throw errorOf(first);
+    if (node === undefined) throw errorOf(job, first);
     const second = await attempt(node, job, body);
     if (second.kind === 'verdict') return second.verdict;
-    throw errorOf(mayHaveWritten(job, first) ? first : second);
+    throw errorOf(job, mayHaveWritten(job, first) ? first : second);
   };
 
   /**
@@ -113,7 +135,7 @@ export const createDispatch = (options: {
    */
   const hold = (u: string, cls: WorkClass): (() => void) => {
     checkAccount(u);
-    const choice = choose(nodes(), { key: u, need: cls, now: now() });
+    const choice = find(u, cls);
     if (choice.kind !== 'node') throw refuse(choice.kind, cls);
     return choice.node.load.hold();
   };

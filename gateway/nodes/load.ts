@@ -51,6 +51,8 @@ export const createLoad = (slotsAtStart: number) => {
   let inflight = 0;
   /** Those of them that need a hash. */
   let hashes = 0;
+  /** Those of them that are for known devices. */
+  let devices = 0;
   /** Places for hashes that are not sent yet. */
   let held = 0;
   let reported = 0;
@@ -132,12 +134,14 @@ export const createLoad = (slotsAtStart: number) => {
       inflight++;
       if (need === 'none') return;
       hashes++;
+      if (need === 'device') devices++;
       sentSince++;
     },
     /** A request is over, whatever became of it. */
     ended: (need: Need) => {
       inflight--;
       if (need !== 'none') hashes--;
+      if (need === 'device') devices--;
     },
     /** The node answered something, so it lives. */
     heard: (now: number, report?: Report) => {
@@ -162,7 +166,8 @@ export const createLoad = (slotsAtStart: number) => {
      * Other edges fill a node that stays full as fast as it empties, which this one cannot see. So what
      * it has there at such a refusal is its share, until a slow growth or the sight of a free slot finds more
      * (additive increase, as TCP has it: Chiu and Jain, 1989): one of its own that ends is then the sign that
-     * there is room. Whoever may wait longer than the one that was refused is not held to it.
+     * there is room. Whoever may wait longer than the one that was refused is not held to it, and known devices
+     * only where they are the crowd: else the others make room for them.
      */
     refused: (now: number, predictedMs: number, cls: Need) => {
       if (cls === 'none') return;
@@ -178,7 +183,7 @@ export const createLoad = (slotsAtStart: number) => {
       for (const name of workClasses) {
         if (budgetShares[name] > part) continue;
         fullUntil[name] = Math.max(fullUntil[name], until);
-        if (!setsShare) continue;
+        if (!setsShare || (name === 'device' && 2 * devices <= hashes)) continue;
         share[name] = Math.max(1, hashes);
         sharedAt[name] = now;
       }

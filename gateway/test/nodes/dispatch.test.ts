@@ -209,6 +209,30 @@ t.test('refused everywhere is overloaded, with a jittered time to come back', as
   await t.rejects(submit(job()), { code: 'overloaded', retryAfterMs: 2000 });
 });
 
+t.test(
+  'after somebody better was refused, a suspect finds no room for three seconds',
+  async (t) => {
+    for (const cls of ['device', 'login', 'register'] as const) {
+      const { submit, hold, pool, pass } = setUp(1, () => good);
+      const suspect = () => code(submit({ ...job(), deadlineAt: 9000, class: 'suspect' }));
+      for (const node of pool.nodes()) node.load.refused(0, 500, cls);
+      t.throws(() => hold('alice', cls), { code: 'overloaded' });
+      pass(500);
+      t.equal(await suspect(), cls === 'register' ? 'ok' : 'overloaded', cls);
+      t.equal(await code(submit({ ...job(), deadlineAt: 9000 })), 'ok', 'others do');
+      pass(2499);
+      t.equal(await suspect(), cls === 'register' ? 'ok' : 'overloaded', cls);
+      pass(1);
+      t.equal(await suspect(), 'ok', cls);
+    }
+    const { submit, pass } = setUp(1, (_, times) => (times === 1 ? failure('refused') : good));
+    t.equal(await code(submit({ ...job(), deadlineAt: 9000 })), 'overloaded', 'by a node');
+    t.equal(await code(submit({ ...job(), deadlineAt: 9000, class: 'suspect' })), 'overloaded');
+    pass(3000);
+    t.equal(await code(submit({ ...job(), deadlineAt: 9000, class: 'suspect' })), 'ok');
+  },
+);
+
 t.test('to come back after one, two or three seconds, each as often', async (t) => {
   let step = 0;
   const { hold, pool } = setUp(

@@ -244,7 +244,18 @@ t.test('a refused login says nothing about the share of a known device', async (
   t.equal(load.isFull(200, 'login'), true);
   t.equal(load.isFull(200, 'device'), false);
   load.refused(200, 105, 'device');
-  t.equal(load.isFull(400, 'device'), true);
+  t.equal(load.isFull(400, 'device'), false, 'others are to make room');
+});
+
+t.test('where known devices are the crowd they have a share, too', async (t) => {
+  const load = createLoad(2);
+  load.sent(0, 'login');
+  for (let i = 0; i < 2; i++) load.sent(0, 'device');
+  load.heard(0, { ...report(6), queueMs: 105 });
+  load.refused(0, 105, 'device');
+  t.equal(load.isFull(200, 'device'), true);
+  load.ended('device');
+  t.equal(load.isFull(200, 'device'), false, 'one of its own has ended');
 });
 
 t.test('a refused class that has a smaller budget says nothing about the share', async (t) => {
