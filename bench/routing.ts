@@ -1,10 +1,10 @@
 /**
  * What one routing decision costs: `choose` with 64 and 1,000 nodes, all of the same weight and of
- * different weights (the second needs a logarithm per node), of one zone and of two, and the bare look-up in
- * the hash order.
- * The real code by itself, with loads as `npm run sim` has them at 70 %: of a hundred decisions eleven
- * look beyond the first node, and four take another. Short slices of both kinds in turn; the same
- * kind side by side is the A/A control.
+ * different weights (the second needs a logarithm per node), of one zone and of two, with every node full, with
+ * one breaker in twenty open, and the bare look-up in the hash order.
+ * The real code by itself, but for the full ones with loads as `npm run sim` has them at 70 %: of a hundred
+ * decisions eleven look beyond the first node, and four take another. Short slices of both kinds in turn; the
+ * same kind side by side is the A/A control.
  */
 import { createBreaker } from '../gateway/nodes/breaker.js';
 import { type Candidate, createChoose } from '../gateway/nodes/choose.js';
@@ -32,6 +32,10 @@ const slots = 4;
 /** Of a hundred first choices: those left for another node, and those where somebody waits. */
 const leftPerHundred = 4;
 const busyPerHundred = 11;
+/** One breaker of so many is open, where some are. */
+const openEvery = 20;
+/** More than anybody may wait for. */
+const fullMs = 400;
 const keys = Array.from({ length: 4096 }, (_, i) => `account-key-${String(i).padStart(10, '0')}`);
 
 type Slice = { rate: number };
@@ -52,34 +56,48 @@ const inflightAt = (percentile: number): number => {
   return percentile < busyPerHundred ? slots + 1 : 2;
 };
 
-const createNode = (i: number, hasOwnWeight: boolean, zoneOfOdd: string): Candidate => {
+type Situation = { hasOwnWeight: boolean; zoneOfOdd?: string; state?: 'all full' | 'some open' };
+
+const createNode = (i: number, situation: Situation): Candidate => {
+  const { hasOwnWeight, zoneOfOdd = 'here', state } = situation;
   const load = createLoad(hasOwnWeight ? 2 + (i % 4) * 2 : slots);
   const inflight = inflightAt(i % 100);
-  load.heard(now, { inflight, queueMs: 0, serviceMs: 22, slots });
+  const queueMs = state === 'all full' ? fullMs : 0;
+  load.heard(now, { inflight, queueMs, serviceMs: 22, slots });
+  const breaker = createBreaker({ start: 'full', now: 0 });
+  const isOpen = state === 'some open' && i % openEvery === 0;
+  while (isOpen && !breaker.isOpen()) breaker.failed(now);
   return {
     id: `node-${i}`,
     seed: rank.seed(`node-${i}`),
     zone: i % 2 === 0 ? 'here' : zoneOfOdd,
     load,
-    breaker: createBreaker({ start: 'full', now: 0 }),
+    breaker,
     isDraining: () => false,
   };
 };
 
-const createNodes = (count: number, hasOwnWeight: boolean, zoneOfOdd = 'here') =>
-  Array.from({ length: count }, (_, i) => createNode(i, hasOwnWeight, zoneOfOdd));
+const createNodes = (count: number, situation: Situation) =>
+  Array.from({ length: count }, (_, i) => createNode(i, situation));
 
 let at = 0;
 const nextKey = (): string => keys[at++ & 4095] ?? '';
 
-const deciding = (zoneOfOdd: string) => (count: number, hasOwnWeight: boolean) => {
-  const nodes = createNodes(count, hasOwnWeight, zoneOfOdd);
-  const choose = createChoose(rank, 'here');
-  return () => choose(nodes, { key: nextKey(), need: 'login', now }).kind;
-};
+/** Throws when it is not what the situation leads to: something else would be measured. */
+const deciding =
+  (more: Omit<Situation, 'hasOwnWeight'> = {}) =>
+  (count: number, hasOwnWeight: boolean) => {
+    const nodes = createNodes(count, { ...more, hasOwnWeight });
+    const choose = createChoose(rank, 'here');
+    const expected = more.state === 'all full' ? 'full' : 'node';
+    return () => {
+      const { kind } = choose(nodes, { key: nextKey(), need: 'login', now });
+      return kind === expected ? kind : undefined;
+    };
+  };
 
 const lookUp = (count: number, hasOwnWeight: boolean) => {
-  const nodes = createNodes(count, hasOwnWeight);
+  const nodes = createNodes(count, { hasOwnWeight });
   const weights = hasOwnWeight ? nodes.map((node) => node.load.slots()) : undefined;
   return () => rank.first(nextKey(), nodes, weights)?.id;
 };
@@ -95,16 +113,21 @@ const time = (call: () => unknown, forMs: number): number => {
     calls += 200;
     tookMs = performance.now() - startedAt;
   }
-  if (missing > 0) throw new Error(`${missing} decisions found no node`);
+  if (missing > 0) throw new Error(`${missing} decisions went another way`);
   return (calls * 1000) / tookMs;
 };
 
 type Case = { name: string; nodes: number; limits: [equal: number, weighted: number] };
-const cases: (Case & { make: (count: number, hasOwnWeight: boolean) => () => unknown })[] = [
-  { name: 'choose', nodes: 64, limits: [3000, 3000], make: deciding('here') },
-  { name: 'choose', nodes: 1000, limits: [25_000, 25_000], make: deciding('here') },
-  { name: 'two zones', nodes: 64, limits: [3000, 3000], make: deciding('there') },
-  { name: 'two zones', nodes: 1000, limits: [25_000, 25_000], make: deciding('there') },
+type Make = (count: number, hasOwnWeight: boolean) => () => unknown;
+const decisions = (name: string, make: Make): (Case & { make: Make })[] => [
+  { name, nodes: 64, limits: [3000, 3000], make },
+  { name, nodes: 1000, limits: [25_000, 25_000], make },
+];
+const cases: (Case & { make: Make })[] = [
+  ...decisions('choose', deciding()),
+  ...decisions('two zones', deciding({ zoneOfOdd: 'there' })),
+  ...decisions('every node full', deciding({ state: 'all full' })),
+  ...decisions('5 % of the breakers open', deciding({ state: 'some open' })),
   { name: 'look-up', nodes: 64, limits: [300, Number.POSITIVE_INFINITY], make: lookUp },
 ];
 
@@ -202,7 +225,9 @@ export const routing: Bench = {
       tables: [tableOf(rows)],
       chart: drawChart({
         heading: 'What one routing decision costs',
-        notes: ['The real code by itself on one core; loads as at 70 %'],
+        notes: [
+          'The real code by itself on one core; loads as at 70 %, but where every node is full',
+        ],
         panels: [panelOf(rows, 64), panelOf(rows, 1000)],
       }),
     };

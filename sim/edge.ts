@@ -4,7 +4,7 @@
  * with the timeouts of `forward`, membership read on a period, and the steps around a login.
  */
 import { createAttempt } from '../gateway/nodes/attempt.js';
-import { createBreaker } from '../gateway/nodes/breaker.js';
+import { type Breaker, createBreaker } from '../gateway/nodes/breaker.js';
 import type { Choose } from '../gateway/nodes/choose.js';
 import { createDispatch } from '../gateway/nodes/dispatch.js';
 import { createLoad } from '../gateway/nodes/load.js';
@@ -12,22 +12,24 @@ import type { Node } from '../gateway/nodes/pool.js';
 import { createProbes, probeEveryMs } from '../gateway/nodes/probe.js';
 import type { Rank } from '../gateway/nodes/rank.js';
 import { createRetryBudget } from '../gateway/nodes/retry.js';
-import { codeOf, type ErrorCode } from '../shared/errors.js';
-import { openVerdict, type Verdict } from '../shared/protocol.js';
+import { codeOf, isAppError, rowOf } from '../shared/errors.js';
+import { openVerdict, type Verdict, type WorkClass } from '../shared/protocol.js';
+import { newEdgeCounts } from './counts.js';
 import type { Driver } from './driver.js';
 import { type Answer, type Request, type SimNode, secret } from './node.js';
 import type { Random } from './random.js';
+import type { Outcome } from './world.js';
 
 export type Edge = ReturnType<typeof createEdge>;
 /** A node as the registry lists it. */
 export type Member = { node: SimNode; zone: string; draining: boolean };
 
-export type Outcome = 'ok' | ErrorCode;
+/** `toldMs`: what Retry-After says, 0 when it is not there. */
+type OnEnd = (outcome: Outcome, toldMs: number) => void;
 
 const fixed = {
   route: '/login',
   attemptId: 'simulated',
-  class: 'login',
   body: {},
   requestId: '',
 } as const;
@@ -49,7 +51,6 @@ type Done = Parameters<Node['line']['send']>[1];
 
 const createLine = (options: { node: SimNode; driver: Driver; random: Random }) => {
   const { node, driver, random } = options;
-  let outstanding = 0;
 
   /** `deliver` is told when the bytes are at the node. */
   const exchange =
@@ -57,12 +58,12 @@ const createLine = (options: { node: SimNode; driver: Driver; random: Random }) 
     (outgoing: Outgoing, done: Done) => {
       let isDone = false;
       let cancel = () => {};
-      outstanding++;
+      node.expect(1);
       const settle: Done = (answer) => {
         if (isDone) return;
         isDone = true;
         cancel();
-        outstanding--;
+        node.expect(-1);
         done(answer);
       };
       const onTime = () => {
@@ -83,24 +84,28 @@ const createLine = (options: { node: SimNode; driver: Driver; random: Random }) 
     sendAside: exchange((_, settle) => node.selftest(settle)),
     renew: () => {},
     close: () => {},
-    outstanding: () => outstanding,
   };
+};
+
+/** As the head of the answer says it: in whole seconds (shared/http-answer.ts). */
+const toldOf = (error: unknown): number => {
+  const waitMs = (isAppError(error) && error.retryAfterMs) || rowOf(codeOf(error)).retryAfterMs;
+  return waitMs === undefined ? 0 : 1000 * Math.max(1, Math.ceil(waitMs / 1000));
 };
 
 /** What the pool keeps for a node, with a simulated line. */
 const createRecord = (options: {
   member: Member;
-  start: 'slow' | 'full';
+  breaker: Breaker;
   driver: Driver;
   random: Random;
   rank: Rank;
 }) => {
-  const { member, start, driver, random, rank } = options;
+  const { member, breaker, driver, random, rank } = options;
   const { node, zone } = member;
   const { id, bootId, slots } = node;
   const load = createLoad(slots);
   const line = createLine({ node, driver, random });
-  const breaker = createBreaker({ start, now: driver.now(), random: random.uniform });
   let draining = member.draining;
   const entry = () => ({
     id,
@@ -136,29 +141,43 @@ export const createEdge = (options: {
 }) => {
   const { driver, random, rank, zone, choose } = options;
   const now = driver.now;
-  /**
-   * `atHome`: sent to the account's first choice; `near`: in the edge's zone; `toOpen`: to an open
-   * breaker, without panic.
-   */
-  const counts = { sent: 0, atHome: 0, near: 0, retried: 0, toOpen: 0, shed: 0, submitted: 0 };
+  const counts = newEdgeCounts();
   const records = new Map<SimNode, ReturnType<typeof createRecord>>();
+  /** A boot that comes back is no new one. (The product forgets after a minute.) */
+  const breakers = new Map<SimNode, Breaker>();
   let nodes: Node[] = [];
+  let isFirst = true;
 
   /** The pool's rule: a new boot starts slowly, unless the edge itself has just started. */
+  const breakerOf = (node: SimNode): Breaker => {
+    const start = isFirst ? 'full' : 'slow';
+    const known = breakers.get(node);
+    const breaker = known ?? createBreaker({ start, now: now(), random: random.uniform });
+    breakers.set(node, breaker);
+    return breaker;
+  };
   const setMembers = (next: readonly Member[]) => {
-    const start = nodes.length === 0 ? 'full' : 'slow';
     const listed = new Set(next.map(({ node }) => node));
     for (const node of records.keys()) if (!listed.has(node)) records.delete(node);
     for (const member of next) {
       const known = records.get(member.node);
+      const breaker = breakerOf(member.node);
       if (known === undefined)
-        records.set(member.node, createRecord({ member, start, driver, random, rank }));
+        records.set(member.node, createRecord({ member, breaker, driver, random, rank }));
       else known.setDraining(member.draining);
     }
-    nodes = [...records.values()];
+    // Another list would make the choice look at all of it anew.
+    if (nodes.length !== records.size || next.some(({ node }, i) => nodes[i] !== records.get(node)))
+      nodes = [...records.values()];
+    isFirst &&= nodes.length === 0;
   };
 
-  const isPanic = () => nodes.filter(({ breaker }) => breaker.isOpen()).length * 2 > nodes.length;
+  const openCount = (): number => {
+    let count = 0;
+    for (const { breaker } of nodes) if (breaker.isOpen()) count++;
+    return count;
+  };
+  const isPanic = () => openCount() * 2 > nodes.length;
 
   /** Every verdict of a boot is the same here: its signature is checked once, not at every login. */
   const opened = new Map<string, { body: unknown; verdict: Verdict }>();
@@ -195,20 +214,21 @@ export const createEdge = (options: {
   driver.every(probeEveryMs, probes.tick, random.uniform() * probeEveryMs);
 
   /** As gateway/attempts.ts does it: is there room, then a round trip to Redis. */
-  const login = (u: string, done: (outcome: Outcome) => void) => {
-    const fail = (error: unknown) => done(codeOf(error));
+  const login = ({ u, cls }: { u: string; cls: WorkClass }, done: OnEnd) => {
+    const fail = (error: unknown) => done(codeOf(error), toldOf(error));
     const deadlineAt = now() + deadlineMs;
     let letGo: () => void;
     try {
-      letGo = dispatch.hold(u, 'login');
+      // Redis says who is suspect, and is not asked yet.
+      letGo = dispatch.hold(u, cls === 'suspect' ? 'login' : cls);
     } catch (error) {
       fail(error);
       return;
     }
     driver.after(reserveMs, () => {
       letGo();
-      counts.submitted++;
-      dispatch.submit({ ...fixed, u, deadlineAt }).then(() => done('ok'), fail);
+      const job = { ...fixed, u, class: cls, deadlineAt };
+      dispatch.submit(job).then(() => done('ok', 0), fail);
     });
   };
 
@@ -216,9 +236,7 @@ export const createEdge = (options: {
     login,
     setMembers,
     counts,
-    nodes: () => nodes,
+    openCount,
     isPanic,
-    /** Messages to this node that are not answered yet. */
-    outstandingAt: (node: SimNode) => records.get(node)?.line.outstanding() ?? 0,
   };
 };

@@ -1,6 +1,7 @@
 /** What is read from runs: each takes all seeds of one variant together, so that tails have samples. */
 import { percentile } from '../bench/stats.js';
-import type { Login, Run } from './fleet.js';
+import type { WorkClass } from '../shared/protocol.js';
+import type { Login, Run } from './world.js';
 
 type Runs = readonly Run[];
 type Filter = (login: Login) => boolean;
@@ -13,6 +14,18 @@ const isRefused: Filter = ({ outcome }) =>
 
 const all = (runs: Runs, filter: Filter): Login[] =>
   runs.flatMap(({ logins }) => logins.filter(filter));
+
+/** By time of arrival, all runs together. */
+const inWindows = (runs: Runs, windowMs: number): Login[][] => {
+  const windows: Login[][] = [];
+  for (const { logins } of runs)
+    for (const login of logins) {
+      const at = Math.floor(login.atMs / windowMs);
+      while (windows.length <= at) windows.push([]);
+      windows[at]?.push(login);
+    }
+  return windows;
+};
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 const mean = (values: readonly number[]): number => sum(values) / values.length;
@@ -39,14 +52,36 @@ export const most = (runs: Runs, count: (run: Run) => number): number =>
   Math.max(...runs.map(count));
 export const average = (runs: Runs, count: (run: Run) => number): number => mean(runs.map(count));
 
-/** Logins answered in time, as a share of what the nodes can do. */
+/** Logins answered, as a share of what the nodes can do. */
 export const goodput = (runs: Runs, measureMs: number): number =>
-  average(runs, (run) => run.logins.filter(isInTime).length / ((run.capacity * measureMs) / 1000));
+  average(runs, (run) => run.logins.filter(isOk).length / ((run.capacity * measureMs) / 1000));
 
-const deadlineMs = 2500;
-const isInTime: Filter = (login) => isOk(login) && login.tookMs <= deadlineMs;
-export const lateShare = (runs: Runs): number =>
-  all(runs, (login) => isOk(login) && !isInTime(login)).length / all(runs, isOk).length;
+/**
+ * Of what was let in: answered with `timeout`, or hashed when nobody waited any more. One login may be both.
+ * (An answer after the deadline cannot be: the edge gives up at it.)
+ */
+export const lateShare = (runs: Runs): number => {
+  const late = all(runs, ({ outcome }) => outcome === 'timeout').length;
+  const unasked = sum(runs.map(({ counts }) => counts.unasked));
+  return (late + unasked) / (all(runs, isOk).length + late);
+};
+
+/** Of the logins that `filter` takes. */
+export const servedShare = (runs: Runs, filter: Filter): number =>
+  all(runs, (login) => isOk(login) && filter(login)).length / all(runs, filter).length;
+
+const orderWindowMs = 1000;
+/** Seconds, by time of arrival, in which one of class `refused` found no room and one of `served` did. */
+export const disorderedShare = (
+  runs: Runs,
+  wanted: { refused: WorkClass; served: WorkClass },
+): number => {
+  const windows = runs.flatMap((run) => inWindows([run], orderWindowMs));
+  const isDisordered = (logins: readonly Login[]) =>
+    logins.some(({ cls, outcome }) => cls === wanted.refused && outcome === 'overloaded') &&
+    logins.some((login) => login.cls === wanted.served && isOk(login));
+  return windows.filter(isDisordered).length / windows.length;
+};
 
 /** Share of what was sent to a node that went to the account's first choice. */
 export const affinity = (runs: Runs): number =>
@@ -68,9 +103,11 @@ export const refusedByNodes = (runs: Runs): number =>
 export const amplification = (runs: Runs): number =>
   sum(runs.map(({ counts }) => counts.started)) / all(runs, isOk).length;
 
-/** Attempts per login that was let through to a node, refused ones included. */
-export const attempts = (runs: Runs): number =>
-  sum(runs.map(({ counts }) => counts.sent)) / sum(runs.map(({ counts }) => counts.submitted));
+/** Attempts per login that was sent to a node, refused ones included. */
+export const attempts = (runs: Runs): number => {
+  const sent = sum(runs.map(({ counts }) => counts.sent));
+  return sent / (sent - sum(runs.map(({ counts }) => counts.retried)));
+};
 
 /** The fullest node against the mean, at any moment, on average. */
 export const peakToMean = (runs: Runs): number =>
@@ -88,9 +125,7 @@ export const busyRatio = (runs: Runs): number =>
 
 /** By time of arrival, in windows: the 99th percentile and how many were not answered. */
 const timeline = (runs: Runs, untilMs: number, windowMs: number) => {
-  const windows = Array.from({ length: Math.floor(untilMs / windowMs) }, (): Login[] => []);
-  for (const { logins } of runs)
-    for (const login of logins) windows[Math.floor(login.atMs / windowMs)]?.push(login);
+  const windows = inWindows(runs, windowMs).slice(0, Math.floor(untilMs / windowMs));
   return windows.map((logins, i) => {
     const answered = logins.filter(isOk);
     return {

@@ -4,11 +4,13 @@
  * is killed; slowness stretches its hashes; a failing node answers 500 at once.
  */
 import { codeOf, isAppError } from '../shared/errors.js';
-import { headers, type Load, signVerdict } from '../shared/protocol.js';
+import { headers, isWorkClass, type Load, signVerdict } from '../shared/protocol.js';
 import { createFence } from '../worker/fence.js';
 import { createAdmission } from '../worker/passwords/admission.js';
+import { newNodeCounts } from './counts.js';
 import type { Driver } from './driver.js';
 import type { Random } from './random.js';
+import { beatEveryMs } from './registry.js';
 
 export type SimNode = ReturnType<typeof createNode>;
 /** As `forward` reports it to an edge. */
@@ -43,8 +45,13 @@ export const createNode = (options: {
   serviceMs: number;
   driver: Driver;
   random: Random;
+  /** One more message is on its way here or waits for its answer, or one fewer. */
+  expect: (change: 1 | -1) => void;
+  /** Enters it in the registry; every second, the first time after this part of one. */
+  beat: () => void;
+  beatPhase: number;
 }) => {
-  const { id, bootId, slots, driver, random } = options;
+  const { id, bootId, slots, driver, random, beat } = options;
   const verdict = createVerdict(bootId);
   let mode: Mode = 'up';
   let isWellWhenFailing = false;
@@ -53,7 +60,9 @@ export const createNode = (options: {
   let held: { leftMs: number; run: () => void }[] = [];
   const open = new Set<(answer: Answer) => void>();
   const freeAt = new Array<number>(slots).fill(0);
-  const counts = { started: 0, refused: 0, busyMs: 0, unasked: 0 };
+  const counts = newNodeCounts();
+  /** Let in and not done. */
+  let inflight = 0;
 
   /** After `ms` of this node's own time, which stands still while it is stopped. */
   const later = (ms: number, run: () => void) => {
@@ -97,6 +106,13 @@ export const createNode = (options: {
   const stopTicks = driver.every(fenceEveryMs, () => {
     if (mode !== 'hung') fence.tick();
   });
+  const stopBeats = driver.every(
+    beatEveryMs,
+    () => {
+      if (mode !== 'hung') beat();
+    },
+    options.beatPhase * beatEveryMs,
+  );
 
   const refusal = (error: unknown): Answer => {
     const isRefused = codeOf(error) === 'overloaded';
@@ -115,11 +131,15 @@ export const createNode = (options: {
       const deadlineAt = driver.now() + Number(request.headers[headers.remainingMs]);
       const { isGone } = request;
       const isCrowded = request.headers[headers.crowded] !== undefined;
-      const ticket = admission.enter({ class: 'login', deadlineAt, isGone, isCrowded });
+      const named = request.headers[headers.class];
+      const cls = isWorkClass(named) ? named : 'login';
+      const ticket = admission.enter({ class: cls, deadlineAt, isGone, isCrowded });
+      inflight++;
       try {
         await new Promise<void>((resolve) => later(lookupMs, resolve));
         await admission.run(ticket, work, cost);
       } finally {
+        inflight--;
         admission.leave(ticket);
       }
       if (request.isGone()) counts.unasked++;
@@ -153,8 +173,9 @@ export const createNode = (options: {
     bootId,
     slots,
     counts,
-    mode: () => mode,
-    load: admission.load,
+    beat,
+    inflight: () => inflight,
+    expect: options.expect,
     /** The bytes of a login have arrived. */
     receive: (request: Request, settle: (answer: Answer) => void) =>
       serve((reply) => (mode === 'failing' ? fail(reply) : void login(request, reply)))(settle),
@@ -180,6 +201,7 @@ export const createNode = (options: {
       for (const [slot, at] of freeAt.entries()) freeAt[slot] = at + driver.now() - stoppedAt;
       // Timers come before sockets in an event loop, and a late interval fires once.
       fence.tick();
+      beat();
       const waiting = held;
       held = [];
       for (const { leftMs, run } of waiting) later(leftMs, run);
@@ -187,6 +209,7 @@ export const createNode = (options: {
     kill: () => {
       mode = 'dead';
       stopTicks();
+      stopBeats();
       for (const reply of [...open]) reply({ kind: 'died' });
     },
   };

@@ -2,7 +2,8 @@
  * The logins of a run as columns of numbers, for the way between processes: read as millions of small
  * objects they cost a tenth of a simulation, on either side.
  */
-import type { Login, Run } from './fleet.js';
+import { workClasses } from '../shared/protocol.js';
+import type { Login, Run } from './world.js';
 
 export type PackedRun = Omit<Run, 'logins'> & { logins: Columns };
 type Columns = {
@@ -10,6 +11,8 @@ type Columns = {
   tookMs: Float64Array;
   nth: Uint8Array;
   isHot: Uint8Array;
+  /** Indexes into the list of classes. */
+  cls: Uint8Array;
   /** Indexes into `outcomes`. */
   outcome: Uint8Array;
   outcomes: Login['outcome'][];
@@ -25,6 +28,7 @@ export const pack = ({ logins, ...rest }: Run): PackedRun => {
       tookMs: Float64Array.from(logins, ({ tookMs }) => tookMs),
       nth: Uint8Array.from(logins, ({ nth }) => nth),
       isHot: Uint8Array.from(logins, ({ isHot }) => Number(isHot)),
+      cls: Uint8Array.from(logins, ({ cls }) => workClasses.indexOf(cls)),
       outcome: Uint8Array.from(logins, ({ outcome }) => indexOf.get(outcome) ?? 0),
       outcomes,
     },
@@ -32,13 +36,14 @@ export const pack = ({ logins, ...rest }: Run): PackedRun => {
 };
 
 export const unpack = ({ logins: columns, ...rest }: PackedRun): Run => {
-  const { atMs, tookMs, nth, isHot, outcome, outcomes } = columns;
+  const { atMs, tookMs, nth, isHot, cls, outcome, outcomes } = columns;
   const logins = Array.from(
     atMs,
     (at, i): Login => ({
       atMs: at,
       tookMs: tookMs[i] ?? 0,
       outcome: outcomes[outcome[i] ?? 0] ?? 'internal',
+      cls: workClasses[cls[i] ?? 0] ?? 'login',
       isHot: isHot[i] === 1,
       nth: nth[i] ?? 0,
     }),

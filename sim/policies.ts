@@ -17,18 +17,32 @@ export const policyLabels: Record<PolicyName, string> = {
   hash: 'plain hashing',
 };
 
-type Edge = { rank: Rank; random: Random; zone: string; outstandingAt: (id: string) => number };
+/** `lengths`: messages at each node, from all edges, by its number; all have the same slots. */
+type Edge = { rank: Rank; random: Random; zone: string; lengths: Int32Array };
+
+const isUsable = (node: Node): boolean => !node.isDraining() && !node.breaker.isOpen();
 
 /** A rule without a thought for breakers: those who use one of these would add the same ones. */
 const ruleOf =
   (pick: (nodes: readonly Node[], key: string) => Node | undefined): Choose<Node> =>
   (nodes, { key, except }) => {
-    const usable = nodes.filter(
-      (node) => node !== except && !node.isDraining() && !node.breaker.isOpen(),
-    );
+    const areAll = nodes.every((node) => node !== except && isUsable(node));
+    const usable = areAll ? nodes : nodes.filter((node) => node !== except && isUsable(node));
     const node = pick(usable, key);
     return node === undefined ? { kind: 'none' } : { kind: 'node', node };
   };
+
+const numberOf = ({ id }: Node): number => Number(id.slice(id.indexOf('-') + 1));
+
+/** The number of the shortest queue, the first one from `start` on a draw. */
+const shortest = (lengths: Int32Array, start: number): number => {
+  let best = start;
+  for (let i = 0; i < lengths.length; i++) {
+    const at = (start + i) % lengths.length;
+    if ((lengths[at] ?? 0) < (lengths[best] ?? 0)) best = at;
+  }
+  return best;
+};
 
 /** The one with the smallest `measure`; the first one on a draw. */
 const least = <T>(nodes: readonly T[], measure: (node: T) => number): T | undefined => {
@@ -43,20 +57,17 @@ const least = <T>(nodes: readonly T[], measure: (node: T) => number): T | undefi
   return best;
 };
 
-const rotate = <T>(nodes: readonly T[], by: number): T[] => [
-  ...nodes.slice(by),
-  ...nodes.slice(0, by),
-];
-
 export const policies: Record<PolicyName, (edge: Edge) => Choose<Node>> = {
   ours: ({ rank, zone }) => createChoose(rank, zone),
-  jsq: ({ random, outstandingAt }) =>
-    ruleOf((nodes) =>
-      least(
-        rotate(nodes, random.below(nodes.length)),
-        ({ id, load }) => outstandingAt(id) / load.slots(),
-      ),
-    ),
+  jsq: ({ random, lengths }) => {
+    const rule = ruleOf((nodes) => least(nodes, (node) => lengths[numberOf(node)] ?? 0));
+    return (nodes, query) => {
+      // Nearly always the one at its place may be used; looking at each is slow where they are many.
+      const node = nodes[shortest(lengths, random.below(lengths.length))];
+      const isIt = node !== undefined && node !== query.except && isUsable(node);
+      return isIt && nodes.length === lengths.length ? { kind: 'node', node } : rule(nodes, query);
+    };
+  },
   p2c: ({ random }) =>
     ruleOf((nodes) =>
       least(

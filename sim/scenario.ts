@@ -1,6 +1,6 @@
 /** What a scenario is: worlds to run over many seeds, and what is read from them. */
 import type { Criterion } from '../bench/report.js';
-import { type Run, serviceMs, type World } from './fleet.js';
+import { type Run, serviceMs, type World } from './world.js';
 
 /**
  * `seedShare`: variants that only draw a curve, or cost much, get a part of the seeds; one whose figure

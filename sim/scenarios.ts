@@ -1,5 +1,8 @@
 /** All scenarios, by the name that `--only` knows. */
-import { elastic, fast500, flapping, hang, kill } from './faults.js';
+import { classes } from './classes.js';
+import { elastic, frozen } from './elastic.js';
+import { fast500, hang, kill } from './faults.js';
+import { flapping } from './flapping.js';
 import { burst, overload, retryStorm } from './overload.js';
 import type { Scenario } from './scenario.js';
 import { steady } from './steady.js';
@@ -9,6 +12,8 @@ export const scenarios: Record<string, Scenario> = {
   overload,
   burst,
   storm: retryStorm,
+  classes,
+  frozen,
   kill,
   hang,
   fast500,

@@ -25,6 +25,8 @@ export type Plan = {
   /** This part of the people presses twice: the same once more, so long after, answered or not. */
   again?: { share: number; afterMs: number };
   giveUpMs?: number;
+  /** Samples name the answers. */
+  withIds?: boolean;
 };
 export type Sample = {
   /** Intended time, in milliseconds since the start of the run. */
@@ -40,6 +42,8 @@ export type Sample = {
   tries: number;
   /** All tries of one arrival have the same number. */
   person: number;
+  /** The request id of the answer, where that was asked for. */
+  id?: string;
 };
 /** `startedAt`: milliseconds of CLOCK_MONOTONIC, which all processes share. */
 export type Run = { startedAt: number; samples: Sample[] };
@@ -62,6 +66,8 @@ const codeOf = ({ status, text }: End): string => {
   if (status === 200) return '';
   return /"error":"(\w+)"/.exec(text)?.[1] ?? `status_${status}`;
 };
+
+const idOf = ({ text }: End): string => /x-request-id: (\S+)/i.exec(text)?.[1] ?? '';
 
 const createPick = (plan: Plan) => {
   const mix = Object.entries(plan.mix ?? { [crowds[0]?.name ?? '']: 1 });
@@ -99,7 +105,7 @@ const comesBack = (end: End, tries: number): boolean => mayRepeat('login', failu
 /** Sends tries and keeps their samples; `idle` resolves when nobody waits for anything any more. */
 const createRecord = (plan: Plan, startedAt: number) => {
   const samples: Sample[] = [];
-  const { closing = false, retries = 0, giveUpMs = defaultGiveUpMs, again } = plan;
+  const { closing = false, retries = 0, giveUpMs = defaultGiveUpMs, again, withIds } = plan;
   let pending = 0;
   let onIdle = () => {};
   const leave = () => {
@@ -114,7 +120,8 @@ const createRecord = (plan: Plan, startedAt: number) => {
     lines.send(request, (end) => {
       const { status } = end;
       const at = dueAt - startedAt;
-      samples.push({ at, ms: nowMs() - dueAt, status, code: codeOf(end), group, tries, person });
+      const found = { at, ms: nowMs() - dueAt, status, code: codeOf(end), group, tries, person };
+      samples.push(withIds ? { ...found, id: idOf(end) } : found);
       if (tries < retries && !isStopped && comesBack(end, tries))
         later(client, nowMs() + pauseOf(end, tries), tries + 1);
       onEnd?.(end);

@@ -4,7 +4,9 @@ import type { Fleet } from '../fleet.js';
 type Labels = Record<string, string>;
 type Row = { name: string; labels: Labels; value: number };
 /** Sum of all series of that name whose labels include these. */
-export type Metrics = (name: string, labels?: Labels) => number;
+type Sum = (name: string, labels?: Labels) => number;
+/** `edges`: by what they are called in the label of that name. */
+export type Metrics = Sum & { edges: readonly string[] };
 
 const readLabels = (text: string): Labels =>
   Object.fromEntries(
@@ -20,20 +22,30 @@ const includes = (labels: Labels, wanted: Labels): boolean =>
   Object.entries(wanted).every(([name, value]) => labels[name] === value);
 
 const prefix = 'floodgate_';
+/** The admin child has the label of an edge, and forwards nothing. */
+const admin = 'admin';
 
-export const readMetrics = async (fleet: Fleet): Promise<Metrics> => {
+export const readMetrics = async (fleet: Pick<Fleet, 'admin'>): Promise<Metrics> => {
   const text = await fleet.admin('GET', '/metrics');
   const rows = text.split('\n').flatMap(readRow);
-  return (name, labels = {}) =>
+  const sum: Sum = (name, labels = {}) =>
     rows.reduce(
       (sum, row) =>
         row.name === prefix + name && includes(row.labels, labels) ? sum + row.value : sum,
       0,
     );
+  const found = new Set(rows.flatMap(({ labels: { edge } }) => edge ?? []));
+  return Object.assign(sum, { edges: [...found].filter((edge) => edge !== admin) });
 };
 
 /** Counters since an earlier reading. */
-export const growth =
-  (before: Metrics, after: Metrics): Metrics =>
-  (name, labels) =>
-    after(name, labels) - before(name, labels);
+export const growth = (before: Metrics, after: Metrics): Metrics => {
+  const grown: Sum = (name, labels) => after(name, labels) - before(name, labels);
+  return Object.assign(grown, { edges: after.edges });
+};
+
+/** Attempts at nodes per request that was sent to one. */
+export const attemptsPerRequest = (grown: Metrics): number => {
+  const forwards = grown('node_forwards_total');
+  return forwards / Math.max(1, forwards - grown('node_retries_total'));
+};

@@ -7,11 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Layout, place, usedMs } from '../cpu.js';
 import { createWatch } from '../neighbours.js';
 import type { Options } from '../report.js';
-import { percentile } from '../stats.js';
 import type { Sample } from './generator.js';
-import { growth, type Metrics, readMetrics } from './metrics.js';
+import { attemptsPerRequest, growth, type Metrics, readMetrics } from './metrics.js';
+import { calmAt, recoveredAt } from './recovery.js';
 import { closeRig, measureCapacity, openRig, pidsOf, type Rig } from './rig.js';
-import { isServed, latencies, type Summary, summarise, within } from './samples.js';
+import { isServed, type Summary, summarise, within } from './samples.js';
 
 const layouts: Layout[] = ['isolated', 'shared'];
 export type Sizes = typeof sizes;
@@ -28,9 +28,6 @@ export const sizes = {
   pauseMs: 1500,
 };
 const retries = 2;
-/** In which the recovery is looked for. */
-const baselineTolerance = 1.25;
-const stretch = { lengthMs: 1000, stepMs: 100 };
 
 export type Level = Summary & {
   factor: number;
@@ -44,6 +41,8 @@ export type Level = Summary & {
   nodeShare: number;
   /** Attempts at nodes per request that was not turned away at the edge. */
   amplification: number;
+  /** Of what was let in: not answered in time, or hashed for nobody. */
+  lateShare: number;
   /** Of the edges per request, nearly all of which are refusals at a multiple of the capacity. */
   edgeCpuUs: number;
   neighbours: number;
@@ -53,7 +52,7 @@ export type Burst = {
   capacity: number;
   baselineP99Ms: number;
   /**
-   * Until p99 is what it was before: from the moment when arrivals fell below the capacity again
+   * Until all is as it was before (see recovery): from the moment when arrivals fell below the capacity again
    * (clients that were told to come back in one to three seconds do so), and from the last arrival.
    */
   recoveryMs: number;
@@ -67,9 +66,15 @@ export type LayoutResult = { layout: Layout; slots: number; levels: Level[]; bur
 const serviceOf = (grown: Metrics): number =>
   (grown('hash_seconds_sum') / Math.max(1, grown('hash_seconds_count'))) * 1000;
 
-const amplificationOf = (grown: Metrics): number => {
-  const forwards = grown('node_forwards_total');
-  return forwards / Math.max(1, forwards - grown('node_retries_total'));
+/**
+ * Of what was let in: answered with 504, or hashed and not answered. Whom a coalesced hash has served counts
+ * on the other side, but no two ask for the same account here.
+ */
+const lateShareOf = (samples: readonly Sample[], grown: Metrics): number => {
+  const late = samples.filter(({ status }) => status === 504).length;
+  const served = samples.filter(isServed).length;
+  const unasked = Math.max(0, grown('hash_seconds_count', { kind: 'verify' }) - served);
+  return (late + unasked) / Math.max(1, served + late);
 };
 
 const watched = async <T>(rig: Rig, run: () => Promise<T>) => {
@@ -103,24 +108,11 @@ const runLevel = async (rig: Rig, its: Sizes, { factor, closing }: Wanted, capac
     serviceMs: serviceOf(grown),
     edgeShare: grown('node_shed_total') / sent,
     nodeShare: grown('node_forwards_total', { outcome: 'refused' }) / sent,
-    amplification: amplificationOf(grown),
+    amplification: attemptsPerRequest(grown),
+    lateShare: lateShareOf(result.samples, grown),
     edgeCpuUs,
     neighbours,
   };
-};
-
-/** When the first stretch after `endMs` begins for which `isBack` holds. */
-const firstStretch = (
-  samples: readonly Sample[],
-  { endMs, afterMs }: { endMs: number; afterMs: number },
-  isBack: (stretch: readonly Sample[]) => boolean,
-): number => {
-  let fromMs = endMs;
-  while (fromMs < endMs + afterMs) {
-    if (isBack(within(samples, { fromMs, toMs: fromMs + stretch.lengthMs }))) return fromMs;
-    fromMs += stretch.stepMs;
-  }
-  return fromMs;
 };
 
 const runBurst = async (rig: Rig, its: Sizes, capacity: number): Promise<Burst> => {
@@ -137,23 +129,16 @@ const runBurst = async (rig: Rig, its: Sizes, capacity: number): Promise<Burst> 
   const before = summarise(samples, { fromMs: 0, toMs: beforeMs });
   const during = within(samples, { fromMs: beforeMs, toMs: endMs });
   const clients = during.filter(({ tries }) => tries === 0).length;
-  const recoveredAt = firstStretch(samples, { endMs, afterMs }, (found) => {
-    const times = latencies(found.filter(isServed));
-    return percentile(times, 0.99) <= baselineTolerance * before.p99Ms;
-  });
-  const calmAt = firstStretch(
-    samples,
-    { endMs, afterMs },
-    (found) => (found.length * 1000) / stretch.lengthMs <= capacity,
-  );
+  const after = { fromMs: endMs, untilMs: endMs + afterMs };
+  const backAt = recoveredAt(samples, { ...after, baselineMs: before.p99Ms });
   const servedOfAll = samples.filter((s) => s.at >= beforeMs && s.at < endMs && isServed(s));
   return {
     samples,
     capacity,
     baselineP99Ms: before.p99Ms,
-    recoveryMs: Math.max(0, recoveredAt - calmAt),
-    sinceBurstMs: recoveredAt - endMs,
-    amplification: amplificationOf(grown),
+    recoveryMs: Math.max(0, backAt - calmAt(samples, { ...after, capacity })),
+    sinceBurstMs: backAt - endMs,
+    amplification: attemptsPerRequest(grown),
     servedShare: servedOfAll.length / clients,
   };
 };

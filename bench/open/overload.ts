@@ -9,6 +9,7 @@ import {
   measureOverload,
   sizes,
 } from './overload-measure.js';
+import { tolerance } from './recovery.js';
 import { series, showCodes } from './samples.js';
 
 /** Goodput as a share of the capacity, by factor; held to in the isolated layout. */
@@ -39,6 +40,7 @@ const describeLevel = (level: Level) => ({
   refused_at_edge_share: round(level.edgeShare),
   refused_at_node_share: round(level.nodeShare),
   attempts_per_request: round(level.amplification),
+  late_share: round(level.lateShare, 5),
   edge_cpu_us_per_request: round(level.edgeCpuUs, 0),
   codes: level.codes,
   neighbours: round(level.neighbours),
@@ -76,12 +78,20 @@ const judge = ({ layout, levels: all, burst }: LayoutResult): Criterion[] => {
     const name = `${layout}: refused by nodes at ${factor} ×, share`;
     return most === undefined ? [] : [atMost(name, nodeShare, most)];
   });
+  const late = over.map((level) =>
+    atMost(
+      `${layout}: let in and not answered in time at ${level.factor} ×, %`,
+      100 * level.lateShare,
+      0.1,
+    ),
+  );
   const most = Math.max(burst.amplification, ...all.map((level) => level.amplification));
   return [
     ...goodput,
     ...admitted,
     ...refused,
     ...atNode,
+    ...late,
     atMost(`${layout}: attempts per request`, most, 1.1),
     atMost(`${layout}: recovery, ms`, burst.recoveryMs, 2000),
   ];
@@ -99,6 +109,7 @@ const levelRow = (level: Level): string[] => [
   level.refused === 0 ? '–' : `${level.refusedP50Ms.toFixed(1)}, ${level.refusedP99Ms.toFixed(1)}`,
   `${(100 * level.edgeShare).toFixed(1)}, ${(100 * level.nodeShare).toFixed(1)} %`,
   level.amplification.toFixed(3),
+  `${(100 * level.lateShare).toFixed(2)} %`,
   level.serviceMs.toFixed(1),
   level.edgeCpuUs.toFixed(0),
   showCodes(level.codes),
@@ -115,6 +126,7 @@ const tableOf = ({ layout, slots, levels }: LayoutResult) => ({
     'refused p50, p99 ms',
     'at edge, node',
     'attempts',
+    'late',
     'hash ms',
     'edge µs',
     'codes',
@@ -183,6 +195,7 @@ export const overload: Bench = {
         factors,
         closing_factors: closingFactors,
         burst: burstPlan,
+        recovery: tolerance,
         seconds_per_level: options.durationSeconds,
       },
       results: Object.fromEntries(

@@ -54,3 +54,7 @@ export const trends = (readings: readonly Reading[], from: number): Trend[] => {
     return own.length === times.length ? trendOf(own) : [];
   });
 };
+
+/** The same of one process over all of its life. */
+export const lifeOf = (readings: readonly Reading[], pid: number): Trend | undefined =>
+  trendOf(readings.filter((reading) => reading.pid === pid))[0];

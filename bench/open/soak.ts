@@ -4,7 +4,7 @@ import { linePanel } from '../chart-lines.js';
 import { atMost, type Bench, type Criterion, round } from '../report.js';
 import { series, showCodes, summarise } from './samples.js';
 import { load, measureSoak, type Soak, warmShare } from './soak-measure.js';
-import { type Reading, type Trend, trends } from './soak-watch.js';
+import { lifeOf, type Reading, type Trend, trends } from './soak-watch.js';
 
 /** Below it heaps are still on their way to their size: growth is shown, not judged. */
 const judgedFromMinutes = 10;
@@ -17,7 +17,9 @@ const judgedKinds = ['edges', 'primary', 'admin', 'nodes'];
 const growthOf = ({ rssMiB }: Trend): number => rssMiB.last / rssMiB.first - 1;
 const handlesOf = ({ handles }: Trend): number => handles.last - handles.first;
 
+/** What is judged: the part in which heaps have their size. */
 const spanOf = ({ minutes, readings }: Soak): Trend[] => trends(readings, warmShare * minutes * 60);
+const judgedPercent = Math.round(100 * (1 - warmShare));
 
 const judge = (soak: Soak): Criterion[] => {
   const judged = spanOf(soak).filter(({ kind }) => judgedKinds.includes(kind));
@@ -29,8 +31,16 @@ const judge = (soak: Soak): Criterion[] => {
   ];
   if (soak.minutes < judgedFromMinutes) return always;
   return [
-    atMost('growth of memory, worst process', Math.max(...judged.map(growthOf)), maxGrowth),
-    atMost('growth of handles, worst process', Math.max(...judged.map(handlesOf)), handleSlack),
+    atMost(
+      `growth of memory in the last ${judgedPercent} %, worst process`,
+      Math.max(...judged.map(growthOf)),
+      maxGrowth,
+    ),
+    atMost(
+      `growth of handles in the last ${judgedPercent} %, worst process`,
+      Math.max(...judged.map(handlesOf)),
+      handleSlack,
+    ),
     ...always,
   ];
 };
@@ -38,13 +48,19 @@ const judge = (soak: Soak): Criterion[] => {
 const whole = ({ minutes, samples }: Soak) =>
   summarise(samples, { fromMs: 0, toMs: minutes * 60_000 });
 
-const trendRow = (trend: Trend): string[] => [
-  `${trend.kind} ${trend.pid}`,
-  trend.rssMiB.first.toFixed(1),
-  trend.rssMiB.last.toFixed(1),
-  `${(100 * growthOf(trend)).toFixed(1)} %`,
-  `${trend.handles.first} → ${trend.handles.last}`,
-];
+const showGrowth = (trend: Trend | undefined): string =>
+  trend === undefined ? '–' : `${(100 * growthOf(trend)).toFixed(1)} %`;
+
+const trendRow =
+  ({ readings }: Soak) =>
+  (trend: Trend): string[] => [
+    `${trend.kind} ${trend.pid}`,
+    trend.rssMiB.first.toFixed(1),
+    trend.rssMiB.last.toFixed(1),
+    showGrowth(trend),
+    showGrowth(lifeOf(readings, trend.pid)),
+    `${trend.handles.first} → ${trend.handles.last}`,
+  ];
 
 /** All processes of a kind together: those that were replaced show as steps. */
 const kindLine = (readings: readonly Reading[], kind: string) => {
@@ -103,6 +119,7 @@ export const soak: Bench = {
         slowest_ms: round(maxMs, 1),
         faults: happenings,
         trends: spanOf(found),
+        whole_lives: spanOf(found).map(({ pid }) => lifeOf(found.readings, pid)),
         error_lines: proof.errors.length,
         first_errors: proof.errors.slice(0, 5),
       },
@@ -120,10 +137,9 @@ export const soak: Bench = {
           ],
         },
         {
-          title:
-            'Processes that lived through the last part, medians of its first and last quarter',
-          head: ['', 'MiB first', 'last', 'growth', 'handles'],
-          rows: spanOf(found).map(trendRow),
+          title: `Processes that lived through the last ${judgedPercent} %: medians of its first and last quarter`,
+          head: ['', 'MiB first', 'last', 'growth', 'since its start', 'handles'],
+          rows: spanOf(found).map(trendRow(found)),
         },
         {
           title: 'Error lines',

@@ -8,13 +8,15 @@ import { join } from 'node:path';
 
 export type Proof = {
   attempts: number;
-  /** Executed by two nodes, which a login may be: it writes nothing. */
+  /** Executed by two nodes, which a login may be (it writes nothing), and a registration that finds its own write. */
   repeated: number;
   /** Executed by two nodes with two results, which nothing may be. */
   contradicted: number;
   /** Sign-ins in the audit, and requests that stand there twice. */
   audited: number;
   auditedTwice: number;
+  /** Account of each of them, by request. */
+  accounts: ReadonlyMap<unknown, unknown>;
   /** Lines at level error or above, and lines that are no JSON. */
   errors: string[];
 };
@@ -47,12 +49,16 @@ export const readProof = (dir: string): Proof => {
   const lines = readLines(dir);
   const outcomes = new Map<unknown, unknown[]>();
   const audits: unknown[] = [];
+  const accounts = new Map<unknown, unknown>();
   const errors: string[] = [];
   for (const { line, text } of lines) {
     if (line === undefined || isError(line)) errors.push(text.slice(0, 300));
     else if (line.msg === 'verdict')
       outcomes.set(line.attempt_id, [...(outcomes.get(line.attempt_id) ?? []), line.outcome]);
-    else if (line.audit === 'login' && line.outcome === 'ok') audits.push(line.request_id);
+    else if (line.audit === 'login' && line.outcome === 'ok') {
+      audits.push(line.request_id);
+      accounts.set(line.request_id, line.account);
+    }
   }
   const repeated = [...outcomes.values()].filter((found) => found.length > 1);
   return {
@@ -61,6 +67,7 @@ export const readProof = (dir: string): Proof => {
     contradicted: repeated.filter((found) => new Set(found).size > 1).length,
     audited: audits.length,
     auditedTwice: countTwice(audits),
+    accounts,
     errors,
   };
 };

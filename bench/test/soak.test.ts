@@ -3,7 +3,7 @@ import t from 'tap';
 import { ensureBuilt } from '../launch.js';
 import { isServed } from '../open/samples.js';
 import { measureSoak } from '../open/soak-measure.js';
-import { trends } from '../open/soak-watch.js';
+import { lifeOf, trends } from '../open/soak-watch.js';
 
 // The machine may be slow.
 t.setTimeout(180_000);
@@ -22,6 +22,8 @@ t.test('memory is judged of those that lived through', async (t) => {
   const [one, ...more] = trends(readings, 0);
   t.strictSame(one?.rssMiB, { first: 100, last: 120 });
   t.strictSame(more, []);
+  t.strictSame(lifeOf(readings, 2)?.rssMiB, { first: 50, last: 50 });
+  t.strictSame(trends(readings, 4)[0]?.rssMiB, { first: 120, last: 120 });
 });
 
 t.test('soak: faults, one after the other', async (t) => {

@@ -29,7 +29,7 @@ t.test('mistakes are named, and nothing runs', async (t) => {
 });
 
 t.test('--json ends with one object in the form of the benches', async (t) => {
-  const { status, stdout } = run('--only', 'elastic', '--seeds', '1', '--json');
+  const { status, stdout } = run('--only', 'elastic', '--seeds', '1', '--json', '--check');
   t.equal(status, 0);
   const { sim, results, criteria } = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
   t.strictSame(sim, ['elastic']);

@@ -58,15 +58,20 @@ t.test('hotkey: both kinds of slices have others that are served', async (t) => 
 });
 
 t.test('failover: a stopped node is noticed by the edges', async (t) => {
-  const { scenarios, proof } = await measureFailover(
+  const { scenarios, proof, balance } = await measureFailover(
     { ...tiny, durationSeconds: 4 },
     { ...few, faults: ['SIGSTOP'], kills: 0, calmMs: 500 },
   );
   const [found] = scenarios;
   t.ok(found && found.samples.length > 0);
+  const statuses = new Set(found?.samples.map(({ group, status }) => `${group} ${status}`));
+  for (const right of ['all 200', 'wrong 401', 'new 201']) t.ok(statuses.has(right), right);
+  t.ok(found && found.attemptsPerRequest >= 1);
   t.ok(found?.avoidedMs !== undefined, 'no longer chosen');
   t.ok(proof.attempts > 0 && proof.audited > 0);
   t.equal(proof.contradicted, 0);
+  t.ok(balance.answers > 0);
+  t.strictSame({ ...balance, answers: 0 }, { answers: 0, missing: 0, extra: 0, unaudited: 0 });
   t.strictSame(proof.errors, []);
 });
 

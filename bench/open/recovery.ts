@@ -1,0 +1,52 @@
+/**
+ * How long it takes until nothing is felt of a burst any more. Judged are stretches of a second, one beginning
+ * every tenth of it: bad is one whose served took longer (p99) than a quarter above the baseline, or of whose
+ * requests more than one in a hundred were not served. Over is it when no bad one comes any more.
+ */
+import { percentile } from '../stats.js';
+import type { Sample } from './generator.js';
+import { isServed, latencies, within } from './samples.js';
+
+/** `baseline`: the p99 of the served before the burst. `fromMs`: the end of it; `untilMs`: of the arrivals. */
+type Given = { fromMs: number; untilMs: number; baselineMs: number };
+
+export const tolerance = { latency: 1.25, served: 0.99, lengthMs: 1000, stepMs: 100 };
+
+type Stretch = { fromMs: number; samples: Sample[] };
+
+const stretches = (
+  samples: readonly Sample[],
+  { fromMs, untilMs }: Pick<Given, 'fromMs' | 'untilMs'>,
+): Stretch[] => {
+  const { lengthMs, stepMs } = tolerance;
+  const count = Math.max(0, Math.floor((untilMs - lengthMs - fromMs) / stepMs) + 1);
+  return Array.from({ length: count }, (_, i) => {
+    const from = fromMs + i * stepMs;
+    return { fromMs: from, samples: within(samples, { fromMs: from, toMs: from + lengthMs }) };
+  });
+};
+
+const isBad = (samples: readonly Sample[], baselineMs: number): boolean => {
+  if (samples.length === 0) return false;
+  const served = samples.filter(isServed);
+  return (
+    served.length < tolerance.served * samples.length ||
+    percentile(latencies(served), 0.99) > tolerance.latency * baselineMs
+  );
+};
+
+/** When the last bad stretch has begun and is over by a step; `fromMs` when there is none. */
+export const recoveredAt = (samples: readonly Sample[], given: Given): number =>
+  stretches(samples, given)
+    .filter((stretch) => isBad(stretch.samples, given.baselineMs))
+    .reduce((last, { fromMs }) => Math.max(last, fromMs + tolerance.stepMs), given.fromMs);
+
+/** When arrivals, those who come back included, are first within what can be done. */
+export const calmAt = (
+  samples: readonly Sample[],
+  given: Pick<Given, 'fromMs' | 'untilMs'> & { capacity: number },
+): number => {
+  const most = (given.capacity * tolerance.lengthMs) / 1000;
+  const calm = stretches(samples, given).find((stretch) => stretch.samples.length <= most);
+  return calm?.fromMs ?? given.untilMs;
+};
