@@ -3,6 +3,7 @@
  * asked, with the place of each edge. A successor has the place of the one before it.
  */
 import type { Worker } from 'node:cluster';
+import { whenLate } from '../shared/late.js';
 import { tell } from './children.js';
 import type { Topic } from './ipc.js';
 
@@ -13,6 +14,7 @@ type Gathering = {
   places: number[];
   /** Edges that have not answered. */
   missing: Map<Worker, number>;
+  stopWaiting: () => void;
 };
 
 /** Partial answers are fine: a hung edge must not blind the scrape. */
@@ -25,16 +27,17 @@ export const createGatherEdges = (edges: () => readonly Edge[]) => {
     const gathering = underWay.get(id);
     if (gathering === undefined) return;
     underWay.delete(id);
-    const { from, parts, places } = gathering;
+    const { from, parts, places, stopWaiting } = gathering;
+    stopWaiting();
     tell(from, { t: 'collected', id, parts, places });
   };
 
   return {
     start: (from: Worker, { id, topic }: { id: number; topic: Topic }): void => {
       const missing = new Map(edges().map(({ worker, place }) => [worker, place]));
-      underWay.set(id, { from, parts: [], places: [], missing });
+      const stopWaiting = whenLate(patienceMs, () => finish(id));
+      underWay.set(id, { from, parts: [], places: [], missing, stopWaiting });
       for (const edge of missing.keys()) tell(edge, { t: 'collect', id, topic });
-      setTimeout(finish, patienceMs, id).unref();
       if (missing.size === 0) finish(id);
     },
 

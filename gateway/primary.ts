@@ -14,12 +14,14 @@ import { drain as drainChild, tell } from './children.js';
 import type { Config } from './config.js';
 import { createGatherEdges } from './gather-edges.js';
 import { drainMs, type FromChild, isMessage, keepAliveMs } from './ipc.js';
+import { createFindHung, pingMs } from './silence.js';
 
 type Role = 'edge' | 'admin';
 /** A place that one process at a time fills. */
 type Slot = {
   role: Role;
   worker: Worker;
+  /** These are on the clock of `performance.now()`. */
   bornAt: number;
   heardAt: number;
   connections: number;
@@ -29,8 +31,6 @@ type Slot = {
 };
 type Logs = { info(fields: object, text: string): void; error(fields: object, text: string): void };
 
-const pingMs = 500;
-const silenceMs = 2000;
 const readyMs = 10_000;
 /** Between two edges that are replaced: a start takes most of a processor, and what waited for it passes. */
 const settleMs = 1000;
@@ -60,7 +60,7 @@ export const startPrimary = ({
   /** `more`: of its environment. */
   const fork = (role: Role, more: Record<string, string> = {}): Slot => {
     const worker = cluster.fork({ FLOODGATE_ROLE: role, ...more });
-    const now = Date.now();
+    const now = performance.now();
     const times = { bornAt: now, heardAt: now };
     const slot: Slot = { role, worker, ...times, connections: 0, isReady: false, failures: 0 };
     worker.on('message', (message: FromChild) => onMessage(slot, message));
@@ -94,7 +94,7 @@ export const startPrimary = ({
   };
 
   const onMessage = (slot: Slot, message: FromChild) => {
-    slot.heardAt = Date.now();
+    slot.heardAt = performance.now();
     if (message === 'ready') return onReady(slot);
     if (!isMessage(message)) return;
     if (message.t === 'pong') slot.connections = message.connections;
@@ -129,7 +129,8 @@ export const startPrimary = ({
   };
 
   const revive = async (slot: Slot) => {
-    const failures = Date.now() - slot.bornAt > 10_000 ? 0 : slot.failures;
+    slot.isReady = false;
+    const failures = performance.now() - slot.bornAt > 10_000 ? 0 : slot.failures;
     const pauseMs = failures === 0 ? 0 : Math.min(50 * 2 ** failures, 5000);
     await sleep(pauseMs);
     const at = slots.indexOf(slot);
@@ -141,7 +142,7 @@ export const startPrimary = ({
     } catch (err) {
       log.error({ role: slot.role, err }, 'no process can be started, trying again');
       slot.failures = failures + 1;
-      slot.bornAt = Date.now();
+      slot.bornAt = performance.now();
       void revive(slot);
     }
   };
@@ -197,33 +198,25 @@ export const startPrimary = ({
     if (isReloadAsked && !lifecycle.stopping()) await reload();
   };
 
-  const endHung = (slot: Slot, at: number) => {
-    const { role, worker, heardAt } = slot;
+  const endHung = ({ role, worker, heardAt }: Slot, at: number) => {
     const fields = {
       role,
       child: worker.process.pid,
       slot: at + 1,
-      silent_ms: Date.now() - heardAt,
+      silent_ms: Math.round(performance.now() - heardAt),
     };
     log.error(fields, 'child is silent, it is killed');
     worker.process.kill('SIGKILL');
-    // Its end takes a moment, and one line is enough.
-    slot.heardAt = Date.now();
   };
 
-  let tickedAt = Date.now();
+  const findHung = createFindHung<Slot>({ log });
   const ping = () => {
-    const now = Date.now();
-    const wasStalled = now - tickedAt > 2 * pingMs;
-    tickedAt = now;
     const edges = readyEdges();
     const all = edges.reduce((sum, { connections }) => sum + connections, 0);
     const mean = all / Math.max(1, edges.length);
+    const hung = findHung(slots);
     for (const [at, slot] of slots.entries()) {
-      // After a stall of our own, everybody looks silent.
-      if (wasStalled) slot.heardAt = now;
-      const isHung = slot.isReady && now - slot.heardAt > silenceMs;
-      if (isHung) endHung(slot, at);
+      if (hung.includes(slot)) endHung(slot, at);
       else tell(slot.worker, { t: 'ping', mean });
     }
   };

@@ -43,22 +43,27 @@ return told`;
  * Time only moves forwards here: a clock behind the last use (a failover) gives a session no more of
  * it, and a grace that began in the future has passed as soon as one in the past.
  * What it ends is remembered in `gone` until the end is confirmed to be in the revocation log.
+ * One that comes late, after a standstill of the server, changes nothing: its caller was told that nothing is
+ * known, and may come back with the same token when the grace for that has passed.
  * KEYS: user, session, index, gone. ARGV: id, generation, grace ms, idle ms, client ("" = any), ms to
- * remember.
- * Returns { outcome, user_id, gen, scope, client_id, generation of the successor };
+ * remember, the last server ms at which it may run ("" = any).
+ * Returns { outcome, server ms, user_id, gen, scope, client_id, generation of the successor };
  * outcomes: rotated, repeated (same successor, inside the grace), reuse (family killed),
- * stale (the account changed since), foreign (the family of another client than ARGV[5]), ended.
+ * stale (the account changed since), foreign (the family of another client than ARGV[5]), ended, late.
  */
 export const rotateLua = `
-local s = redis.call('HMGET', KEYS[2], 'user_id', 'gen', 'scope', 'client_id', 'generation', 'floor',
-  'last_used_at', 'ends_at', 'rotated_at')
-if not s[1] then return { 'ended' } end
-if ARGV[5] ~= '' and s[4] ~= ARGV[5] then return { 'foreign' } end
-local user = redis.call('HMGET', KEYS[1], 'gen', 'status')
-local presented, current = tonumber(ARGV[2]), tonumber(s[5])
-if user[1] ~= s[2] or user[2] ~= 'active' or presented < tonumber(s[6]) then return { 'stale' } end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
+if ARGV[7] ~= '' and now > tonumber(ARGV[7]) then return { 'late', now } end
+local s = redis.call('HMGET', KEYS[2], 'user_id', 'gen', 'scope', 'client_id', 'generation', 'floor',
+  'last_used_at', 'ends_at', 'rotated_at')
+if not s[1] then return { 'ended', now } end
+if ARGV[5] ~= '' and s[4] ~= ARGV[5] then return { 'foreign', now } end
+local user = redis.call('HMGET', KEYS[1], 'gen', 'status')
+local presented, current = tonumber(ARGV[2]), tonumber(s[5])
+if user[1] ~= s[2] or user[2] ~= 'active' or presented < tonumber(s[6]) then
+  return { 'stale', now }
+end
 local at = math.max(now, tonumber(s[7]))
 local idle, left = tonumber(ARGV[4]), s[8] - at
 local outcome = 'rotated'
@@ -71,7 +76,7 @@ if outcome == 'ended' or outcome == 'reuse' then
   redis.call('ZREM', KEYS[3], ARGV[1])
   redis.call('SADD', KEYS[4], ARGV[1])
   redis.call('PEXPIRE', KEYS[4], ARGV[6])
-  return { outcome, s[1] }
+  return { outcome, now }
 end
 if outcome == 'rotated' then
   current = presented + 1
@@ -79,7 +84,7 @@ if outcome == 'rotated' then
   redis.call('PEXPIRE', KEYS[2], math.min(idle, left))
   redis.call('ZADD', KEYS[3], 'XX', at, ARGV[1])
 end
-return { outcome, s[1], s[2], s[3], s[4], current }`;
+return { outcome, now, s[1], s[2], s[3], s[4], current }`;
 
 /**
  * After a password change: this session goes over to the new gen, all others of the user end.

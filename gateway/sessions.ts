@@ -13,6 +13,7 @@ import {
   evenWhenFull,
   storeCall,
 } from '../shared/redis-calls.js';
+import { createRedisClock } from './redis-clock.js';
 import { goneKey, goneMs, newId, shorten, splitId, spread } from './session-id.js';
 import { createLua, endLua, rebaseLua, rotateLua } from './session-scripts.js';
 
@@ -51,6 +52,7 @@ export const createSessions = ({
   graceMs = 10_000,
   jitter = spread,
   hasBackup = false,
+  now,
 }: {
   redis: RedisClient;
   refreshMac: (text: string) => { keyId: string; mac: string };
@@ -64,7 +66,10 @@ export const createSessions = ({
   jitter?: number;
   /** Whether there is a second store for critical sessions; without one there are none. */
   hasBackup?: boolean;
+  /** In ms, of a clock that does not jump. */
+  now?: () => number;
 }) => {
+  const clock = createRedisClock(redis, now && { now });
   const createScript = defineScript(redis, { name: 'sessionCreate', keys: 4, lua: createLua });
   const rotateScript = defineScript(redis, {
     name: 'sessionRotate',
@@ -77,6 +82,20 @@ export const createSessions = ({
     keys: 3,
     lua: evenWhenFull(endLua),
   });
+
+  /** Sent again at most once, and only after the answer that nothing was done. */
+  const rotateInTime = async (
+    keys: readonly string[],
+    args: readonly (string | number)[],
+    tries = 2,
+  ): Promise<string[]> => {
+    const { until, learn } = clock.start(keys[0] ?? '');
+    const reply = texts(await rotateScript(keys, [...args, until]));
+    const [outcome, serverMs] = reply;
+    learn(Number(serverMs));
+    // The answer is here in time: its clock is another than we thought (a step, a failover).
+    return outcome === 'late' && tries > 1 ? rotateInTime(keys, args, tries - 1) : reply;
+  };
 
   const issue = (sessionId: string, generation: number): string => {
     const text = `${sessionId}.${generation}`;
@@ -150,8 +169,9 @@ export const createSessions = ({
     rotate: async (token: string, client = ''): Promise<Rotation> => {
       const { u, id, sessionId, generation } = parse(token);
       const args = [id, generation, graceMs, shorten(id, idleMs, jitter), client, goneMs];
-      const reply = texts(await rotateScript([...keysOf(u, id), goneKey(u)], args));
-      const [outcome, userId = '', gen, scope = '', clientId = '', next] = reply;
+      const reply = await rotateInTime([...keysOf(u, id), goneKey(u)], args);
+      const [outcome, , userId = '', gen, scope = '', clientId = '', next] = reply;
+      if (outcome === 'late') throw new AppError('store_unavailable', { detail: 'it is too late' });
       if (outcome === 'reuse' || outcome === 'ended') return { outcome, u, sessionId };
       if (outcome === 'stale') throw new AppError('session_ended');
       if (outcome === 'foreign') throw new AppError('token_invalid');

@@ -76,3 +76,15 @@ export const createPipeline = ({ onRefused }: Pick<ConnectionLimits, 'onRefused'
     },
   };
 };
+
+/**
+ * For a connection whose time is up: that it is idle, or that nothing moves on it. After a standstill of this
+ * process Node says so before it reads, and closing it would reset a request that came in time.
+ */
+export const closeUnlessRead = (socket: Socket): void => {
+  const { bytesRead } = socket;
+  // After the reading. What was read began a new time.
+  setImmediate(() => {
+    if (socket.bytesRead === bytesRead) socket.destroy();
+  });
+};

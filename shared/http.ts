@@ -10,14 +10,14 @@ import { createServer as createTlsServer } from 'node:https';
 import { Server as TcpServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TlsOptions } from 'node:tls';
 import { AppError, type ErrorCode, isAppError, rowOf } from './errors.js';
 import { createFailureLog } from './failure-log.js';
 import { parseForm } from './form.js';
 import { errorBody, errorHeaders, parserCodes, rawAnswer } from './http-answer.js';
-import { type ConnectionLimits, createPipeline, limitConnections } from './http-connections.js';
+import { closeUnlessRead, createPipeline, limitConnections } from './http-connections.js';
 import { endEmpty, hasBody } from './http-empty.js';
 import { createSendHead } from './http-head.js';
+import type { HttpOptions } from './http-options.js';
 import { bad, checkHead, checkMediaType, isSmall, readBody } from './http-request.js';
 import { createRounds } from './http-rounds.js';
 import { type Ctx, createRouter, type Reply, type Route } from './http-route.js';
@@ -25,38 +25,8 @@ import { parseJson } from './json.js';
 import { parseLines } from './lines.js';
 
 export { withHead } from './http-head.js';
+export type { HttpOptions } from './http-options.js';
 export type { Body, Ctx, Reply, Route } from './http-route.js';
-
-type Logs = { error(fields: object, text: string): void; warn(fields: object, text: string): void };
-export type HttpOptions = ConnectionLimits & {
-  routes: readonly Route[];
-  log: Logs;
-  /** Runs before the body is read; throws to refuse. */
-  before?: (req: IncomingMessage) => void;
-  /** An id from a caller we trust, for correlation only. */
-  requestIdOf?: (req: IncomingMessage) => string | undefined;
-  /** Adds headers to every answer (cross-origin, a node's load). */
-  decorate?: (req: IncomingMessage, headers: Record<string, string>) => void;
-  /** Headers for a browser's question before a call from another origin (OPTIONS); else it is a 405. */
-  preflight?: (
-    req: IncomingMessage,
-    methods: readonly string[],
-  ) => Record<string, string> | undefined;
-  /** Once per request that reached a handler or was refused, also when the client has gone. */
-  observe?: (ctx: Ctx, route: string, status: number, code?: ErrorCode) => void;
-  /** TLS 1.2 or better unless it says otherwise. */
-  tls?: Pick<
-    TlsOptions,
-    'cert' | 'key' | 'ca' | 'requestCert' | 'rejectUnauthorized' | 'minVersion'
-  >;
-  keepAliveMs?: number;
-  /** A connection with a request on which nothing moves for so long is cut off: somebody who never reads, perhaps. */
-  standstillMs?: number;
-  /** Asked at each answer whose connection would be kept: shall it be the last one there? */
-  isLast?: () => boolean;
-  /** Inner answers carry the reason as a field, so that an edge can pass it on. */
-  inner?: boolean;
-};
 
 const maxHeaderBytes = 16 * 1024;
 /** What is asked of a route when a request fails. */
@@ -218,6 +188,7 @@ export const createHttp = (options: HttpOptions) => {
   server.timeout = options.standstillMs ?? 60_000;
   const connections = limitConnections(options);
   server.on('connection', connections.enter);
+  server.on('timeout', closeUnlessRead);
   server.on('clientError', onClientError);
   server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
     const ctx: Ctx = { req, res, requestId: newId(), path: '', arrivedAt: performance.now() };

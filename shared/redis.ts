@@ -9,7 +9,7 @@
  */
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { AbstractConnector, Cluster, Command, Redis } from 'ioredis';
-import { whenLate } from './late.js';
+import { replaceTimeouts } from './redis-timeouts.js';
 import { readTls } from './redis-tls.js';
 import { parseRedisUrl, type RedisTarget } from './redis-url.js';
 
@@ -47,11 +47,7 @@ const silenceMs = 1000;
 const retryStrategy = (times: number): number =>
   Math.min(50 * 2 ** Math.min(times, 4), 500) * (0.75 + Math.random() / 2);
 
-/** In the place of ioredis' own, which says so of answers that are there but not read yet. */
-Command.prototype.setTimeout = function (ms: number): void {
-  const stop = whenLate(ms, () => this.reject(new Error('Command timed out')));
-  this.promise.then(stop, stop);
-};
+replaceTimeouts(Command.prototype, Redis.prototype);
 
 /**
  * TLS may report a second error on a connection that has failed already (an alert of the other side).

@@ -6,6 +6,7 @@
  * this child, `node` the id of a node. So whoever is missing, or starts anew, changes no series but
  * its own.
  */
+import { whenLate } from '../../shared/late.js';
 import type { Lifecycle } from '../../shared/lifecycle.js';
 import type { Metrics } from '../../shared/metrics.js';
 import type { Topic } from '../ipc.js';
@@ -55,10 +56,10 @@ export const createGather = (options: {
       const id = ++lastId;
       const finish = (collected: Collected) => {
         waiting.delete(id);
-        clearTimeout(timer);
+        stopWaiting();
         resolve(collected);
       };
-      const timer = setTimeout(finish, patienceMs, { parts: [] });
+      const stopWaiting = whenLate(patienceMs, () => finish({ parts: [] }));
       waiting.set(id, finish);
       lifecycle.tell({ t: 'gather', id, topic });
     });

@@ -23,7 +23,7 @@ const maxBackoffMs = 30_000;
 
 export const createBreaker = ({
   failuresToOpen,
-  now = Date.now,
+  now = () => performance.now(),
   random = Math.random,
 }: {
   failuresToOpen: number;

@@ -1,4 +1,6 @@
 /** At most so many calls at a time, the others in order of arrival, and not too many of those. */
+import { whenLate } from '../../shared/late.js';
+
 export const createGate = ({
   max,
   maxWaiting,
@@ -13,9 +15,9 @@ export const createGate = ({
 
   const turn = (): Promise<boolean> =>
     new Promise((resolve) => {
-      const timer = setTimeout(() => waiting.delete(go) && resolve(false), maxWaitMs);
+      const stopWaiting = whenLate(maxWaitMs, () => waiting.delete(go) && resolve(false));
       const go = () => {
-        clearTimeout(timer);
+        stopWaiting();
         resolve(true);
       };
       waiting.add(go);

@@ -12,7 +12,10 @@ export type Issuer = ReturnType<typeof createIssuer>;
 export type Given = {
   checkSignature: CheckSignature;
   log: LineLog;
+  /** The time of day, for what claims say. */
   now: () => number;
+  /** In ms, of a clock that does not jump, for how long something lasts. */
+  clock: () => number;
   random?: () => number;
 };
 type Claims = Readonly<Record<string, unknown>>;
@@ -20,11 +23,12 @@ type Claims = Readonly<Record<string, unknown>>;
 /** A single failure is enough to wait with the next reading of keys; tokens may be bad luck. */
 const failuresToOpen = { jwks: 1, introspection: 5 };
 
-const openJwks = (settings: JwksIssuer, { log, now, random, checkSignature }: Given) => {
+const openJwks = (settings: JwksIssuer, given: Given) => {
+  const { log, now, clock, random, checkSignature } = given;
   const { name, jwksUrl: url, algorithms } = settings;
-  const timing = { now, ...(random ? { random } : {}) };
+  const timing = { now: clock, ...(random ? { random } : {}) };
   const line = createLine({ name, failuresToOpen: failuresToOpen.jwks, log, ...timing });
-  const keys = createIssuerKeys({ url, algorithms, line, now });
+  const keys = createIssuerKeys({ url, algorithms, line, now: clock });
   const check = createJwtCheck({ settings, keys, checkSignature, now });
   return {
     line,
@@ -37,8 +41,8 @@ const openJwks = (settings: JwksIssuer, { log, now, random, checkSignature }: Gi
   };
 };
 
-const openIntrospection = (settings: IntrospectionIssuer, { log, now, random }: Given) => {
-  const timing = { now, ...(random ? { random } : {}) };
+const openIntrospection = (settings: IntrospectionIssuer, { log, clock, random }: Given) => {
+  const timing = { now: clock, ...(random ? { random } : {}) };
   const { name } = settings;
   const line = createLine({ name, failuresToOpen: failuresToOpen.introspection, log, ...timing });
   const check = createIntrospection({ settings, line });

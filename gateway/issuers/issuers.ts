@@ -26,18 +26,20 @@ export const createIssuers = ({
   settings,
   size,
   now = Date.now,
+  clock = () => performance.now(),
   ...given
 }: {
   settings: readonly IssuerSettings[];
   size?: number;
   now?: () => number;
-} & Omit<Given, 'now'>) => {
-  const issuers = settings.map((one) => createIssuer(one, { ...given, now }));
+  clock?: () => number;
+} & Omit<Given, 'now' | 'clock'>) => {
+  const issuers = settings.map((one) => createIssuer(one, { ...given, now, clock }));
   const byName = new Map(issuers.map((issuer) => [issuer.settings.issuer, issuer]));
   const forOpaque = issuers
     .filter((issuer) => issuer.settings.kind === 'introspection')
     .sort((a, b) => prefixOf(b).length - prefixOf(a).length);
-  const results = createResults({ now, ...(size === undefined ? {} : { size }) });
+  const results = createResults({ now, clock, ...(size === undefined ? {} : { size }) });
   const pending = new Map<string, { checked: Promise<External>; issuer: Issuer }>();
   for (const issuer of issuers) issuer.warm();
 

@@ -27,7 +27,7 @@ export const createIssuerKeys = ({
   url,
   algorithms,
   line,
-  now = Date.now,
+  now = () => performance.now(),
 }: {
   url: string;
   algorithms: readonly ForeignAlg[];

@@ -4,6 +4,7 @@
  * issuer_unavailable, the answer "unknown".
  */
 import { type AppError, isAppError } from '../../shared/errors.js';
+import { whenLate } from '../../shared/late.js';
 import { createBreaker } from './breaker.js';
 import { createGate } from './gate.js';
 import { unavailable } from './unavailable.js';
@@ -24,7 +25,7 @@ export const createLine = ({
   failuresToOpen,
   log,
   timeoutMs = defaultTimeoutMs,
-  now = Date.now,
+  now = () => performance.now(),
   random = Math.random,
 }: {
   name: string;
@@ -60,12 +61,18 @@ export const createLine = ({
     return unavailable(name, Math.max(1000, breaker.waitMs()), cause);
   };
 
+  const askInTime = async <T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+    const patience = new AbortController();
+    const stopWaiting = whenLate(timeoutMs, () => patience.abort(new Error('no answer in time')));
+    return ask(patience.signal).finally(stopWaiting);
+  };
+
   const askNow = async <T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T> => {
     // Asked here and not before the wait: it may have opened meanwhile.
     const ticket = breaker.enter();
     if (ticket === undefined) throw refuse('breaker');
     try {
-      const answer = await ask(AbortSignal.timeout(timeoutMs));
+      const answer = await askInTime(ask);
       succeeded(ticket);
       return answer;
     } catch (cause) {

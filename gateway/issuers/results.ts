@@ -12,7 +12,9 @@ const keepRefusedMs = 10_000;
 
 type Good = {
   readonly external: External;
+  /** As the token says, by the time of day. */
   readonly endMs: number;
+  /** On the clock that does not jump. */
   readonly untilMs: number;
   /** The result is void when its issuer is no longer at this epoch. */
   readonly epoch: number;
@@ -25,9 +27,11 @@ export type Results = ReturnType<typeof createResults>;
 export const createResults = ({
   size = 10_000,
   now = Date.now,
+  clock = () => performance.now(),
 }: {
   size?: number;
   now?: () => number;
+  clock?: () => number;
 } = {}) => {
   const good = createCache<Good>(size);
   const refused = createCache<Refused>(size);
@@ -35,19 +39,18 @@ export const createResults = ({
   const findGood = (key: string): External | undefined => {
     const found = good.get(key);
     if (found === undefined) return undefined;
-    const at = now();
-    if (at >= found.endMs) {
+    if (now() >= found.endMs) {
       found.hit();
       throw new AppError('token_expired');
     }
-    if (at >= found.untilMs || found.epoch !== found.epochNow()) return undefined;
+    if (clock() >= found.untilMs || found.epoch !== found.epochNow()) return undefined;
     found.hit();
     return found.external;
   };
 
   const throwRefused = (key: string) => {
     const found = refused.get(key);
-    if (found === undefined || now() >= found.untilMs) return;
+    if (found === undefined || clock() >= found.untilMs) return;
     found.hit();
     throw new AppError(found.code);
   };
@@ -70,14 +73,14 @@ export const createResults = ({
       },
     ) => {
       const endMs = endSeconds === undefined ? Number.POSITIVE_INFINITY : endSeconds * 1000;
-      good.set(key, { ...rest, endMs, untilMs: now() + keepMs });
+      good.set(key, { ...rest, endMs, untilMs: clock() + keepMs });
     },
 
     /** Keeps only what says something about the token: trouble of ours is not repeated. */
     refuse: (key: string, error: unknown, hit: () => void) => {
       const code = codeOf(error);
       if (code !== 'token_invalid' && code !== 'token_expired') return;
-      refused.set(key, { code, untilMs: now() + keepRefusedMs, hit });
+      refused.set(key, { code, untilMs: clock() + keepRefusedMs, hit });
       good.delete(key);
     },
 

@@ -14,6 +14,8 @@ export const probeEveryMs = 50;
  * its own loop before it refuses what it has read (worker/fence.ts).
  */
 const timeoutMs = 300;
+/** A tick that comes so late says that this process stood still, and perhaps the whole machine. */
+const standstillMs = 150;
 
 const isWell = (node: Node, now: number): boolean =>
   !node.isDraining() && !node.breaker.isOpen() && !isSuspect(node, now);
@@ -33,7 +35,21 @@ export const createProbes = (options: { nodes: () => readonly Node[]; now: () =>
     });
   };
 
+  let tickedAt = now();
+  /** What we missed is no node's silence: its answers lie unread, or it stood still with us. */
+  const forgive = (at: number) => {
+    const missedMs = at - tickedAt - probeEveryMs;
+    tickedAt = at;
+    if (missedMs < standstillMs) return;
+    for (const { load } of nodes()) {
+      const silentMs = load.silentMs(at);
+      if (load.inflight() === 0 || silentMs === Number.POSITIVE_INFINITY) continue;
+      load.heard(at - Math.max(0, silentMs - missedMs));
+    }
+  };
+
   const tick = () => {
+    forgive(now());
     for (const node of nodes())
       if (node.breaker.probeDue(now(), isSuspect(node, now()))) probe(node);
   };

@@ -52,6 +52,8 @@ export const createRegistry = (options: {
   let dirId: string | undefined;
   let rejected = new Map<string, RejectReason>();
   let rejecting = new Map<string, RejectReason>();
+  /** Whom the last reading named; members may be more. */
+  let lastNamed = new Set<string>();
   let keepUntil = Number.NEGATIVE_INFINITY;
   let isFailing = false;
   let isClosed = false;
@@ -112,11 +114,16 @@ export const createRegistry = (options: {
   /**
    * A store that was away has forgotten more likely than the nodes have died, and one that names none
    * takes no writes, perhaps: whoever is missing stays, until others are there and for one lifetime more.
+   * For one lifetime also when most go at once: their host stood still, or the store's clock was set.
    * What becomes of the dead is the breakers' business.
    */
   const keepMissing = (next: Map<string, Member>) => {
-    const isEmpty = next.size === 0 && [...members.values()].some((m) => !m.entry.draining);
-    if (isFailing || isEmpty) keepUntil = now() + entryTtlMs;
+    const staying = [...members].filter(([, { entry }]) => !entry.draining);
+    const isEmpty = next.size === 0 && staying.length > 0;
+    const named = staying.filter(([id]) => lastNamed.has(id));
+    const gone = named.filter(([id]) => !next.has(id));
+    lastNamed = new Set(next.keys());
+    if (isFailing || isEmpty || gone.length > named.length / 2) keepUntil = now() + entryTtlMs;
     if (now() >= keepUntil) return;
     for (const [id, member] of members) if (!next.has(id)) next.set(id, member);
   };

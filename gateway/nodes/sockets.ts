@@ -6,6 +6,7 @@
  */
 import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
+import { whenLate } from '../../shared/late.js';
 import type { Connect } from './connect.js';
 
 export type Sockets = ReturnType<typeof createSockets>;
@@ -66,15 +67,15 @@ export const createSockets = ({ connect, keepAlive }: { connect: Connect; keepAl
       failure = error;
     };
     const onClose = () => {
-      clearTimeout(timer);
+      stopWaiting();
       fail(failure);
     };
     // Not the socket's own timeout: a byte now and then would put that off.
-    const timer = setTimeout(() => socket.destroy(), connectMs);
+    const stopWaiting = whenLate(connectMs, () => socket.destroy());
     socket.on('error', onError);
     socket.on('close', onClose);
     socket.once(event, () => {
-      clearTimeout(timer);
+      stopWaiting();
       socket.off('error', onError).off('close', onClose);
       request.onSocket(socket);
     });

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import type { RedisClient } from '../../shared/redis.js';
+import { connectRedis, type RedisClient } from '../../shared/redis.js';
+import { whenReady } from '../../shared/redis-calls.js';
 import { startRedis } from '../../shared/test/redis-server.js';
 import type { Rotation, Sessions } from '../sessions.js';
 import { newU, openSession, sessionsOn, setUser } from './session-parts.js';
-import { openClient, outcomeOf } from './store.js';
+import { openClient, outcomeOf, quiet } from './store.js';
 
 type Options = NonNullable<Parameters<typeof sessionsOn>[1]>;
 
@@ -444,6 +445,54 @@ t.test('sessions that had to go are told again until somebody has told everybody
   const ttl = await redis.pttl(`idx:{${u}}:gone`);
   t.ok(ttl > 900_000 && ttl <= 960_000, 'as long as an access token may live');
   await late.confirmEnded([]);
+});
+
+t.test('a refresh that came too late, as the store stood still, did not happen', async (t) => {
+  const { server, u } = await setup(t);
+  const redis = connectRedis({ url: server.url, name: 'test', log: quiet });
+  t.teardown(() => redis.disconnect());
+  await whenReady(redis, 2000);
+  const graceMs = 100;
+  const sessions = edgeOn(redis, { graceMs });
+  const { refreshToken } = await openSession(sessions, u);
+  const token = next(await sessions.rotate(refreshToken));
+  process.kill(server.pid(), 'SIGSTOP');
+  t.equal(await use(sessions, token), 'store_unavailable');
+  await sleep(100);
+  process.kill(server.pid(), 'SIGCONT');
+  await sleep(2 * graceMs);
+  const after = await sessions.rotate(token);
+  t.equal(after.outcome, 'rotated');
+
+  process.kill(server.pid(), 'SIGSTOP');
+  const rotation = use(sessions, next(after));
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const end = performance.now() + 600; performance.now() < end; );
+  process.kill(server.pid(), 'SIGCONT');
+  t.equal(await rotation, 'rotated', 'when we stood still as well, it is sent once more');
+});
+
+t.test("a step of the store's clock costs no refresh", async (t) => {
+  const { redis, u } = await setup(t);
+  let skipped = 0;
+  let everyCall = 0;
+  // Ours goes back, as if the store's had gone forward.
+  const now = () => {
+    skipped -= everyCall;
+    return performance.now() + skipped;
+  };
+  const sessions = edgeOn(redis, { now });
+  let { refreshToken } = await openSession(sessions, u);
+  for (const step of [0, -5000, 0, 60_000, -60_000, -1000]) {
+    skipped += step;
+    const rotation = await sessions.rotate(refreshToken);
+    t.equal(rotation.outcome, 'rotated', `by ${-step} ms`);
+    refreshToken = next(rotation);
+  }
+  everyCall = 1000;
+  t.equal(await use(sessions, refreshToken), 'store_unavailable', 'a clock that cannot be known');
+  everyCall = 0;
+  t.equal(await use(sessions, refreshToken), 'rotated', 'nothing was done');
 });
 
 t.test('no critical sessions without a second store', async (t) => {

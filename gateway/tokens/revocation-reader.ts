@@ -7,6 +7,7 @@
  * the watchdog allows destroys the connection; the client then makes a new one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { whenLate } from '../../shared/late.js';
 import type { Log } from '../../shared/log.js';
 import { dropConnections, hangUp, type RedisClient } from '../../shared/redis.js';
 import { nodeOf } from '../../shared/redis-nodes.js';
@@ -132,11 +133,11 @@ export const followLog = ({
   };
 
   const watched = async () => {
-    const watchdog = setTimeout(() => dropConnections(client), watchdogMs);
+    const calm = whenLate(watchdogMs, () => dropConnections(client));
     try {
       await turn();
     } finally {
-      clearTimeout(watchdog);
+      calm();
     }
   };
 

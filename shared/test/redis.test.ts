@@ -127,6 +127,12 @@ t.test(
   },
 );
 
+const stall = async (ms: number) => {
+  // After what is due now, so that the loop's next round begins with the timers.
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const end = performance.now() + ms; performance.now() < end; );
+};
+
 t.test('an answer that came while this process stood still is no timeout', async (t) => {
   const server = await startRedis(t);
   const client = connectRedis({ url: server.url, name: 'test', log: quiet });
@@ -134,10 +140,41 @@ t.test('an answer that came while this process stood still is no timeout', async
   await whenReady(client, 2000);
   await client.set('k', 'v');
   const answers = [client.get('k'), client.pipeline().get('k').exec()];
-  // After what is due now, so that the loop's next round begins with the timers.
-  await new Promise((resolve) => setImmediate(resolve));
-  for (const end = performance.now() + 600; performance.now() < end; );
+  await stall(600);
   t.same(await Promise.all(answers), ['v', [[null, 'v']]]);
+});
+
+t.test('a standstill of this process costs no connection, one of the server does', async (t) => {
+  const server = await startRedis(t);
+  const client = connectRedis({
+    url: server.url,
+    name: 'test',
+    log: quiet,
+    commandTimeoutMs: 5000,
+  });
+  t.teardown(() => hangUp(client));
+  await whenReady(client, 2000);
+  let closes = 0;
+  client.on('close', () => closes++);
+  await client.set('k', 'v');
+  for (let i = 0; i < 2; i++) {
+    const answers = [client.get('k'), client.get('k')];
+    await stall(1300);
+    t.same(await Promise.all(answers), ['v', 'v']);
+  }
+  t.equal(closes, 0);
+  process.kill(server.pid(), 'SIGSTOP');
+  const from = performance.now();
+  const asked = client.get('k').then(
+    () => 'answered',
+    () => 'failed',
+  );
+  t.equal(await asked, 'failed', 'before the time for commands is up');
+  t.ok(performance.now() - from > 900, 'but not at once');
+  t.equal(closes, 1);
+  process.kill(server.pid(), 'SIGCONT');
+  await whenReady(client, 5000);
+  t.equal(await client.get('k'), 'v');
 });
 
 t.test('a server that is too old is refused with its version', async (t) => {

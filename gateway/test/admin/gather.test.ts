@@ -1,4 +1,7 @@
 /** Series of all processes side by side, whoever of them answers. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { AppError } from '../../../shared/errors.js';
 import { createMetrics, printMetrics } from '../../../shared/metrics.js';
@@ -80,6 +83,27 @@ t.test('a primary of an older version does not say whose a part is', async (t) =
   const lines = await scrape();
   t.ok(lines.includes('floodgate_things_total{edge="1"} 7'));
   t.ok(lines.includes('floodgate_things_total{edge="2"} 5'));
+});
+
+t.test('a standstill of this process loses no part that came meanwhile', async (t) => {
+  const code = "process.once('message', (m) => setTimeout(() => process.send(m), 200))";
+  const primary = spawn(process.execPath, ['-e', code], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: {},
+  });
+  t.teardown(() => primary.kill());
+  const answer = async () => {
+    const given: Answer = { parts: [await part(7)], places: [1] };
+    primary.send(given);
+    await once(primary, 'message');
+    return given;
+  };
+  const lines = setUp(answer)();
+  // It is told, and nothing else is due: the loop's next round begins with the timers.
+  await sleep(50);
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const end = performance.now() + 2500; performance.now() < end; );
+  t.ok((await lines).includes('floodgate_things_total{edge="1"} 7'));
 });
 
 t.test('without the primary there are still the others', async (t) => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { createGate } from '../../issuers/gate.js';
 
@@ -33,4 +34,16 @@ t.test('who waits too long is sent away, and the place goes to the next', async 
   t.equal(await next, true);
   gate.leave();
   t.equal(gate.enter(), true);
+});
+
+t.test('what we stood still is not waited for', async (t) => {
+  const gate = createGate({ max: 1, maxWaiting: 1, maxWaitMs: 300 });
+  t.equal(gate.enter(), true);
+  const next = gate.enter();
+  // After what is due now, so that the loop's next round begins with the timers.
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const end = performance.now() + 1000; performance.now() < end; );
+  await sleep(10);
+  gate.leave();
+  t.equal(await next, true);
 });

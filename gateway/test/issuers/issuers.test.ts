@@ -10,9 +10,13 @@ import { checkSignature, type FakeIssuer, faults, startFakeIssuer } from './fake
 t.setTimeout(120_000);
 
 const open = (settings: readonly IssuerSettings[], size = 1000) => {
-  const clock = { now: nowMs };
-  const now = () => clock.now;
-  const issuers = createIssuers({ settings, checkSignature, log: quiet, now, size });
+  /** `step`: by which somebody has set the time of day. */
+  const clock = { now: nowMs, step: 0 };
+  const issuers = createIssuers({
+    ...{ settings, checkSignature, log: quiet, size },
+    now: () => clock.now + clock.step,
+    clock: () => clock.now,
+  });
   const verify = async (token: string) => issuers.verify(token);
   const outcome = (token: string) => outcomeOf(() => issuers.verify(token));
   const counts = (at = 0) => issuers.stats().issuers[at]?.checks;
@@ -311,6 +315,31 @@ for (const mode of faults)
     t.equal(await outcome('good9'), 'ok', 'back by itself');
     t.equal(stats().issuers[0]?.line.state, 'closed');
   });
+
+t.test('nothing lasts longer, or shorter, because somebody sets the time of day', async (t) => {
+  const { issuer, outcome, clock, stats } = await setupOpaque(t);
+  const exp = nowSeconds + 7200;
+  issuer.state.introspect = (token) => ({ active: token.startsWith('good'), sub: 'bob', exp });
+  t.equal(await outcome('good'), 'ok');
+  t.equal(await outcome('later'), 'token_invalid');
+  issuer.state.mode = 'status 500';
+  for (let i = 0; i < 5; i++) t.equal(await outcome(`good${i}`), 'issuer_unavailable');
+  t.equal(stats().issuers[0]?.line.state, 'open');
+  issuer.state.mode = 'good';
+  issuer.state.introspect = () => ({ active: true, sub: 'bob', exp });
+  clock.step = 3_600_000;
+  const calls = issuer.calls.introspect;
+  t.equal(await outcome('good'), 'ok');
+  t.equal(issuer.calls.introspect, calls, 'as known as before');
+  t.equal(await outcome('good1'), 'issuer_unavailable', 'and the pause goes on');
+  clock.step = -3_600_000;
+  clock.now += 2000;
+  t.equal(await outcome('good1'), 'ok');
+  clock.now += 9000;
+  t.equal(await outcome('later'), 'ok', 'asked again');
+  clock.step = 7_200_000;
+  t.equal(await outcome('good'), 'token_expired', 'which is a time of day');
+});
 
 t.test('tokens that the issuer cannot read do not cut off the others', async (t) => {
   const { issuer, outcome } = await setupOpaque(t);

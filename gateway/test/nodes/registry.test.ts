@@ -189,6 +189,33 @@ t.test(
   },
 );
 
+t.test(
+  "most of them gone at once is the store's clock, or a host that stood still: they stay a while",
+  async (t) => {
+    const { beat, ids, pass } = await setUp(t);
+    const all = Array.from({ length: 8 }, (_, i) => `n${i + 1}`);
+    const beatAll = async (some: readonly string[], agoMs: number, changes = {}) => {
+      for (const id of some) await beat(entryOf(id, changes), undefined, agoMs);
+    };
+    await beatAll(all, 0);
+    t.same((await ids()).sort(), all);
+    await beatAll(all.slice(1), 60_000);
+    t.same((await ids()).sort(), all, 'one of eight is named');
+    pass(2999);
+    t.same((await ids()).sort(), all);
+    await beatAll(all.slice(0, 5), 0);
+    pass(1);
+    t.same((await ids()).sort(), all.slice(0, 5), 'who does not come back is gone');
+
+    await beatAll(['n1', 'n2'], 60_000);
+    t.same((await ids()).sort(), ['n3', 'n4', 'n5'], 'fewer are believed at once');
+    await beatAll(['n3', 'n4'], 0, { draining: true });
+    await ids();
+    await beatAll(['n3', 'n4'], 60_000);
+    t.same(await ids(), ['n5'], 'so are those that said they would go');
+  },
+);
+
 t.test('a node that leaves is gone at the next read', async (t) => {
   const { beat, ids, redis } = await setUp(t);
   await beat(entryOf('n1'));

@@ -81,6 +81,16 @@ t.test('the node itself is asked, over one connection, with our certificate', as
   t.equal(seen.sockets[1]?.authorized, true);
 });
 
+t.test('a standstill of this process while it connects makes no node unreachable', async (t) => {
+  const { port } = await startPeer(t, { ...readFiles(nodeFiles), minVersion: 'TLSv1.3' });
+  const { send } = openLine(t, port);
+  const answer = send();
+  // After what is due now, so that the loop's next round begins with the timers.
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const end = performance.now() + 900; performance.now() < end; );
+  t.match(await answer, { kind: 'answered' });
+});
+
 t.test('whoever is not this node gets not one byte of the request', async (t) => {
   const other: Authority = await makeAuthority(t);
   // Nor when somebody has switched off what Node checks by default.

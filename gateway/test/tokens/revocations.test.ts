@@ -181,6 +181,26 @@ t.test('a store that hangs is left within the watchdog, and found again', async 
   t.ok(edge.gaps() >= 2, 'read again from the beginning');
 });
 
+t.test(
+  'a standstill of this process loses no connection, and so reads nothing again',
+  async (t) => {
+    const server = await startRedis(t);
+    const edge = await openEdge(t, server);
+    await edge.ready();
+    const ids = async () => String(await edge.redis.client('LIST')).match(/^id=\d+/gm);
+    const before = await ids();
+    for (let i = 0; i < 2; i++) {
+      await sleep(300);
+      // After what is due now, so that the loop's next round begins with the timers.
+      await new Promise((resolve) => setImmediate(resolve));
+      for (const end = performance.now() + 1500; performance.now() < end; );
+    }
+    await edge.publish(session('s'));
+    t.same(await ids(), before);
+    t.equal(edge.gaps(), 1, 'the start only');
+  },
+);
+
 t.test('a stream that vanishes or goes backwards is read again', async (t) => {
   const server = await startRedis(t);
   const edge = await openEdge(t, server);
