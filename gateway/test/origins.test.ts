@@ -125,7 +125,7 @@ t.test('a preflight is answered without a token, for listed origins only', async
   t.match(yes.headers, {
     'access-control-allow-origin': listed,
     'access-control-allow-credentials': 'true',
-    'access-control-allow-methods': 'GET, DELETE',
+    'access-control-allow-methods': 'GET, HEAD, DELETE',
     'access-control-allow-headers': 'Authorization, Content-Type',
     'access-control-max-age': '600',
     vary: 'Origin',
