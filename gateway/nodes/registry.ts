@@ -8,9 +8,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reasonOf } from '../../shared/describe-error.js';
-import { createReadEntries, entryTtlMs, type LiveEntry } from '../../shared/node-registry.js';
+import { createReadEntries, type LiveEntry } from '../../shared/node-registry.js';
 import { type NodeEntry, openEntry } from '../../shared/protocol.js';
 import type { RedisClient } from '../../shared/redis.js';
+import { createKeepMissing } from './keep-missing.js';
 import { findChanges } from './membership.js';
 import { findPlace, type Place } from './place.js';
 
@@ -46,15 +47,16 @@ export const createRegistry = (options: {
   const { now = () => performance.now() } = options;
   const startedAt = now();
   const read = createReadEntries(redis);
+  const keepMissing = createKeepMissing<Member>({
+    isDraining: ({ entry }) => entry.draining,
+    now,
+  });
   const listeners: ((members: readonly Member[]) => void)[] = [];
   let members = new Map<string, Member>();
   let opened = new Map<string, NodeEntry>();
   let dirId: string | undefined;
   let rejected = new Map<string, RejectReason>();
   let rejecting = new Map<string, RejectReason>();
-  /** Whom the last reading named; members may be more. */
-  let lastNamed = new Set<string>();
-  let keepUntil = Number.NEGATIVE_INFINITY;
   let isFailing = false;
   let isClosed = false;
   let running: Promise<void> | undefined;
@@ -111,23 +113,6 @@ export const createRegistry = (options: {
     return next;
   };
 
-  /**
-   * A store that was away has forgotten more likely than the nodes have died, and one that names none
-   * takes no writes, perhaps: whoever is missing stays, until others are there and for one lifetime more.
-   * For one lifetime also when most go at once: their host stood still, or the store's clock was set.
-   * What becomes of the dead is the breakers' business.
-   */
-  const keepMissing = (next: Map<string, Member>) => {
-    const staying = [...members].filter(([, { entry }]) => !entry.draining);
-    const isEmpty = next.size === 0 && staying.length > 0;
-    const named = staying.filter(([id]) => lastNamed.has(id));
-    const gone = named.filter(([id]) => !next.has(id));
-    lastNamed = new Set(next.keys());
-    if (isFailing || isEmpty || gone.length > named.length / 2) keepUntil = now() + entryTtlMs;
-    if (now() >= keepUntil) return;
-    for (const [id, member] of members) if (!next.has(id)) next.set(id, member);
-  };
-
   const hasChanged = (next: Map<string, Member>): boolean =>
     next.size !== members.size ||
     [...next].some(([id, { entry }]) => members.get(id)?.entry !== entry);
@@ -148,7 +133,7 @@ export const createRegistry = (options: {
     try {
       const found = await read();
       const next = await resolve(found);
-      keepMissing(next);
+      keepMissing(members, next, isFailing);
       if (isFailing) log.info({ nodes: next.size }, 'node registry is back');
       isFailing = false;
       if (!isClosed && hasChanged(next)) change(next);

@@ -63,7 +63,7 @@ t.test('programs do not import each other, and shared imports neither', async (t
 
 /** What the simulator drives: code that reads no clock but the one it is given, and no socket. */
 const simulated =
-  /^gateway\/nodes\/(rank|load|breaker|choose|retry|dispatch|attempt|probe)\.ts$|^worker\/(fence|passwords\/admission)\.ts$/;
+  /^gateway\/nodes\/(rank|load|breaker|choose|retry|dispatch|attempt|probe|keep-missing)\.ts$|^worker\/(fence|passwords\/admission)\.ts$/;
 const simTools = ['bench/command-line.ts', 'bench/peer.ts', 'bench/report.ts', 'bench/stats.ts'];
 
 t.test('the simulator imports what it simulates, and nobody imports it', async (t) => {
