@@ -8,7 +8,7 @@
  */
 import { createBreaker } from '../gateway/nodes/breaker.js';
 import { type Candidate, createChoose } from '../gateway/nodes/choose.js';
-import { createLoad } from '../gateway/nodes/load.js';
+import { createLoad, type Load } from '../gateway/nodes/load.js';
 import { createRank } from '../gateway/nodes/rank.js';
 import { drawChart, type Panel } from './chart.js';
 import { createWatch } from './neighbours.js';
@@ -56,6 +56,9 @@ const inflightAt = (percentile: number): number => {
   return percentile < busyPerHundred ? slots + 1 : 2;
 };
 
+const hearFull = (load: Load | undefined) =>
+  load?.heard(now, { inflight: 20, queueMs: fullMs, serviceMs: 22, slots });
+
 type Situation = { hasOwnWeight: boolean; zoneOfOdd?: string; state?: 'all full' | 'some open' };
 
 const createNode = (i: number, situation: Situation): Candidate => {
@@ -89,8 +92,12 @@ const deciding =
   (count: number, hasOwnWeight: boolean) => {
     const nodes = createNodes(count, { ...more, hasOwnWeight });
     const choose = createChoose(rank, 'here');
-    const expected = more.state === 'all full' ? 'full' : 'node';
+    const isFull = more.state === 'all full';
+    const expected = isFull ? 'full' : 'node';
+    let heard = 0;
     return () => {
+      // Between two refusals little happens: more than here would mean that as many are served as refused.
+      if (isFull) hearFull(nodes[heard++ % count]?.load);
       const { kind } = choose(nodes, { key: nextKey(), need: 'login', now });
       return kind === expected ? kind : undefined;
     };

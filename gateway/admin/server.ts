@@ -28,6 +28,7 @@ import { loadKeys } from '../tokens/keys.js';
 import { createPublish } from '../tokens/revocations.js';
 import { createKeyDesk } from '../tokens/rotation.js';
 import { createAccounts } from '../username.js';
+import { watchClock } from './clock.js';
 import { createGate } from './gate.js';
 import { createGather } from './gather.js';
 import { createAccountRoutes } from './routes/accounts.js';
@@ -81,6 +82,7 @@ export const startAdmin = async ({
   const keepMs = { refresh: config.sessionMaxMs, device: maxAgeSeconds * 1000 };
 
   let certificate = config.tls && readCertificate(config.tls);
+  lifecycle.onStop('clock', watchClock({ redis, metrics: common, log }).close);
   watchEnds(common, { public: () => certificate, nodes: () => identity?.certificate() });
 
   const http = createHttp({

@@ -70,10 +70,17 @@ export const createLoad = (slotsAtStart: number) => {
   /** By class: hashes that this edge had there when it was refused one more, and when that was. */
   const share = forEachClass(Number.POSITIVE_INFINITY);
   const sharedAt = forEachClass(never);
+  /** Until when it is full by what has happened so far; forgotten when something happens that makes room. */
+  const surelyFullUntil = forEachClass(never);
   /** Since when something is expected and nothing came; undefined = nothing outstanding. */
   let silentSince: number | undefined;
 
+  const forgetFull = () => {
+    for (const name of workClasses) surelyFullUntil[name] = never;
+  };
+
   const take = (report: Report, now: number) => {
+    forgetFull();
     const faded = slowestMs * Math.exp((reportedAt - now) / slowestFadesMs);
     reported = report.inflight;
     others = Math.max(0, reported - hashes);
@@ -95,22 +102,40 @@ export const createLoad = (slotsAtStart: number) => {
     return hashes + held + (age <= freshMs ? left : left * Math.exp((freshMs - age) / freshMs));
   };
 
+  /** What of this edge's own would be before a new request, and what of it came after the node's report. */
+  const ownMs = (): number => ((hashes + held - slots) * serviceMs) / slots;
+  const addedMs = (): number => ((sentSince + held) * serviceMs) / slots;
+
   /** The wait a new request would meet there: what it reported, which time works off, or ours. */
   const waitMs = (now: number): number => {
     const left = Math.max(0, reportedWaitMs - (now - reportedAt));
-    const queued = left > 0 ? left + ((sentSince + held) * serviceMs) / slots : 0;
-    return Math.max(queued, ((hashes + held - slots) * serviceMs) / slots, 0);
+    return Math.max(left > 0 ? left + addedMs() : 0, ownMs(), 0);
   };
 
-  const isFull = (now: number, need: Need): boolean => {
-    if (inflight >= 64 * (slots + 1)) return true;
-    if (need === 'none') return false;
-    if (now < fullUntil[need]) return true;
-    const grown = Math.floor(((now - sharedAt[need]) * slots) / shareGrowsMs);
-    if (hashes + held >= share[need] + grown) return true;
+  /** Until when it has this edge's share, which grows with time. */
+  const shareUntil = (cls: WorkClass): number =>
+    sharedAt[cls] + ((hashes + held - share[cls] + 1) * shareGrowsMs) / slots;
+
+  /** Until when the wait is longer than the budget, which may become the burst's before. */
+  const waitUntil = (now: number, cls: WorkClass): number => {
     const isBurst = now >= sustainedUntil;
     const budget = isBurst ? burstBudgetMs(serviceMs) : sustainedBudgetMs(serviceMs);
-    return waitMs(now) > budget * budgetShares[need];
+    const limit = budget * budgetShares[cls];
+    const until =
+      ownMs() > limit
+        ? Number.POSITIVE_INFINITY
+        : reportedAt + reportedWaitMs - Math.max(0, limit - addedMs());
+    return isBurst ? until : Math.min(until, sustainedUntil);
+  };
+
+  /** Under overload every node is asked at every refusal, and little has happened at each since the last. */
+  const isFull = (now: number, need: Need): boolean => {
+    if (need !== 'none' && now < surelyFullUntil[need]) return true;
+    if (inflight >= 64 * (slots + 1)) return true;
+    if (need === 'none') return false;
+    const until = Math.max(fullUntil[need], shareUntil(need), waitUntil(now, need));
+    surelyFullUntil[need] = until;
+    return now < until;
   };
 
   return {
@@ -121,12 +146,14 @@ export const createLoad = (slotsAtStart: number) => {
     serviceMs: () => serviceMs,
     setSlots: (count: number) => {
       slots = count;
+      forgetFull();
     },
     /** Keeps a place for a hash that comes soon, so that nobody else counts on it. Returns how to give it back. */
     hold: (): (() => void) => {
       held++;
       return () => {
         held--;
+        forgetFull();
       };
     },
     sent: (now: number, need: Need) => {
@@ -140,6 +167,7 @@ export const createLoad = (slotsAtStart: number) => {
     /** A request is over, whatever became of it. */
     ended: (need: Need) => {
       inflight--;
+      forgetFull();
       if (need !== 'none') hashes--;
       if (need === 'device') devices--;
     },

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { type WorkClass, workClasses } from '../../../shared/protocol.js';
 import { createLoad } from '../../nodes/load.js';
 
 const report = (inflight: number, serviceMs = 10) => ({
@@ -299,5 +300,66 @@ t.test('a node that kept to the short budget does so as long as others are turne
   early.refused(0, 500, 'login');
   early.turnedAway(0, 'login');
   t.equal(isBurst(early, 501), true, 'a burst is not ended by it');
+  t.end();
+});
+
+type Load = ReturnType<typeof createLoad>;
+
+/** Something that happens at a node and what is in flight there, by three numbers below one. */
+const happen = (
+  load: Load,
+  open: { sent: WorkClass[]; held: (() => void)[] },
+  now: number,
+  dice: number[],
+) => {
+  const [kind = 0, which = 0, size = 0] = dice;
+  const cls = workClasses[Math.floor(which * workClasses.length)] ?? 'login';
+  const queueMs = size < 0.3 ? 0 : 600 * size;
+  if (kind < 0.3) {
+    load.sent(now, cls);
+    open.sent.push(cls);
+  } else if (kind < 0.4) open.held.push(load.hold());
+  else if (kind < 0.5) open.held.shift()?.();
+  else if (kind < 0.7) {
+    const one = open.sent.shift();
+    if (one !== undefined) load.ended(one);
+  } else if (kind < 0.85)
+    load.heard(now, {
+      inflight: Math.floor(20 * size),
+      queueMs,
+      serviceMs: 5 + 30 * which,
+      slots: 2,
+    });
+  else if (kind < 0.95) load.refused(now, 600 * size, cls);
+  else if (kind < 0.98) load.turnedAway(now, cls);
+  else load.setSlots(1 + Math.floor(4 * size));
+};
+
+t.test('who asks whether it is full changes no later answer', (t) => {
+  let state = 1;
+  const random = () => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state / 2_147_483_647;
+  };
+  const counts = { full: 0, free: 0 };
+  for (let run = 0; run < 300; run++) {
+    const asked = { load: createLoad(2), open: { sent: [], held: [] } };
+    const left = { load: createLoad(2), open: { sent: [], held: [] } };
+    let now = 0;
+    for (let step = 0; step < 20 + run / 5; step++) {
+      now += 60 * random() ** 3;
+      const dice = [random(), random(), random()];
+      happen(asked.load, asked.open, now, dice);
+      happen(left.load, left.open, now, dice);
+      for (const cls of workClasses) asked.load.isFull(now, cls);
+    }
+    now += 100 * random();
+    for (const cls of workClasses) {
+      const isFull = left.load.isFull(now, cls);
+      counts[isFull ? 'full' : 'free']++;
+      if (asked.load.isFull(now, cls) !== isFull) t.fail(`run ${run}, ${cls}: ${isFull}`);
+    }
+  }
+  t.ok(counts.full > 200 && counts.free > 200, `both are usual: ${JSON.stringify(counts)}`);
   t.end();
 });

@@ -144,6 +144,14 @@ t.test('first is what order begins with, for lists that stay and for new ones', 
   });
   t.same(wrong, []);
   t.equal(rank.first('k', []), undefined);
+  const many = numbered(5000);
+  const someOfMany = someKeys
+    .slice(0, 40)
+    .map((key) => [rank.first(key, many)?.id, firstOf(key, many)]);
+  t.ok(
+    someOfMany.every(([first, expected]) => first === expected),
+    'more than the short way looks through',
+  );
 });
 
 t.test('the logarithm left out changes no order', async (t) => {
