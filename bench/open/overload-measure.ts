@@ -24,6 +24,8 @@ export const sizes = {
   /** At ten times the capacity no account comes near its 60 a minute. */
   users: 2000,
   warmUpMs: 10_000,
+  /** At the largest of the factors: code that refuses is compiled only when it has often run. */
+  refusalsMs: 10_000,
   settleMs: 2000,
   pauseMs: 1500,
 };
@@ -143,12 +145,21 @@ const runBurst = async (rig: Rig, its: Sizes, capacity: number): Promise<Burst> 
   };
 };
 
+/** What a gateway that has run for a day has behind it; a new one's first seconds are slower. */
+const warmUpRefusals = async (rig: Rig, its: Sizes, capacity: number) => {
+  rig.options.progress('warming up what refuses');
+  const perSecond = Math.max(...its.factors) * capacity;
+  await rig.load.run({ phases: [{ perSecond, durationMs: its.refusalsMs }] });
+  await sleep(its.pauseMs);
+};
+
 const measureLayout = async (rig: Rig, its: Sizes, layout: Layout): Promise<LayoutResult> => {
   const { options, slots } = rig;
   const capacityMs = Math.min(4000, options.durationSeconds * 400);
   const capacity = () => measureCapacity(rig, slots, capacityMs);
   place(pidsOf(rig), layout);
   const levels: Level[] = [];
+  await warmUpRefusals(rig, its, await capacity());
   let before = await capacity();
   const wanted: Wanted[] = [
     ...its.factors.map((factor) => ({ factor, closing: false })),

@@ -70,7 +70,7 @@ export const createLoad = (slotsAtStart: number) => {
   /** By class: hashes that this edge had there when it was refused one more, and when that was. */
   const share = forEachClass(Number.POSITIVE_INFINITY);
   const sharedAt = forEachClass(never);
-  /** Until when it is full by what has happened so far; forgotten when something happens that makes room. */
+  /** Until when it is full by what has happened so far; forgotten when something happens that can make room. */
   const surelyFullUntil = forEachClass(never);
   /** Since when something is expected and nothing came; undefined = nothing outstanding. */
   let silentSince: number | undefined;
@@ -199,6 +199,7 @@ export const createLoad = (slotsAtStart: number) => {
      */
     refused: (now: number, predictedMs: number, cls: Need) => {
       if (cls === 'none') return;
+      forgetFull();
       const part = budgetShares[cls];
       const burst = burstBudgetMs(serviceMs) * part;
       const isBurst = predictedMs >= burst;

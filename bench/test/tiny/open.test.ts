@@ -29,6 +29,7 @@ t.test('overload: what is served, what is refused, and where', async (t) => {
       layouts: ['shared'],
       factors: [10],
       closingFactors: [10],
+      refusalsMs: 300,
       settleMs: 0,
       pauseMs: 300,
     },
