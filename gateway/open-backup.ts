@@ -1,13 +1,14 @@
 /**
  * The session parts of a process, on the main store alone or with the backup store behind it
  * (BACKUP_REDIS_URL). The backup may be away at any time, also at the start: only critical sessions feel
- * it. But a store that forgets is no backup, and is refused like a forgetful main store.
+ * it. But a store that forgets, or is too old, is no backup, and is refused like such a main store.
  */
 import type { Lifecycle } from '../shared/lifecycle.js';
 import type { Log } from '../shared/log.js';
 import { connectRedis, quitRedis, type RedisClient } from '../shared/redis.js';
 import { whenReady } from '../shared/redis-calls.js';
-import { findDurabilityProblem } from '../shared/store.js';
+import { parseRedisUrl } from '../shared/redis-url.js';
+import { findDurabilityProblem, findMisfit } from '../shared/store.js';
 import { createBackup, restoreMeta } from './backup.js';
 import type { Config } from './config.js';
 import { createCookieStore } from './cookie-store.js';
@@ -24,7 +25,7 @@ import { createRevoked } from './tokens/revoked.js';
 import { createUserSessions, type UserSessions } from './user-sessions.js';
 
 type Given = {
-  config: Config;
+  config: Pick<Config, 'backupRedisUrl' | 'sessionMaxMs' | 'acceptDataLoss'>;
   redis: RedisClient;
   lifecycle: Pick<Lifecycle, 'onStop'>;
   log: Log;
@@ -33,12 +34,14 @@ export type OpenBackup = Awaited<ReturnType<typeof openBackup>>;
 
 const patienceMs = 2000;
 
-const checkDurability = async (client: RedisClient, { config, log }: Given): Promise<void> => {
+const check = async (client: RedisClient, url: string, { config, log }: Given): Promise<void> => {
   try {
     await whenReady(client, patienceMs);
   } catch {
     return log.warn({}, 'the backup store does not answer: no critical session can begin');
   }
+  const misfit = await findMisfit(client, parseRedisUrl(url).kind).catch(() => undefined);
+  if (misfit !== undefined) throw new Error(`BACKUP_REDIS_URL leads to ${misfit}`);
   const problem = await findDurabilityProblem(client).catch(() => undefined);
   if (problem === undefined || config.acceptDataLoss) return;
   throw new Error(
@@ -53,7 +56,7 @@ export const openBackup = async (given: Given) => {
   if (url === undefined) return undefined;
   const client = connectRedis({ url, name: 'backup', log });
   lifecycle.onStop('backup store', () => quitRedis(client), 1000);
-  await checkDurability(client, given);
+  await check(client, url, given);
   await restoreMeta(redis, client);
   return {
     client,

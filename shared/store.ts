@@ -53,7 +53,7 @@ export const findDurabilityProblem = async (client: RedisClient): Promise<string
  * Why these servers are none to work with. A single connection to one server of a Cluster would miss most
  * keys, and servers before 7.0 cannot read scripts with flags.
  */
-const findMisfit = async (
+export const findMisfit = async (
   client: RedisClient,
   kind: RedisTarget['kind'],
 ): Promise<string | undefined> => {
