@@ -128,15 +128,9 @@ const createHerd = (t: Test) => {
       tls,
       args: [
         ...(tls ? tlsArgs(tls, port) : ['--port', String(port)]),
-        ...['--bind', host, '--dir', own, '--appendonly', 'yes', '--save', '', '--daemonize', 'no'],
-        ...[
-          '--maxmemory-policy',
-          'noeviction',
-          '--repl-diskless-sync-delay',
-          '0',
-          ...more,
-          ...args,
-        ],
+        ...['--bind', host, '--dir', own, '--save', '', '--daemonize', 'no'],
+        ...['--appendonly', 'yes', '--appendfsync', 'no', '--maxmemory-policy', 'noeviction'],
+        ...['--repl-diskless-sync-delay', '0', ...more, ...args],
       ],
     });
     members.push(member);

@@ -237,8 +237,7 @@ t.test('metrics tell hashes, decisions and answers', async (t) => {
 });
 
 t.test('a lost store is a 503, and the node comes back with it', async (t) => {
-  // With `everysec` a write may be acknowledged before it leaves Redis, while an fsync is slow.
-  const own = await startRedis(t, ['--appendfsync', 'always']);
+  const own = await startRedis(t);
   const other = await startNode(t, { redisUrl: own.url, nodeId: 'storeless' });
   const u = newId();
   await other.register(u, right);

@@ -75,13 +75,7 @@ const startUsersRedis = async (t: Test) => {
   const users = commandsOf('docs/redis.md').filter((line) => line.startsWith('ACL SETUSER'));
   t.equal(users.length, 2);
   const rules = users.flatMap((line) => ['--user', ...line.split(' ').slice(2)]);
-  const redis = await startRedis(t, [
-    '--appendonly',
-    'yes',
-    '--maxmemory-policy',
-    'noeviction',
-    ...rules,
-  ]);
+  const redis = await startRedis(t, rules);
   return { urlOf: (user: string) => redis.url.replace('localhost', `${user}:PASSWORD@localhost`) };
 };
 

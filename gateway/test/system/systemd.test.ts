@@ -42,7 +42,7 @@ const start = (unit: string, more: Env) => {
 };
 
 t.test('both units start, serve and stop', async (t) => {
-  const redis = await startRedis(t, ['--appendonly', 'yes', '--maxmemory-policy', 'noeviction']);
+  const redis = await startRedis(t);
   const env = { PATH: process.env.PATH, DATA_DIR: join(site, 'data') };
   await run(process.execPath, [join(root, 'ops/floodgate.mjs'), 'init'], { env });
   for (const user of ['gateway', 'worker'])
