@@ -43,15 +43,17 @@ export type Settled = {
   release: () => Promise<void>;
 };
 
+type Asking = {
+  u: string;
+  proven?: string | undefined;
+  client: string | undefined;
+  network: string | undefined;
+  kind: Work['kind'];
+};
 type Limits = {
-  reserve(wanted: {
-    u: string;
-    proven?: string | undefined;
-    client: string | undefined;
-    network: string | undefined;
-    kind: Work['kind'];
-    attemptId: string;
-  }): Promise<Reservation>;
+  /** Throws when reserving would be in vain, as far as this edge knows. */
+  check(asking: Asking): void;
+  reserve(wanted: Asking & { attemptId: string }): Promise<Reservation>;
 };
 
 type Nodes = {
@@ -106,6 +108,12 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
   const shareKey = randomBytes(32);
   /** By account, then by key. */
   const inFlight = new Map<string, Map<string, Shared>>();
+
+  /** A place at a node, for whoever is not known to be over a limit. */
+  const enter = ({ u, proven, kind, class: cls }: Work, { client, network }: Caller) => {
+    limits.check({ u, proven, client, network, kind });
+    return nodes.hold(u, cls);
+  };
 
   type Forward = { ctx: Ctx; work: Work; caller: Caller; signal: Signal; letGo: () => void };
 
@@ -166,7 +174,7 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
    * edge needs to hear. Throws what limits and nodes throw.
    */
   const run = async (ctx: Ctx, work: Work, caller: Caller): Promise<Settled> => {
-    const letGo = nodes.hold(work.u, work.class);
+    const letGo = enter(work, caller);
     const { signal, abort } = createSignal();
     if (work.kind === 'register') whenGone(ctx, abort);
     return forward({ ctx, work, caller, signal, letGo });
@@ -188,9 +196,8 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
   const join = async (ctx: Ctx, work: Work, caller: Caller, password: string): Promise<Settled> => {
     const { u } = work;
     const ofAccount = inFlight.get(u);
-    const hold = () => nodes.hold(u, work.class);
     // With nothing to join, whoever is turned away costs no HMAC.
-    let letGo = ofAccount === undefined ? hold() : undefined;
+    let letGo = ofAccount === undefined ? enter(work, caller) : undefined;
     const key = createHmac('sha256', shareKey).update(`${u}\n${password}`).digest('base64');
     const running = ofAccount?.get(key);
     if (running !== undefined && ctx.arrivedAt <= running.joinUntil) {
@@ -198,7 +205,7 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
       const { verdict } = await running.settled;
       return { verdict, release: nothing };
     }
-    letGo ??= hold();
+    letGo ??= enter(work, caller);
     const { signal, abort } = createSignal();
     const settled = forward({ ctx, work, caller, signal, letGo });
     const joinUntil = ctx.arrivedAt + joinMs;

@@ -3,7 +3,7 @@
  * the clock of Redis. Leases and failures are members of sorted sets whose scores are the times they
  * run out at, so that giving one back is one ZREM. `limits.ts` owns the keys.
  */
-const leaseMs = 5000;
+export const leaseMs = 5000;
 const minute = 60_000;
 
 /** Defaults of design § 4.5. */

@@ -7,11 +7,13 @@
 import { AppError } from '../shared/errors.js';
 import type { RedisClient } from '../shared/redis.js';
 import { defineScript, storeCall } from '../shared/redis-calls.js';
+import { createKnownLimits } from './known-limits.js';
 import {
   accountLua,
   defaultLimits,
   failLua,
   type LimitSettings,
+  leaseMs,
   networkLua,
   releaseLua,
   uncountLua,
@@ -145,48 +147,73 @@ const reservationOf = (account: Half, address: Half): Reservation => {
   };
 };
 
+/** Without `client` and `network` only the account is limited. */
+type Asking = {
+  u: string;
+  /** Who has proven something has an account's limit of their own, which no stranger's guesses use up. */
+  proven?: string | undefined;
+  client: string | undefined;
+  network: string | undefined;
+  kind: Kind;
+};
+
+/** What each half of a reservation is counted under. */
+const whoIn = ({ u, proven, client, network, kind }: Asking) => {
+  const account = proven === undefined ? `{${u}}` : `{${u}}:${proven}`;
+  const isCounted = kind === 'register' ? 'r' : '';
+  return { account, known: [`${account}${isCounted}`, `${network}:${client}${isCounted}`] as const };
+};
+
+const tooMany = (retryAfterMs: number) => new AppError('too_many_attempts', { retryAfterMs });
+
 export const createLimits = ({
   redis,
   settings = defaultLimits,
+  now = () => performance.now(),
 }: {
   redis: RedisClient;
   settings?: LimitSettings;
+  now?: () => number;
 }) => {
   const reserveAccount = createAccountHalf(redis, settings);
   const reserveAddress = createAddressHalf(redis, settings);
+  const known = createKnownLimits({ leaseMs, now });
+
+  /** Throws too_many_attempts when this edge knows already that reserving would be in vain. */
+  const check = (asking: Asking): void => {
+    const [account, address] = whoIn(asking).known;
+    const waitMs = Math.max(known.waitMs(account), known.waitMs(address));
+    if (waitMs > 0) throw tooMany(waitMs);
+  };
 
   return {
+    check,
     /**
-     * Takes the leases for one attempt, in one round trip. Without `client` and `network` only the
-     * account is limited. Who has `proven` something has an account's limit of their own, which no
-     * stranger's guesses use up. Throws too_many_attempts with the time to wait, or store_unavailable; either
-     * way nothing stays reserved, and what cannot be undone runs out in 5 s.
+     * Takes the leases for one attempt, in one round trip. Throws too_many_attempts with the time to wait, or
+     * store_unavailable; either way nothing stays reserved, and what cannot be undone runs out in 5 s.
      */
-    reserve: async (wanted: {
-      u: string;
-      proven?: string | undefined;
-      client: string | undefined;
-      network: string | undefined;
-      kind: Kind;
-      attemptId: string;
-    }): Promise<Reservation> => {
-      const { u, proven, client, network, kind, attemptId } = wanted;
-      const whose = proven === undefined ? `{${u}}` : `{${u}}:${proven}`;
+    reserve: async (wanted: Asking & { attemptId: string }): Promise<Reservation> => {
+      check(wanted);
+      const { client, network, kind, attemptId } = wanted;
+      const who = whoIn(wanted);
+      const askedAt = now();
       const [account, address] = await Promise.allSettled([
-        reserveAccount(whose, kind, attemptId),
+        reserveAccount(who.account, kind, attemptId),
         client === undefined || network === undefined
           ? noAddress
           : reserveAddress(network, client, kind, attemptId),
       ]);
-      const halves = [account, address].flatMap((half) =>
-        half.status === 'fulfilled' ? [half.value] : [],
-      );
+      const halves = [account, address].flatMap((half, i) => {
+        if (half.status === 'rejected') return [];
+        known.heard(who.known[i] ?? '', half.value.waitMs, askedAt);
+        return [half.value];
+      });
       const waitMs = Math.max(0, ...halves.map((half) => half.waitMs));
       if (account.status === 'fulfilled' && address.status === 'fulfilled' && waitMs === 0)
         return reservationOf(account.value, address.value);
       const admitted = halves.filter((half) => half.waitMs === 0);
       await Promise.allSettled(admitted.map((half) => half.undo()));
-      if (waitMs > 0) throw new AppError('too_many_attempts', { retryAfterMs: waitMs });
+      if (waitMs > 0) throw tooMany(waitMs);
       const lost = [account, address].find((half) => half.status === 'rejected');
       throw lost?.reason ?? new AppError('store_unavailable');
     },

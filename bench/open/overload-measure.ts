@@ -4,7 +4,7 @@
  * clients that come back. The machine's speed drifts, so every level has its own capacity.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Layout, place, usedMs } from '../cpu.js';
+import { cpuTime, type Layout, place, usedMs } from '../cpu.js';
 import { createWatch } from '../neighbours.js';
 import type { Options } from '../report.js';
 import type { Sample } from './generator.js';
@@ -38,6 +38,8 @@ export type Level = Summary & {
   capacity: number;
   /** Mean of the nodes' hashes during the level, in milliseconds. */
   serviceMs: number;
+  /** Cores that the hash threads had; isolated they share one. What is missing was not there to be used, or idle. */
+  hashCores: number;
   /** Per request: turned away at the edge without asking a node, or asked and refused there. */
   edgeShare: number;
   nodeShare: number;
@@ -92,7 +94,14 @@ type Wanted = Pick<Level, 'factor' | 'closing'>;
 const runLevel = async (rig: Rig, its: Sizes, { factor, closing }: Wanted, capacity: number) => {
   const durationMs = rig.options.durationSeconds * 1000;
   const phases = [{ perSecond: factor * capacity, durationMs }];
-  const run = () => rig.load.run({ phases, closing });
+  const hashMs = () => rig.fleet.nodes.pids().reduce((sum, pid) => sum + cpuTime(pid).hashMs, 0);
+  let hashCores = 0;
+  const run = async () => {
+    const before = { hashMs: hashMs(), at: performance.now() };
+    const result = await rig.load.run({ phases, closing });
+    hashCores = (hashMs() - before.hashMs) / (performance.now() - before.at);
+    return result;
+  };
   const edges = rig.fleet.processes().filter(({ kind }) => kind === 'edges');
   const edgeMs = () => usedMs(edges.map(({ pid }) => pid));
   const before = edgeMs();
@@ -108,6 +117,7 @@ const runLevel = async (rig: Rig, its: Sizes, { factor, closing }: Wanted, capac
     factor,
     closing,
     serviceMs: serviceOf(grown),
+    hashCores,
     edgeShare: grown('node_shed_total') / sent,
     nodeShare: grown('node_forwards_total', { outcome: 'refused' }) / sent,
     amplification: attemptsPerRequest(grown),

@@ -37,6 +37,7 @@ const describeLevel = (level: Level) => ({
   refused_p50_ms: level.refused === 0 ? null : round(level.refusedP50Ms, 1),
   refused_p99_ms: level.refused === 0 ? null : round(level.refusedP99Ms, 1),
   service_ms: round(level.serviceMs, 1),
+  hash_cores: round(level.hashCores),
   refused_at_edge_share: round(level.edgeShare),
   refused_at_node_share: round(level.nodeShare),
   attempts_per_request: round(level.amplification),
@@ -111,6 +112,7 @@ const levelRow = (level: Level): string[] => [
   level.amplification.toFixed(3),
   `${(100 * level.lateShare).toFixed(2)} %`,
   level.serviceMs.toFixed(1),
+  level.hashCores.toFixed(2),
   level.edgeCpuUs.toFixed(0),
   showCodes(level.codes),
 ];
@@ -128,6 +130,7 @@ const tableOf = ({ layout, slots, levels }: LayoutResult) => ({
     'attempts',
     'late',
     'hash ms',
+    'hash cores',
     'edge µs',
     'codes',
   ],

@@ -22,8 +22,12 @@ const create = (answer: () => Promise<Verdict['outcome']>, suspect = false) => {
   let isFull = false;
   let held = 0;
   let isLost = false;
+  let isOver = false;
   const attempts = createAttempts({
     limits: {
+      check: () => {
+        if (isOver) throw new AppError('too_many_attempts');
+      },
       reserve: async () => {
         calls.push('reserve');
         await sleep(1);
@@ -59,7 +63,10 @@ const create = (answer: () => Promise<Verdict['outcome']>, suspect = false) => {
   const lose = () => {
     isLost = true;
   };
-  return { attempts, calls, classes, fill, lose, held: () => held, heldAtSubmit };
+  const exceed = () => {
+    isOver = true;
+  };
+  return { attempts, calls, classes, fill, lose, exceed, held: () => held, heldAtSubmit };
 };
 
 const settle = async () => {
@@ -105,6 +112,20 @@ t.test('where there is no room left, only what is in flight already is joined', 
   await first;
   t.same(calls.toSorted(), ['hold', 'hold', 'hold', 'reserve', 'submit'], 'each is looked at once');
   t.equal(attempts.size(), 0, 'nothing is kept');
+});
+
+t.test('who is over a limit takes no place, and joins what is in flight', async (t) => {
+  const { attempts, calls, exceed } = create(settle);
+  const join = (password: string) => attempts.join(newCtx().ctx, work('a'), caller, password);
+  const first = join('pw');
+  exceed();
+  const joined = join('pw');
+  const register: Work = { ...work('b'), kind: 'register' };
+  await t.rejects(join('pw2'), { code: 'too_many_attempts' });
+  await t.rejects(attempts.run(newCtx().ctx, register, caller), { code: 'too_many_attempts' });
+  t.equal((await joined).verdict.outcome, 'ok');
+  await first;
+  t.same(calls, ['hold', 'reserve', 'submit']);
 });
 
 t.test('a place is kept while the store is asked, and no longer', async (t) => {

@@ -13,7 +13,8 @@ const newId = () => randomBytes(16).toString('base64url');
 
 /** An edge that asks for `wanted`, with a new account and attempt each time unless it says which. */
 const edgeOn = (redis: RedisClient) => {
-  const limits = createLimits({ redis });
+  let aheadMs = 0;
+  const limits = createLimits({ redis, now: () => performance.now() + aheadMs });
   const reserve = (wanted: Wanted = {}) =>
     limits.reserve({
       u: newId(),
@@ -25,7 +26,11 @@ const edgeOn = (redis: RedisClient) => {
     });
   const failed = async (wanted: Wanted) => (await reserve(wanted)).fail();
   const passed = async (wanted: Wanted) => (await reserve(wanted)).release();
-  return { reserve, failed, passed };
+  /** Until what this edge remembers has to be asked for anew. */
+  const forget = () => {
+    aheadMs += 5000;
+  };
+  return { reserve, failed, passed, forget };
 };
 
 const waitOf = async (call: () => Promise<unknown>): Promise<number> => {
@@ -78,6 +83,7 @@ t.test('an account: ten failures in 15 minutes over all edges, not one more', as
   t.equal(await outcomeOf(() => edges[0].reserve()), 'ok', 'others are not touched');
   t.equal(await redis.zcard(`lim:{${u}}`), 10);
   await expire(redis, `lim:{${u}}`);
+  edges[0].forget();
   t.equal(await outcomeOf(() => edges[0].passed({ u })), 'ok', 'and then it may again');
 });
 
@@ -133,6 +139,7 @@ t.test('an account: 60 attempts a minute, right ones included', async (t) => {
   t.equal(await outcomeOf(() => edge.passed({ u, kind: 'register' })), 'ok', 'not registrations');
   await redis.pexpire(`lim:{${u}}:n`, 1);
   await sleep(5);
+  edge.forget();
   t.equal(await outcomeOf(() => edge.passed({ u })), 'ok');
 });
 
@@ -154,6 +161,7 @@ t.test('an address: 20 failures a minute; its network: 100', async (t) => {
   t.ok((await waitOf(() => edge.reserve(fresh))) > 50_000, 'the network is full');
   t.equal(await outcomeOf(() => edge.reserve({ client: 'c0a80201', network: 'c0a802' })), 'ok');
   await expire(redis, `lim:{net:${network}}:f`);
+  edge.forget();
   t.equal(await outcomeOf(() => edge.reserve(fresh)), 'ok');
   t.ok((await waitOf(() => edge.reserve({ client: `${network}00`, network }))) > 0);
 });
@@ -226,6 +234,38 @@ t.test('over one limit: the other half is as if nothing had happened', async (t)
   });
   t.equal(await redis.exists(`lim:{${victim}}`), 0);
   t.equal(await outcomeOf(() => edge.passed({ u: victim })), 'ok', 'the owner is not kept out');
+});
+
+t.test('who is over a limit is told so by the edge itself, for five seconds', async (t) => {
+  const server = await startRedis(t);
+  const redis = await openClient(t, server);
+  const edge = edgeOn(redis);
+  const at = { client: '01020304', network: '010203' };
+  const [guessed, busy, leased] = [newId(), newId(), newId()];
+  await times(10, () => edge.failed({ u: guessed }));
+  await times(60, () => edge.passed({ u: busy }));
+  await times(10, () => edge.reserve({ u: leased }));
+  await times(20, () => edge.failed(at));
+  const over: Wanted[] = [{ u: guessed }, { u: busy }, at];
+  const registration = { ...at, kind: 'register' } as const;
+  for (const wanted of [...over, registration, { u: leased }])
+    t.equal(await outcomeOf(() => edge.reserve(wanted)), 'too_many_attempts');
+  await server.stop('SIGKILL');
+
+  for (const wanted of [...over, registration]) {
+    const wait = await waitOf(() => edge.reserve(wanted));
+    t.ok(wait > 45_000, `how long they have to wait is known: ${wait}`);
+  }
+  for (const wanted of [
+    { u: leased },
+    { u: guessed, proven: 'device:one' },
+    { u: busy, kind: 'register' } as const,
+    { client: '01020305', network: '010203' },
+  ])
+    t.equal(await outcomeOf(() => edge.reserve(wanted)), 'store_unavailable', 'nothing is known');
+  edge.forget();
+  for (const wanted of over)
+    t.equal(await outcomeOf(() => edge.reserve(wanted)), 'store_unavailable', 'asked anew');
 });
 
 t.test('every key has an end, and a bound', async (t) => {

@@ -64,7 +64,8 @@ t.test('a node drains on a signal: nothing admitted is lost, exit 0', async (t) 
   const dir = makeRuntimeDir(t);
   const { child, entry, exited, output } = await start('drains', dir);
   t.equal(await login(entry), 200);
-  const early = Promise.all(Array.from({ length: 3 }, () => login(entry)));
+  // Its one thread admits three, however slow the machine is: two hashes are never too long a wait.
+  const early = Promise.all([login(entry), login(entry)]);
   child.kill('SIGTERM');
   child.kill('SIGINT');
   const isDraining = async () => {
@@ -74,7 +75,7 @@ t.test('a node drains on a signal: nothing admitted is lost, exit 0', async (t) 
   while ((await isDraining()) === false) await sleep(10);
   t.equal(await isDraining(), true, 'edges are told');
   t.equal(await login(entry), 200, 'and served until they have noticed');
-  t.same(await early, [200, 200, 200]);
+  t.same(await early, [200, 200]);
   const startedAt = performance.now();
   t.equal(await exited, 0);
   t.ok(performance.now() - startedAt < 3000);
