@@ -161,7 +161,10 @@ type Asking = {
 const whoIn = ({ u, proven, client, network, kind }: Asking) => {
   const account = proven === undefined ? `{${u}}` : `{${u}}:${proven}`;
   const isCounted = kind === 'register' ? 'r' : '';
-  return { account, known: [`${account}${isCounted}`, `${network}:${client}${isCounted}`] as const };
+  return {
+    account,
+    known: [`${account}${isCounted}`, `${network}:${client}${isCounted}`] as const,
+  };
 };
 
 const tooMany = (retryAfterMs: number) => new AppError('too_many_attempts', { retryAfterMs });

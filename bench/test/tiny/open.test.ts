@@ -36,7 +36,9 @@ t.test('overload: what is served, what is refused, and where', async (t) => {
   });
   const [level, closing] = found?.levels ?? [];
   t.ok(level && level.ok > 0 && level.refused > 0, JSON.stringify(level?.codes));
-  t.ok(level && level.edgeShare + level.nodeShare > 0 && level.serviceMs > 0 && level.hashCores > 0);
+  t.ok(
+    level && level.edgeShare + level.nodeShare > 0 && level.serviceMs > 0 && level.hashCores > 0,
+  );
   t.ok(closing?.closing && closing.ok > 0, JSON.stringify(closing?.codes));
   t.ok(found?.burst.samples.some(({ tries }) => tries > 0));
 });
