@@ -15,6 +15,8 @@ import { type Proof, readProof } from './verdicts.js';
 export const load = 0.8;
 /** Edges live from here on; also the time that heaps get to reach their size. */
 export const warmShare = 0.4;
+/** The last reload begins before, so that it has ended by then. */
+const reloadShare = 0.38;
 const nodeCount = 3;
 /** Few users, so that each soon has its 100 sessions and the store stops growing. */
 export const sizes = { users: 300, warmUpMs: 10_000 };
@@ -22,6 +24,8 @@ const faultEveryMs = 6000;
 const readEveryMs = 2000;
 const askMs = 10_000;
 const redisPauseMs = 200;
+/** The admin process does so little that its heap would be on its way to its size until the end. */
+const askedAdmin = { forMs: 15_000, together: 4 };
 
 type Happening = { at: number; label: string };
 export type Soak = {
@@ -107,21 +111,37 @@ const faults: Fault[] = [
   },
 ];
 
+/** After the last reload, which replaced it: what many scrapers ask in a day. */
+const warmAdmin = async ({ fleet }: Rig, forMs: number) => {
+  await askAgain(() => fleet.admin('GET', '/nodes'));
+  const end = nowMs() + forMs;
+  const ask = async () => {
+    while (nowMs() < end) for (const path of ['/metrics', '/nodes']) await fleet.admin('GET', path);
+  };
+  await Promise.all(Array.from({ length: askedAdmin.together }, ask));
+};
+
 /** Each fault in turn at first, so that a short soak sees them all; then at random. */
 const chooseFault = (count: number, share: number): Fault => {
-  const allowed = faults.filter(({ early }) => early !== true || share < warmShare);
+  const allowed = faults.filter(({ early }) => early !== true || share < reloadShare);
   return (count < faults.length ? allowed[count] : undefined) ?? pick(allowed);
 };
 
 const disturb = async (rig: Rig, startedAt: number, forMs: number): Promise<Happening[]> => {
   const happenings: Happening[] = [];
   const everyMs = Math.min(faultEveryMs, (warmShare * forMs) / faults.length);
+  let isWarm = false;
   for (
     let due = everyMs;
     due < forMs - everyMs;
     due = Math.max(due + everyMs, nowMs() - startedAt)
   ) {
     await sleep(Math.max(0, startedAt + due - nowMs()));
+    if (!isWarm && due >= warmShare * forMs) {
+      isWarm = true;
+      await warmAdmin(rig, Math.min(askedAdmin.forMs, forMs / 20));
+      continue;
+    }
     const fault = chooseFault(happenings.length, due / forMs);
     happenings.push({ at: (nowMs() - startedAt) / 1000, label: fault.label });
     await fault.run(rig);
