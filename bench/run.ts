@@ -19,6 +19,7 @@ import { nodes } from './nodes.js';
 import { oauth } from './oauth.js';
 import { failover } from './open/failover.js';
 import { flood } from './open/flood.js';
+import { guesser } from './open/guesser.js';
 import { hotkey } from './open/hotkey.js';
 import { overload } from './open/overload.js';
 import { reload } from './open/reload.js';
@@ -39,6 +40,7 @@ const benches: Record<string, Bench> = {
   overload,
   flood,
   hotkey,
+  guesser,
   failover,
   reload,
   soak,

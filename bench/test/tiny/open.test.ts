@@ -3,9 +3,11 @@
  */
 import t from 'tap';
 import { ensureBuilt } from '../../launch.js';
+import { measureBeside } from '../../open/beside-measure.js';
 import { measureFailover } from '../../open/failover-measure.js';
 import { measureFlood } from '../../open/flood-measure.js';
-import { measureHotKey } from '../../open/hotkey-measure.js';
+import { guessingAddress } from '../../open/guesser.js';
+import { hotAccount } from '../../open/hotkey.js';
 import { measureOverload, sizes as overloadSizes } from '../../open/overload-measure.js';
 import { measureReload } from '../../open/reload-measure.js';
 import { isServed, summarise } from '../../open/samples.js';
@@ -52,13 +54,15 @@ t.test('flood: logins beyond what an edge can look at, and checks beside them', 
   t.ok(found && found.edgeCpuUs > 0 && found.edgeMiB.first > 0 && found.edgeMiB.last > 0);
 });
 
-t.test('hotkey: both kinds of slices have others that are served', async (t) => {
-  const slice = { settleMs: 100, windowMs: 600 };
-  const { comparison } = await measureHotKey(tiny, { ...few, slice, capacityMs: 500 });
-  t.ok(comparison.a.some(({ hot }) => hot.length > 0));
-  t.ok(comparison.b.every(({ hot }) => hot.length === 0));
-  t.ok([...comparison.a, ...comparison.b].some(({ others }) => others.some(isServed)));
-});
+for (const [name, crowd] of Object.entries({ hotAccount, guessingAddress }))
+  t.test(`${name}: both kinds of slices have others that are served`, async (t) => {
+    const its = { ...few, slice: { settleMs: 100, windowMs: 600 }, capacityMs: 500 };
+    const { comparison } = await measureBeside(tiny, crowd(), its);
+    t.ok(comparison.a.some(({ beside }) => beside.length > 0));
+    t.ok(comparison.b.every(({ beside }) => beside.length === 0));
+    t.ok([...comparison.a, ...comparison.b].some(({ others }) => others.some(isServed)));
+    t.ok(comparison.a.every(({ cpuMs }) => cpuMs.edges > 0 && cpuMs.redis > 0));
+  });
 
 t.test('failover: a stopped node is noticed by the edges', async (t) => {
   const { scenarios, proof, balance } = await measureFailover(
