@@ -1,12 +1,10 @@
 /**
- * One attempt at password work, from the check for room to the verdict (design § 4, steps 3 to 10), and
+ * One attempt at password work, from the limits that are known to the verdict (design § 4, steps 3 to 10), and
  * the sharing of identical ones: logins of the same account with the same password that are in
  * flight at this edge cost one reservation, one forward and one hash. Each waiter still gets a
  * session of its own. The key is an HMAC under a key of this process, kept only while in flight.
  */
 import { createHmac, randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { AppError } from '../shared/errors.js';
 import type { Ctx } from '../shared/http.js';
 import type { Verdict, WorkClass } from '../shared/protocol.js';
 import type { Caller } from './address.js';
@@ -77,10 +75,14 @@ type Shared = {
   abort: () => void;
   /** Whoever comes later would inherit an end that is near, with all of its own time left. */
   joinUntil: number;
+  /** Other passwords that were tried for the account meanwhile. */
+  misses: number;
 };
 
 const deadlineMs = 2500;
 const joinMs = 1500;
+/** As many as an account has failures: a comparison with what is in flight is a guess that no limit counts. */
+const mostMisses = 10;
 const nothing = async () => {};
 const newAttemptId = () => randomBytes(16).toString('base64url');
 
@@ -102,18 +104,14 @@ const createSignal = () => {
 };
 
 export type Attempts = ReturnType<typeof createAttempts>;
-export type Floor = ReturnType<typeof createFloor>;
 
 export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes }) => {
   const shareKey = randomBytes(32);
   /** By account, then by key. */
   const inFlight = new Map<string, Map<string, Shared>>();
 
-  /** A place at a node, for whoever is not known to be over a limit. */
-  const enter = ({ u, proven, kind, class: cls }: Work, { client, network }: Caller) => {
+  const checkLimits = ({ u, proven, kind }: Work, { client, network }: Caller) =>
     limits.check({ u, proven, client, network, kind });
-    return nodes.hold(u, cls);
-  };
 
   type Forward = { ctx: Ctx; work: Work; caller: Caller; signal: Signal; letGo: () => void };
 
@@ -174,11 +172,15 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
    * edge needs to hear. Throws what limits and nodes throw.
    */
   const run = async (ctx: Ctx, work: Work, caller: Caller): Promise<Settled> => {
-    const letGo = enter(work, caller);
+    checkLimits(work, caller);
+    const letGo = nodes.hold(work.u, work.class);
     const { signal, abort } = createSignal();
     if (work.kind === 'register') whenGone(ctx, abort);
     return forward({ ctx, work, caller, signal, letGo });
   };
+
+  const isJoinable = ({ joinUntil, misses }: Shared, { arrivedAt }: Ctx): boolean =>
+    arrivedAt <= joinUntil && misses < mostMisses;
 
   const keep = (u: string, key: string, shared: Shared) => {
     const ofAccount = inFlight.get(u) ?? new Map<string, Shared>();
@@ -194,22 +196,25 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
 
   /** A login: joins an identical one in flight, or becomes the one that others join. */
   const join = async (ctx: Ctx, work: Work, caller: Caller, password: string): Promise<Settled> => {
+    checkLimits(work, caller);
     const { u } = work;
     const ofAccount = inFlight.get(u);
+    const hold = () => nodes.hold(u, work.class);
     // With nothing to join, whoever is turned away costs no HMAC.
-    let letGo = ofAccount === undefined ? enter(work, caller) : undefined;
+    let letGo = ofAccount === undefined ? hold() : undefined;
     const key = createHmac('sha256', shareKey).update(`${u}\n${password}`).digest('base64');
     const running = ofAccount?.get(key);
-    if (running !== undefined && ctx.arrivedAt <= running.joinUntil) {
+    if (running !== undefined && isJoinable(running, ctx)) {
       watch(ctx, running);
       const { verdict } = await running.settled;
       return { verdict, release: nothing };
     }
-    letGo ??= enter(work, caller);
+    for (const other of ofAccount?.values() ?? []) other.misses++;
+    letGo ??= hold();
     const { signal, abort } = createSignal();
     const settled = forward({ ctx, work, caller, signal, letGo });
     const joinUntil = ctx.arrivedAt + joinMs;
-    const shared: Shared = { settled, waiters: 0, abort, joinUntil };
+    const shared: Shared = { settled, waiters: 0, abort, joinUntil, misses: 0 };
     keep(u, key, shared);
     // What is being dropped must not be joined.
     signal.onAbort(() => forget(u, key, shared));
@@ -223,21 +228,3 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
 
   return { run, join, size: () => inFlight.size };
 };
-
-/**
- * Holds back an answer about credentials until a multiple of the floor has passed since arrival, so
- * that no reason for a refusal shows in its time, also when the nodes are slow (design § 4.11). A
- * floor of 0 answers at once, so that a bench can see what it hides.
- */
-export const createFloor =
-  (floorMs: number) =>
-  async (ctx: Ctx): Promise<never> => {
-    if (floorMs === 0) throw new AppError('bad_credentials');
-    const floors = Math.ceil((performance.now() - ctx.arrivedAt) / floorMs);
-    const dueAt = ctx.arrivedAt + floors * floorMs;
-    // A timer counts from the loop's last tick in whole milliseconds: it can ring too early.
-    for (let left = dueAt - performance.now(); left > 0; left = dueAt - performance.now()) {
-      await sleep(Math.ceil(left));
-    }
-    throw new AppError('bad_credentials');
-  };

@@ -1,11 +1,13 @@
 /**
  * Who is over a limit, as far as this edge has heard: asking again costs no place at a node and no round trip to the
- * store. Known is only what nobody gives back: a wait longer than a lease lasts comes from failures and
- * counters. The store is asked again every few seconds all the same, as somebody may have cleared it.
+ * store. Known is only a wait longer than a lease lasts: it comes from failures and counters, which nobody gives
+ * back (but for a count that is undone within a round trip). The store is asked again every few seconds all
+ * the same: somebody may have cleared it.
  */
 import { createCache } from './cache.js';
 
 const most = 10_000;
+const askAgainMs = 5000;
 
 export const createKnownLimits = ({ leaseMs, now }: { leaseMs: number; now: () => number }) => {
   const cache = createCache<{ until: number; askAgainAt: number }>(most);
@@ -20,7 +22,7 @@ export const createKnownLimits = ({ leaseMs, now }: { leaseMs: number; now: () =
     /** What the store said when it was asked at `askedAt`. */
     heard: (who: string, waitMs: number, askedAt: number): void => {
       if (waitMs <= leaseMs) return;
-      cache.set(who, { until: askedAt + waitMs, askAgainAt: askedAt + leaseMs });
+      cache.set(who, { until: askedAt + waitMs, askAgainAt: askedAt + askAgainMs });
     },
   };
 };

@@ -51,19 +51,25 @@ return 0`;
 /**
  * Takes a lease on address and network, and counts a registration when its two keys are given.
  * KEYS: leases and failures of the address, leases and failures of the network[, registrations of the
- * address, of the network]. ARGV: attempt id. Returns { milliseconds to wait or 0, 1 if suspect }.
+ * address, of the network]. ARGV: attempt id. Returns { milliseconds to wait or 0, 1 if suspect, those of the network's
+ * limits alone }.
  */
 export const networkLua = ({ address, network }: LimitSettings) => `${preludeLua}
 local sets = { ${address.leases}, ${address.failures}, ${network.leases}, ${network.failures} }
 local counts = { ${address.registrationsPerHour}, ${network.registrationsPerHour} }
 local ms = 0
-for i = 1, 4 do ms = math.max(ms, wait(KEYS[i], sets[i])) end
+local networkMs = 0
+local function heard(i, found)
+  ms = math.max(ms, found)
+  if i == 3 or i == 4 or i == 6 then networkMs = math.max(networkMs, found) end
+end
+for i = 1, 4 do heard(i, wait(KEYS[i], sets[i])) end
 for i = 5, #KEYS do
   if tonumber(redis.call('GET', KEYS[i]) or 0) >= counts[i - 4] then
-    ms = math.max(ms, 1, redis.call('PTTL', KEYS[i]))
+    heard(i, math.max(1, redis.call('PTTL', KEYS[i])))
   end
 end
-if ms > 0 then return { ms, 0 } end
+if ms > 0 then return { ms, 0, networkMs } end
 for i = 1, 3, 2 do
   redis.call('ZADD', KEYS[i], now + ${leaseMs}, ARGV[1])
   redis.call('PEXPIRE', KEYS[i], ${leaseMs})
@@ -71,7 +77,7 @@ end
 for i = 5, #KEYS do
   if redis.call('INCR', KEYS[i]) == 1 then redis.call('PEXPIRE', KEYS[i], ${60 * minute}) end
 end
-return { 0, wait(KEYS[2], ${Math.floor(address.failures / 2) + 1}) > 0 and 1 or 0 }`;
+return { 0, wait(KEYS[2], ${Math.floor(address.failures / 2) + 1}) > 0 and 1 or 0, 0 }`;
 
 /**
  * Turns leases into failures. KEYS: the sets that leases are in, then as many that failures go to

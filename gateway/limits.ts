@@ -45,8 +45,12 @@ type Half = {
 
 export type Limits = ReturnType<typeof createLimits>;
 
-const noAddress: Half = {
+/** `networkWaitMs`: for which nobody of the network is let through. */
+type AddressHalf = Half & { networkWaitMs: number };
+
+const noAddress: AddressHalf = {
   waitMs: 0,
+  networkWaitMs: 0,
   suspect: false,
   release: async () => {},
   fail: async () => {},
@@ -62,6 +66,9 @@ const addressKeys = (network: string, client: string) => {
     registrations: [`${base}:r:${client}`, `${base}:r`],
   };
 };
+
+const accountOf = (u: string, proven: string | undefined): string =>
+  proven === undefined ? `{${u}}` : `{${u}}:${proven}`;
 
 /** One member of the set of failures for each password that was tried. */
 const guessIds = (kind: Kind, attemptId: string): string[] =>
@@ -106,17 +113,23 @@ const createAddressHalf = (redis: RedisClient, settings: LimitSettings) => {
   const fail = defineScript(redis, { name: 'limitAddressFail', keys: 4, lua: failLua });
   const uncount = defineScript(redis, { name: 'limitRegisterUncount', keys: 2, lua: uncountLua });
 
-  return async (network: string, client: string, kind: Kind, attemptId: string): Promise<Half> => {
+  return async (
+    network: string,
+    client: string,
+    kind: Kind,
+    attemptId: string,
+  ): Promise<AddressHalf> => {
     const { leases, failures, registrations } = addressKeys(network, client);
     const sets = leases.flatMap((key, i) => [key, failures[i] ?? '']);
     const isCounted = kind === 'register';
     const reply = isCounted
       ? await register([...sets, ...registrations], [attemptId])
       : await reserve(sets, [attemptId]);
-    const [waitMs, suspect] = Array.isArray(reply) ? reply.map(Number) : [];
+    const [waitMs = 0, suspect, networkWaitMs = 0] = Array.isArray(reply) ? reply.map(Number) : [];
     const release = () => end(leases, [attemptId]);
     return {
-      waitMs: waitMs ?? 0,
+      waitMs,
+      networkWaitMs,
       suspect: suspect === 1,
       release,
       fail: () => fail([...leases, ...failures], [attemptId, settings.failureWindowMs]),
@@ -157,13 +170,13 @@ type Asking = {
   kind: Kind;
 };
 
-/** What each half of a reservation is counted under. */
-const whoIn = ({ u, proven, client, network, kind }: Asking) => {
-  const account = proven === undefined ? `{${u}}` : `{${u}}:${proven}`;
-  const isCounted = kind === 'register' ? 'r' : '';
+/** What the limits are remembered under; registrations have counters of their own. */
+const namesOf = ({ u, proven, client, network, kind }: Asking) => {
+  const mark = kind === 'register' ? 'r' : '';
   return {
-    account,
-    known: [`${account}${isCounted}`, `${network}:${client}${isCounted}`] as const,
+    account: `${accountOf(u, proven)}${mark}`,
+    address: `${network}:${client}${mark}`,
+    network: `${network}/${mark}`,
   };
 };
 
@@ -182,35 +195,38 @@ export const createLimits = ({
   const reserveAddress = createAddressHalf(redis, settings);
   const known = createKnownLimits({ leaseMs, now });
 
-  /** Throws too_many_attempts when this edge knows already that reserving would be in vain. */
-  const check = (asking: Asking): void => {
-    const [account, address] = whoIn(asking).known;
-    const waitMs = Math.max(known.waitMs(account), known.waitMs(address));
+  const refuseKnown = (names: ReturnType<typeof namesOf>): void => {
+    const { account, address, network } = names;
+    const waitMs = Math.max(known.waitMs(account), known.waitMs(address), known.waitMs(network));
     if (waitMs > 0) throw tooMany(waitMs);
   };
 
   return {
-    check,
+    /** Throws too_many_attempts when this edge knows already that reserving would be in vain. */
+    check: (asking: Asking): void => refuseKnown(namesOf(asking)),
     /**
      * Takes the leases for one attempt, in one round trip. Throws too_many_attempts with the time to wait, or
      * store_unavailable; either way nothing stays reserved, and what cannot be undone runs out in 5 s.
      */
     reserve: async (wanted: Asking & { attemptId: string }): Promise<Reservation> => {
-      check(wanted);
-      const { client, network, kind, attemptId } = wanted;
-      const who = whoIn(wanted);
+      const { u, proven, client, network, kind, attemptId } = wanted;
+      const names = namesOf(wanted);
+      refuseKnown(names);
       const askedAt = now();
       const [account, address] = await Promise.allSettled([
-        reserveAccount(who.account, kind, attemptId),
+        reserveAccount(accountOf(u, proven), kind, attemptId),
         client === undefined || network === undefined
           ? noAddress
           : reserveAddress(network, client, kind, attemptId),
       ]);
-      const halves = [account, address].flatMap((half, i) => {
-        if (half.status === 'rejected') return [];
-        known.heard(who.known[i] ?? '', half.value.waitMs, askedAt);
-        return [half.value];
-      });
+      if (account.status === 'fulfilled') known.heard(names.account, account.value.waitMs, askedAt);
+      if (address.status === 'fulfilled') {
+        known.heard(names.address, address.value.waitMs, askedAt);
+        known.heard(names.network, address.value.networkWaitMs, askedAt);
+      }
+      const halves = [account, address].flatMap((half) =>
+        half.status === 'fulfilled' ? [half.value] : [],
+      );
       const waitMs = Math.max(0, ...halves.map((half) => half.waitMs));
       if (account.status === 'fulfilled' && address.status === 'fulfilled' && waitMs === 0)
         return reservationOf(account.value, address.value);

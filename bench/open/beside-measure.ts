@@ -26,10 +26,15 @@ export type Slice = {
   rate: number;
   others: Sample[];
   beside: Sample[];
-  /** CPU milliseconds of the whole slice. */
+  /** Beside the others in the whole slice, its beginning included, and the CPU milliseconds of that. */
+  sent: number;
   cpuMs: { edges: number; redis: number };
 };
-export type Beside = { capacity: number; comparison: Comparison<Slice, Slice> };
+export type Beside = {
+  capacity: number;
+  slice: typeof sizes.slice;
+  comparison: Comparison<Slice, Slice>;
+};
 
 /** What is sent in a slice: multiples of the capacity by group. */
 type Mix = Record<string, number>;
@@ -38,6 +43,8 @@ export type Crowd = {
   groupsOf: (users: Users) => { others: string[] } & Record<string, string[]>;
   /** Called for each slice. */
   mix: () => Mix;
+  /** Of a slice, where that depends on the capacity. */
+  longestMs?: (capacity: number) => number;
 };
 
 const createMeter = ({ fleet }: Rig) => {
@@ -61,27 +68,32 @@ const send = async ({ rig, slice, capacity }: Given, mix: Mix): Promise<Slice> =
   const run = await rig.load.run({ phases: [{ perSecond: total * capacity, durationMs }], mix });
   const cpuMs = read();
   const samples = run.samples.filter(({ at }) => at >= slice.settleMs);
-  const others = samples.filter(({ group }) => group === 'others');
-  const beside = samples.filter(({ group }) => group !== 'others');
-  return { rate: percentile(latencies(others.filter(isServed)), 0.99), others, beside, cpuMs };
+  const isOther = ({ group }: Sample) => group === 'others';
+  const others = samples.filter(isOther);
+  const beside = samples.filter((sample) => !isOther(sample));
+  const sent = run.samples.filter((sample) => !isOther(sample)).length;
+  const rate = percentile(latencies(others.filter(isServed)), 0.99);
+  return { rate, others, beside, sent, cpuMs };
 };
 
 export const measureBeside = async (
   options: Options,
-  { groupsOf, mix }: Crowd,
+  { groupsOf, mix, longestMs = () => Number.POSITIVE_INFINITY }: Crowd,
   its = sizes,
 ): Promise<Beside> => {
-  const { slice, users, warmUpMs, capacityMs } = its;
+  const { users, warmUpMs, capacityMs } = its;
   const rig = await openRig(options, { nodes: 2, threadsPerNode: 1, users, warmUpMs }, groupsOf);
   try {
     const capacity = await measureCapacity(rig, rig.slots, capacityMs);
+    const { settleMs, windowMs } = its.slice;
+    const slice = { settleMs, windowMs: Math.min(windowMs, longestMs(capacity) - settleMs) };
     const given = { rig, slice, capacity };
     const comparison = await compare<Slice, Slice>({
       ...besideNeighbours(pidsOf(rig), options),
       a: () => send(given, mix()),
       b: () => send(given, { others: load }),
     });
-    return { capacity, comparison };
+    return { capacity, slice, comparison };
   } finally {
     await closeRig(rig);
   }

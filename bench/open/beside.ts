@@ -1,17 +1,18 @@
-/** What the benches on somebody beside the others have in common: their tables, their chart, their first criterion. */
+/** What the benches on somebody beside the others share: their tables, chart and first criterion. */
 import { drawChart } from '../chart.js';
 import {
   atMost,
   type Bench,
   type Criterion,
   describeNoise,
+  type Options,
   round,
   roundInterval,
   showInterval,
   showNoise,
 } from '../report.js';
 import { median, percentile } from '../stats.js';
-import { type Beside, type Crowd, load, measureBeside, sizes } from './beside-measure.js';
+import { type Beside, type Crowd, load, measureBeside } from './beside-measure.js';
 import type { Sample } from './generator.js';
 import { countCodes, isServed, latencies, showCodes } from './samples.js';
 
@@ -27,6 +28,38 @@ const describe = (samples: readonly Sample[]) => {
   };
 };
 
+type Rows = Record<string, ReturnType<typeof describe>>;
+type More = {
+  results: Record<string, unknown>;
+  criteria: Criterion[];
+  tables: { title: string; head: string[]; rows: string[][] }[];
+};
+const nothing: More = { results: {}, criteria: [], tables: [] };
+
+const tablesOf = ({ capacity, comparison }: Beside, rows: Rows) => [
+  {
+    title: `Open loop at ${load} of ${capacity.toFixed(0)} logins/s`,
+    head: ['', 'sent', 'p50 ms', 'p99 ms', 'codes'],
+    rows: Object.entries(rows).map(([name, row]) => [
+      name,
+      ...[row.sent, row.p50_ms, row.p99_ms].map(String),
+      showCodes(row.codes),
+    ]),
+  },
+  {
+    title: 'p99 of the others, pairs of slices',
+    head: ['', 'beside ÷ without [95 %]', 'A/A without', 'dropped'],
+    rows: [
+      [
+        '',
+        showInterval(comparison.ratio),
+        comparison.control.b.median.toFixed(3),
+        showNoise(comparison),
+      ],
+    ],
+  },
+];
+
 /** `who` is beside the others; `more`: what else this bench finds. */
 export const createBesideBench = ({
   about,
@@ -34,23 +67,34 @@ export const createBesideBench = ({
   who,
   crowd,
   parameters,
-  more = () => ({ results: {}, criteria: [], tables: [] }),
+  more = () => nothing,
 }: {
   about: string;
   heading: string;
   who: string;
   crowd: () => Crowd;
   parameters: Record<string, number>;
-  more?: (found: Beside) => {
-    results: Record<string, unknown>;
-    criteria: Criterion[];
-    tables: { title: string; head: string[]; rows: string[][] }[];
-  };
-}): Bench => ({
-  about,
-  run: async (options) => {
+  more?: (found: Beside) => More;
+}): Bench => {
+  const draw = (p99: { a: number; b: number }) =>
+    drawChart({
+      heading,
+      notes: [about],
+      panels: [
+        {
+          title: 'Latency of the others',
+          axis: 'p99 in ms, median of slices',
+          bars: [
+            { label: `beside ${who}`, values: [p99.a] },
+            { label: 'without it', values: [p99.b] },
+          ],
+        },
+      ],
+    });
+
+  const run = async (options: Options) => {
     const found = await measureBeside(options, crowd());
-    const { capacity, comparison } = found;
+    const { comparison } = found;
     const { ratio, control, a, b } = comparison;
     const rows = {
       [`others, beside ${who}`]: describe(a.flatMap(({ others }) => others)),
@@ -60,9 +104,9 @@ export const createBesideBench = ({
     const p99 = { a: median(a.map(({ rate }) => rate)), b: median(b.map(({ rate }) => rate)) };
     const { results, criteria, tables } = more(found);
     return {
-      parameters: { load, ...parameters, pairs: options.pairs, slice_ms: sizes.slice },
+      parameters: { load, ...parameters, pairs: options.pairs, slice_ms: found.slice },
       results: {
-        capacity: round(capacity, 1),
+        capacity: round(found.capacity, 1),
         p99_ratio: { ...roundInterval(ratio), ...describeNoise(comparison) },
         control_without: roundInterval(control.b),
         slice_p99_ms: { beside: round(p99.a, 1), without: round(p99.b, 1) },
@@ -71,37 +115,9 @@ export const createBesideBench = ({
       },
       criteria: [atMost('p99 of the others against without', ratio.median, target), ...criteria],
       isNoisy: comparison.isNoisy,
-      tables: [
-        {
-          title: `Open loop at ${load} of ${capacity.toFixed(0)} logins/s`,
-          head: ['', 'sent', 'p50 ms', 'p99 ms', 'codes'],
-          rows: Object.entries(rows).map(([name, row]) => [
-            name,
-            ...[row.sent, row.p50_ms, row.p99_ms].map(String),
-            showCodes(row.codes),
-          ]),
-        },
-        {
-          title: 'p99 of the others, pairs of slices',
-          head: ['', 'beside ÷ without [95 %]', 'A/A without', 'dropped'],
-          rows: [['', showInterval(ratio), control.b.median.toFixed(3), showNoise(comparison)]],
-        },
-        ...tables,
-      ],
-      chart: drawChart({
-        heading,
-        notes: [about],
-        panels: [
-          {
-            title: 'Latency of the others',
-            axis: 'p99 in ms, median of slices',
-            bars: [
-              { label: `beside ${who}`, values: [p99.a] },
-              { label: 'without it', values: [p99.b] },
-            ],
-          },
-        ],
-      }),
+      tables: [...tablesOf(found, rows), ...tables],
+      chart: draw(p99),
     };
-  },
-});
+  };
+  return { about, run };
+};

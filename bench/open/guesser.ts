@@ -1,6 +1,6 @@
 /**
- * The guesser bench: one address guesses at the passwords of many accounts, far over its limit of 20 failures a minute; do
- * the others notice, and what does turning it away cost?
+ * The guesser bench: one address guesses at the passwords of many accounts, far over its limit of 20
+ * failures a minute; do the others notice, and what does turning it away cost?
  */
 import { atLeast, atMost, round } from '../report.js';
 import { median, percentile } from '../stats.js';
@@ -31,12 +31,9 @@ const servedShare = (slices: readonly Slice[]): number => {
   return others.filter(isServed).length / others.length;
 };
 
-/** What a guess adds to the CPU time of a slice, in microseconds. */
-const costOf = ({ comparison: { a, b } }: Beside, kind: 'edges' | 'redis'): number => {
-  const ms = (slices: readonly Slice[]) => median(slices.map(({ cpuMs }) => cpuMs[kind]));
-  const perSlice = median(a.map(({ beside }) => beside.length));
-  return ((ms(a) - ms(b)) * 1000) / perSlice;
-};
+/** What a guess adds to the CPU time, in microseconds: median over the pairs of slices. */
+const costOf = ({ comparison: { a, b } }: Beside, kind: 'edges' | 'redis'): number =>
+  median(a.map(({ cpuMs, sent }, i) => ((cpuMs[kind] - (b[i]?.cpuMs[kind] ?? 0)) * 1000) / sent));
 
 export const guesser = createBesideBench({
   about: `one address guesses at ${guesses} × the capacity, over its limit: the others against the same load without`,

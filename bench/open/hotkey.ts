@@ -1,6 +1,6 @@
 /**
- * The hotkey bench: one account is a fifth of the traffic; do the others notice? Each slice has a hot account of its
- * own, because after 60 logins a minute an account is turned away at the edge, which would cost nothing.
+ * The hotkey bench: one account is a fifth of the traffic; do the others notice? Each slice has a hot account
+ * of its own and ends before that one has its 60 logins of a minute: turning it away would cost nothing.
  */
 import { forwardedLogins, type Users } from '../users.js';
 import { createBesideBench } from './beside.js';
@@ -8,6 +8,7 @@ import { type Crowd, load } from './beside-measure.js';
 
 const share = 0.2;
 const hotAccounts = 20;
+const mostLogins = 50;
 
 /** The last users are the hot ones, each a group of its own. */
 const groupsOf = (users: Users) => {
@@ -24,6 +25,7 @@ export const hotAccount = (): Crowd => {
       others: (1 - share) * load,
       [`hot-${taken++ % hotAccounts}`]: share * load,
     }),
+    longestMs: (capacity) => (1000 * mostLogins) / (share * load * capacity),
   };
 };
 

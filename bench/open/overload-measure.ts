@@ -89,18 +89,26 @@ const watched = async <T>(rig: Rig, run: () => Promise<T>) => {
   return { result, neighbours, grown: growth(before, await readMetrics(rig.fleet)) };
 };
 
+/** From now; the cores that hash threads have within the window, in which the goodput is counted. */
+const hashCoresIn = async ({ fleet }: Rig, { fromMs, toMs }: { fromMs: number; toMs: number }) => {
+  const hashMs = () => fleet.nodes.pids().reduce((sum, pid) => sum + cpuTime(pid).hashMs, 0);
+  await sleep(fromMs);
+  const before = { hashMs: hashMs(), at: performance.now() };
+  await sleep(toMs - fromMs);
+  return (hashMs() - before.hashMs) / (performance.now() - before.at);
+};
+
 type Wanted = Pick<Level, 'factor' | 'closing'>;
 
 const runLevel = async (rig: Rig, its: Sizes, { factor, closing }: Wanted, capacity: number) => {
   const durationMs = rig.options.durationSeconds * 1000;
   const phases = [{ perSecond: factor * capacity, durationMs }];
-  const hashMs = () => rig.fleet.nodes.pids().reduce((sum, pid) => sum + cpuTime(pid).hashMs, 0);
+  const window = { fromMs: Math.min(its.settleMs, durationMs / 2), toMs: durationMs };
   let hashCores = 0;
   const run = async () => {
-    const before = { hashMs: hashMs(), at: performance.now() };
-    const result = await rig.load.run({ phases, closing });
-    hashCores = (hashMs() - before.hashMs) / (performance.now() - before.at);
-    return result;
+    const running = rig.load.run({ phases, closing });
+    hashCores = await hashCoresIn(rig, window);
+    return running;
   };
   const edges = rig.fleet.processes().filter(({ kind }) => kind === 'edges');
   const edgeMs = () => usedMs(edges.map(({ pid }) => pid));
@@ -110,10 +118,7 @@ const runLevel = async (rig: Rig, its: Sizes, { factor, closing }: Wanted, capac
   await sleep(its.pauseMs);
   const sent = result.samples.length;
   return {
-    ...summarise(result.samples, {
-      fromMs: Math.min(its.settleMs, durationMs / 2),
-      toMs: durationMs,
-    }),
+    ...summarise(result.samples, window),
     factor,
     closing,
     serviceMs: serviceOf(grown),

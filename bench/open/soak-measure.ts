@@ -116,7 +116,8 @@ const warmAdmin = async ({ fleet }: Rig, forMs: number) => {
   await askAgain(() => fleet.admin('GET', '/nodes'));
   const end = nowMs() + forMs;
   const ask = async () => {
-    while (nowMs() < end) for (const path of ['/metrics', '/nodes']) await fleet.admin('GET', path);
+    while (nowMs() < end)
+      for (const path of ['/metrics', '/nodes']) await askAgain(() => fleet.admin('GET', path));
   };
   await Promise.all(Array.from({ length: askedAdmin.together }, ask));
 };
@@ -155,6 +156,8 @@ const observe = async (rig: Rig, startedAt: number, isOver: () => boolean) => {
     const at = (nowMs() - startedAt) / 1000;
     const now = takeReadings(at, rig.fleet.processes());
     readings.push(...now);
+    // As a scraper does, which misses one when the admin process is replaced.
+    await rig.fleet.admin('GET', '/metrics').catch(() => '');
     const memory = now.reduce((sum, { rssMiB }) => sum + rssMiB, 0);
     rig.options.progress(
       `${at.toFixed(0)} s, ${await rig.load.sent()} logins, ${now.length} processes, ${memory.toFixed(0)} MiB`,

@@ -11,6 +11,7 @@ const judgedFromMinutes = 10;
 const maxGrowth = 0.1;
 /** Client connections come and go. */
 const handleSlack = 10;
+const mostFailures = 20;
 /** The store grows with sessions until each account has its 100. */
 const judgedKinds = ['edges', 'primary', 'admin', 'nodes'];
 
@@ -61,6 +62,18 @@ const trendRow =
     showGrowth(lifeOf(readings, trend.pid)),
     `${trend.handles.first} → ${trend.handles.last}`,
   ];
+
+/** Whoever was answered neither 200 nor 503 overloaded, and what had happened last. */
+const failureRows = ({ samples, happenings }: Soak): string[][] =>
+  samples
+    .filter(({ status, code }) => status !== 200 && code !== 'overloaded')
+    .slice(0, mostFailures)
+    .map(({ at, code }) => {
+      const seconds = at / 1000;
+      const last = happenings.findLast((happening) => happening.at <= seconds);
+      const after = last && `${(seconds - last.at).toFixed(1)} s after ${last.label}`;
+      return [seconds.toFixed(1), code, after ?? 'before anything happened'];
+    });
 
 /** All processes of a kind together: those that were replaced show as steps. */
 const kindLine = (readings: readonly Reading[], kind: string) => {
@@ -140,6 +153,11 @@ export const soak: Bench = {
           title: `Processes that lived through the last ${judgedPercent} %: medians of its first and last quarter`,
           head: ['', 'MiB first', 'last', 'growth', 'since its start', 'handles'],
           rows: spanOf(found).map(trendRow(found)),
+        },
+        {
+          title: 'Failed otherwise than by overloaded',
+          head: ['at s', 'code', 'when'],
+          rows: failureRows(found),
         },
         {
           title: 'Error lines',

@@ -13,9 +13,9 @@ t.test('--help names every bench', async (t) => {
   const { status, stdout } = run('--help');
   t.equal(status, 0);
   const closedLoop = ['login', 'verify', 'engines', 'oauth', 'nodes', 'haproxy', 'timing'];
-  const openLoop = ['overload', 'flood', 'hotkey', 'failover', 'reload', 'soak', 'revocation'];
-  const legacy = ['import', 'campaign'];
-  for (const name of [...closedLoop, ...openLoop, ...legacy]) t.match(stdout, name);
+  const openLoop = ['overload', 'flood', 'hotkey', 'guesser', 'failover', 'reload', 'soak'];
+  const others = ['revocation', 'import', 'campaign'];
+  for (const name of [...closedLoop, ...openLoop, ...others]) t.match(stdout, name);
 });
 
 t.test('mistakes are named, in one line, and nothing starts', async (t) => {

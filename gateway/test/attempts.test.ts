@@ -6,7 +6,8 @@ import t from 'tap';
 import { AppError } from '../../shared/errors.js';
 import type { Ctx } from '../../shared/http.js';
 import type { Verdict } from '../../shared/protocol.js';
-import { createAttempts, createFloor, type Work } from '../attempts.js';
+import { createAttempts, type Work } from '../attempts.js';
+import { createFloor } from '../floor.js';
 
 const caller = { address: '', client: undefined, network: undefined };
 const newCtx = () => {
@@ -114,18 +115,37 @@ t.test('where there is no room left, only what is in flight already is joined', 
   t.equal(attempts.size(), 0, 'nothing is kept');
 });
 
-t.test('who is over a limit takes no place, and joins what is in flight', async (t) => {
+t.test('who is over a limit takes no place, and joins nothing', async (t) => {
   const { attempts, calls, exceed } = create(settle);
   const join = (password: string) => attempts.join(newCtx().ctx, work('a'), caller, password);
   const first = join('pw');
   exceed();
-  const joined = join('pw');
   const register: Work = { ...work('b'), kind: 'register' };
-  await t.rejects(join('pw2'), { code: 'too_many_attempts' });
+  for (const password of ['pw', 'pw2'])
+    await t.rejects(join(password), { code: 'too_many_attempts' });
   await t.rejects(attempts.run(newCtx().ctx, register, caller), { code: 'too_many_attempts' });
-  t.equal((await joined).verdict.outcome, 'ok');
   await first;
   t.same(calls, ['hold', 'reserve', 'submit']);
+});
+
+t.test('what is in flight is compared with ten guesses, not with a thousand', async (t) => {
+  const { attempts, calls, fill } = create(settle);
+  const join = (u: string, password: string) =>
+    attempts.join(newCtx().ctx, work(u), caller, password);
+  const firsts = [join('a', 'pw'), join('b', 'pw')];
+  fill();
+  const guess = async (u: string, count: number) => {
+    for (let i = 0; i < count; i++)
+      await t.rejects(join(u, `guess ${i}`), { code: 'overloaded' }, 'no limit counts it');
+  };
+  await guess('a', 9);
+  await guess('b', 10);
+  const tenth = join('a', 'pw');
+  await t.rejects(join('b', 'pw'), { code: 'overloaded' }, 'also who has guessed right');
+  t.equal((await tenth).verdict.outcome, 'ok');
+  await Promise.all(firsts);
+  t.equal(calls.filter((call) => call === 'submit').length, 2);
+  t.equal(attempts.size(), 0, 'nothing is kept');
 });
 
 t.test('a place is kept while the store is asked, and no longer', async (t) => {
