@@ -89,6 +89,17 @@ export const createDispatch = (options: {
     else perAccount.set(u, left);
   };
 
+  /** What a second node says, which was not asked to do it, must not hide this. */
+  const mayHaveWritten = (job: Job, { label }: Failure): boolean =>
+    writes(job) && rows[label].retry !== 'free';
+
+  /**
+   * Who was let in and may have been started is no newcomer when its node fails, and has a known device's chance
+   * elsewhere: else a node that dies under load takes those with it for whom the others have no room just then.
+   */
+  const repeatOf = (job: Job, { label }: Failure): Job =>
+    job.class === 'login' && rows[label].retry === 'token' ? { ...job, class: 'device' } : job;
+
   /** Where to try again after `failure` at `first`, if that is allowed and there is room. */
   const findSecond = async (job: Job, first: Node, failure: Failure): Promise<Node | undefined> => {
     const { retry } = rows[failure.label];
@@ -96,17 +107,13 @@ export const createDispatch = (options: {
     if (failure.label === 'stale_boot') await refresh();
     if (job.signal?.aborted || now() >= job.deadlineAt) return undefined;
     const choice = find(job.u, needOf(job), first);
-    // Nothing was started, and only full nodes are left.
-    if (choice.kind === 'full' && retry === 'free') throw refuse('full', needOf(job));
+    // Nothing was written, and only full nodes are left.
+    if (choice.kind === 'full' && !mayHaveWritten(job, failure)) throw refuse('full', needOf(job));
     if (choice.kind !== 'node') return undefined;
     if (retry !== 'free' && !budget.spend()) return undefined;
     meters.retried(failure.label);
     return choice.node;
   };
-
-  /** What a second node says, which was not asked to do it, must not hide this. */
-  const mayHaveWritten = (job: Job, { label }: Failure): boolean =>
-    writes(job) && rows[label].retry !== 'free';
 
   const errorOf = (job: Job, { label, error }: Failure): AppError => {
     if (label !== 'refused') return error;
@@ -121,9 +128,10 @@ export const createDispatch = (options: {
     const body = JSON.stringify(job.body);
     const first = await attempt(choice.node, job, body);
     if (first.kind === 'verdict') return first.verdict;
-    const node = await findSecond(job, choice.node, first);
+    const again = repeatOf(job, first);
+    const node = await findSecond(again, choice.node, first);
     if (node === undefined) throw errorOf(job, first);
-    const second = await attempt(node, job, body);
+    const second = await attempt(node, again, body);
     if (second.kind === 'verdict') return second.verdict;
     throw errorOf(job, mayHaveWritten(job, first) ? first : second);
   };

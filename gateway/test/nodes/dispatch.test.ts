@@ -46,12 +46,14 @@ const setUp = (
   pool.sync(ids.map((id) => ({ entry: { ...entry, id }, place })));
   const budget = createRetryBudget();
   const sent: string[] = [];
+  const classes: string[] = [];
   let refreshes = 0;
   const dispatch = createDispatch({
     nodes: pool.nodes,
     choose: createChoose<Node>(rank, 'z'),
-    attempt: async (node) => {
+    attempt: async (node, { class: cls }) => {
       sent.push(node.id);
+      classes.push(cls);
       return script(node, sent.length);
     },
     budget,
@@ -67,6 +69,7 @@ const setUp = (
     pool,
     budget,
     sent,
+    classes,
     refreshes: () => refreshes,
     pass: (ms: number) => {
       clock += ms;
@@ -193,12 +196,36 @@ t.test('nobody waits any more: nothing is sent or repeated', async (t) => {
 });
 
 t.test('when no other node has room there is no second attempt', async (t) => {
-  const { submit, sent, pool } = setUp(2, (node) => {
-    for (const other of pool.nodes()) if (other !== node) other.load.refused(0, 500, 'login');
-    return failure('died');
-  });
-  t.equal(await code(submit(job())), 'bad_node_answer');
-  t.equal(sent.length, 1);
+  for (const label of ['died', 'timeout', 'broken', 'unreached'] as const)
+    for (const [route, expected] of [
+      ['/login', 'overloaded'],
+      ['/register', label === 'unreached' ? 'overloaded' : 'bad_node_answer'],
+    ] as const) {
+      const { submit, sent, pool } = setUp(2, (node) => {
+        for (const other of pool.nodes()) if (other !== node) other.load.refused(0, 500, 'device');
+        return failure(label);
+      });
+      t.equal(await code(submit(job({ route }))), expected, `${route}, ${label}`);
+      t.equal(sent.length, 1);
+    }
+});
+
+t.test('who was let in and lost its node has the chance of a known device', async (t) => {
+  for (const [label, cls, expected] of [
+    ['died', 'login', ['login', 'device']],
+    ['timeout', 'login', ['login', 'device']],
+    ['died', 'register', ['register']],
+    ['died', 'suspect', ['suspect']],
+    ['refused', 'login', ['login']],
+  ] as const) {
+    const { submit, classes, pool } = setUp(2, (node, times) => {
+      for (const other of pool.nodes()) if (other !== node) other.load.refused(0, 500, 'login');
+      return times === 1 ? failure(label) : good;
+    });
+    const found = await code(submit(job({ class: cls })));
+    t.equal(found, expected.length === 2 ? 'ok' : 'overloaded', `${cls}, ${label}`);
+    t.strictSame(classes, expected);
+  }
 });
 
 t.test('refused everywhere is overloaded, with a jittered time to come back', async (t) => {
