@@ -100,7 +100,10 @@ export const createDispatch = (options: {
   const repeatOf = (job: Job, { label }: Failure): Job =>
     job.class === 'login' && rows[label].retry === 'token' ? { ...job, class: 'device' } : job;
 
-  /** Where to try again after `failure` at `first`, if that is allowed and there is room. */
+  /**
+   * Where to try again after `failure` at `first`; undefined when it would not help. Throws overloaded when only room
+   * or the budget is missing and nothing was written: the client has lost nothing but time.
+   */
   const findSecond = async (job: Job, first: Node, failure: Failure): Promise<Node | undefined> => {
     const { retry } = rows[failure.label];
     if (retry === 'never' || (retry === 'write' && !writes(job))) return undefined;
@@ -110,7 +113,10 @@ export const createDispatch = (options: {
     // Nothing was written, and only full nodes are left.
     if (choice.kind === 'full' && !mayHaveWritten(job, failure)) throw refuse('full', needOf(job));
     if (choice.kind !== 'node') return undefined;
-    if (retry !== 'free' && !budget.spend()) return undefined;
+    if (retry !== 'free' && !budget.spend()) {
+      if (mayHaveWritten(job, failure)) return undefined;
+      throw overloaded();
+    }
     meters.retried(failure.label);
     return choice.node;
   };
