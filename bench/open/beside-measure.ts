@@ -2,7 +2,7 @@
  * The measuring behind the benches that ask whether others notice: the same load in turns with somebody
  * beside it and without.
  */
-import { usedMs } from '../cpu.js';
+import { type Layout, place, usedMs } from '../cpu.js';
 import type { Kind } from '../fleet.js';
 import { besideNeighbours } from '../neighbours.js';
 import type { Options } from '../report.js';
@@ -45,6 +45,7 @@ export type Crowd = {
   mix: () => Mix;
   /** Of a slice, where that depends on the capacity. */
   longestMs?: (capacity: number) => number;
+  layout?: Layout;
 };
 
 const createMeter = ({ fleet }: Rig) => {
@@ -78,12 +79,13 @@ const send = async ({ rig, slice, capacity }: Given, mix: Mix): Promise<Slice> =
 
 export const measureBeside = async (
   options: Options,
-  { groupsOf, mix, longestMs = () => Number.POSITIVE_INFINITY }: Crowd,
+  { groupsOf, mix, longestMs = () => Number.POSITIVE_INFINITY, layout = 'shared' }: Crowd,
   its = sizes,
 ): Promise<Beside> => {
   const { users, warmUpMs, capacityMs } = its;
   const rig = await openRig(options, { nodes: 2, threadsPerNode: 1, users, warmUpMs }, groupsOf);
   try {
+    place(pidsOf(rig), layout);
     const capacity = await measureCapacity(rig, rig.slots, capacityMs);
     const { settleMs, windowMs } = its.slice;
     const slice = { settleMs, windowMs: Math.min(windowMs, longestMs(capacity) - settleMs) };

@@ -1,6 +1,7 @@
 /**
  * The guesser bench: one address guesses at the passwords of many accounts, far over its limit of 20
- * failures a minute; do the others notice, and what does turning it away cost?
+ * failures a minute; do the others notice, and what does turning it away cost? Isolated: what that costs
+ * comes on top of what hashing needs, and is not to be confused with it.
  */
 import { atLeast, atMost, round } from '../report.js';
 import { median, percentile } from '../stats.js';
@@ -24,6 +25,7 @@ const groupsOf = (users: Users) => ({
 export const guessingAddress = (): Crowd => ({
   groupsOf,
   mix: () => ({ others: load, guesser: guesses }),
+  layout: 'isolated',
 });
 
 const servedShare = (slices: readonly Slice[]): number => {
