@@ -8,6 +8,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import type { Ctx } from '../shared/http.js';
 import type { Verdict, WorkClass } from '../shared/protocol.js';
 import type { Caller } from './address.js';
+import { defaultLimits } from './limit-scripts.js';
 
 type Reservation = {
   suspect: boolean;
@@ -81,8 +82,8 @@ type Shared = {
 
 const deadlineMs = 2500;
 const joinMs = 1500;
-/** As many as an account has failures: a comparison with what is in flight is a guess that no limit counts. */
-const mostMisses = 10;
+/** As for an account's failures: a comparison with what is in flight is a guess that no limit counts. */
+const mostMisses = defaultLimits.account.failures;
 const nothing = async () => {};
 const newAttemptId = () => randomBytes(16).toString('base64url');
 

@@ -89,9 +89,9 @@ export const createDispatch = (options: {
     else perAccount.set(u, left);
   };
 
-  /** What a second node says, which was not asked to do it, must not hide this. */
-  const mayHaveWritten = (job: Job, { label }: Failure): boolean =>
-    writes(job) && rows[label].retry !== 'free';
+  /** All but logins write, imports too. What a second node says, or that there is none, must not hide this. */
+  const mayHaveWritten = ({ route }: Job, { label }: Failure): boolean =>
+    route !== '/login' && rows[label].retry !== 'free';
 
   /**
    * Who was let in and may have been started is no newcomer when its node fails, and has a known device's chance
