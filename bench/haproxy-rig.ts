@@ -25,7 +25,7 @@ export const nodeCount = 3;
 export const userCount = 500;
 export const clients = 3 * nodeCount;
 /** Accounts that many want at once; each run needs one of its own. */
-const hotCount = 10;
+export const hotCount = 10;
 const noticedMs = 1000;
 export type Rig = {
   fleet: Fleet;

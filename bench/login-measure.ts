@@ -19,11 +19,13 @@ import { createUsers, loginRequests, type Users } from './users.js';
 /** Enough that the queue never runs dry, little enough that admission refuses nobody. */
 const connectionsPerSlot = 2.5;
 export const connectionsOf = (slots: number): number => Math.round(connectionsPerSlot * slots);
-/** At 200 logins/s each account stays far below its 60 a minute. */
-export const userCount = 1500;
 export const span = { settleMs: 100, windowMs: 1000 };
-/** A crowd warms the code of the edges up; new nodes are warm after fewer logins. */
-const warmUpMs = { edges: 60_000, nodes: 8000 };
+export const sizes = {
+  /** At 200 logins/s each account stays far below its 60 a minute. */
+  users: 1500,
+  /** A crowd warms the code of the edges up; new nodes are warm after fewer logins. */
+  warmUpMs: { edges: 60_000, nodes: 8000 },
+};
 
 type Rig = { fleet: Fleet; users: Users; load: Peer<LoadCalls>; options: Options };
 /** The rig with so many nodes, and the loop with as many threads as they have. */
@@ -52,7 +54,7 @@ export type LoginResult = {
 const threadsFor = (nodes: number): number =>
   Math.max(1, Math.floor(availableParallelism() / nodes));
 
-const openRig = async (options: Options): Promise<Rig> => {
+const openRig = async (options: Options, userCount: number): Promise<Rig> => {
   const nodes = options.nodes[0] ?? 1;
   options.progress('starting');
   const { profile } = options;
@@ -125,9 +127,9 @@ const comparePlaced = async (stand: Stand, layout: Layout): Promise<LayoutResult
   };
 };
 
-const measureStand = async (stand: Stand): Promise<LoginResult> => {
+const measureStand = async (stand: Stand, its: typeof sizes): Promise<LoginResult> => {
   const { nodes, slots, options } = stand;
-  await warmUp(stand, warmUpMs.nodes);
+  await warmUp(stand, its.warmUpMs.nodes);
   options.progress(`${nodes} node(s): ${options.durationSeconds} s at saturation`);
   const run = await signIn(stand, 0, options.durationSeconds * 1000);
   const shared = await comparePlaced(stand, 'shared');
@@ -146,8 +148,8 @@ const measureStand = async (stand: Stand): Promise<LoginResult> => {
 };
 
 /** One gateway for all node counts, so that its edges are warm once; nodes are exchanged. */
-export const measureLogins = async (options: Options): Promise<LoginResult[]> => {
-  const rig = await openRig(options);
+export const measureLogins = async (options: Options, its = sizes): Promise<LoginResult[]> => {
+  const rig = await openRig(options, its.users);
   const results: LoginResult[] = [];
   try {
     for (const nodes of options.nodes) {
@@ -156,10 +158,13 @@ export const measureLogins = async (options: Options): Promise<LoginResult[]> =>
       if (!isFirst) await rig.fleet.setNodes(nodes, threadsFor(nodes));
       const stand = { ...rig, nodes, slots, loop: startPeer<LoopCalls>('loop.ts') };
       const { hash, password } = rig.users;
-      await stand.loop.ask('prepare', { threads: slots, hash, password });
-      if (isFirst) await warmUp(stand, warmUpMs.edges);
-      results.push(await measureStand(stand));
-      await stand.loop.stop();
+      try {
+        await stand.loop.ask('prepare', { threads: slots, hash, password });
+        if (isFirst) await warmUp(stand, its.warmUpMs.edges);
+        results.push(await measureStand(stand, its));
+      } finally {
+        await stand.loop.stop();
+      }
     }
     return results;
   } finally {

@@ -6,8 +6,8 @@ import {
   type LayoutResult,
   type LoginResult,
   measureLogins,
+  sizes,
   span,
-  userCount,
 } from './login-measure.js';
 import { type Parts, partNames } from './meter.js';
 import {
@@ -90,7 +90,7 @@ export const login: Bench = {
         duration_s: options.durationSeconds,
         pairs: options.pairs,
         slice_ms: span.windowMs,
-        users: userCount,
+        users: sizes.users,
         hash: 'argon2id m=19456 t=2 p=1',
       },
       results: { login: results.map(describeResult) },

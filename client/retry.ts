@@ -45,7 +45,7 @@ export const rules = {
 
 export type RuleName = keyof typeof rules;
 
-/** Refused by admission control, or nobody to ask: nothing was started. */
+/** Refused by admission control, or nobody to ask: nothing was started, but for a login whose node was lost. */
 export const isNotStarted = (status: number, code: string): boolean =>
   status === 503 && (code === 'overloaded' || code === 'no_node');
 

@@ -82,7 +82,7 @@ type Shared = {
 
 const deadlineMs = 2500;
 const joinMs = 1500;
-/** As for an account's failures: a comparison with what is in flight is a guess that no limit counts. */
+/** As for an account's failures: guesses that come within a round trip to the store are not counted yet. */
 const mostMisses = defaultLimits.account.failures;
 const nothing = async () => {};
 const newAttemptId = () => randomBytes(16).toString('base64url');
@@ -114,17 +114,38 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
   const checkLimits = ({ u, proven, kind }: Work, { client, network }: Caller) =>
     limits.check({ u, proven, client, network, kind });
 
-  type Forward = { ctx: Ctx; work: Work; caller: Caller; signal: Signal; letGo: () => void };
+  const reserve = ({ u, kind, proven }: Work, { client, network }: Caller, attemptId: string) =>
+    limits.reserve({ u, proven, client, network, kind, attemptId });
 
-  /** `letGo` gives the place back that was kept for it. */
-  const forward = async ({ ctx, work, caller, signal, letGo }: Forward) => {
+  const countFailure = async (work: Work, caller: Caller): Promise<void> => {
+    const { fail } = await reserve(work, caller, newAttemptId());
+    await fail();
+  };
+
+  /** A guess that goes no further is a failure all the same: nobody compares passwords for nothing. */
+  const hold = (work: Work, caller: Caller, isGuess: boolean): (() => void) => {
+    try {
+      return nodes.hold(work.u, work.class);
+    } catch (error) {
+      if (isGuess) countFailure(work, caller).catch(() => {});
+      throw error;
+    }
+  };
+
+  type Forward = {
+    ctx: Ctx;
+    work: Work;
+    caller: Caller;
+    signal: Signal;
+    letGo: () => void;
+    isGuess?: boolean;
+  };
+
+  /** `letGo` gives the place back that was kept for it; `isGuess`: it was compared with others, in vain. */
+  const forward = async ({ ctx, work, caller, signal, letGo, isGuess }: Forward) => {
     const attemptId = work.attemptId ?? newAttemptId();
-    const { client, network } = caller;
-    const { u, kind, proven } = work;
     // Then submitting takes it again.
-    const reservation = await limits
-      .reserve({ u, proven, client, network, kind, attemptId })
-      .finally(letGo);
+    const reservation = await reserve(work, caller, attemptId).finally(letGo);
     try {
       const verdict = await nodes.submit({
         route: work.route ?? `/${work.kind}`,
@@ -142,7 +163,8 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
     } catch (error) {
       // Refused, timed out or lost: not the caller's fault. If this fails too, the lease runs out.
       // Leaving early is: the hash may be running, and must not be free.
-      const end = signal.aborted ? reservation.abandon : reservation.release;
+      const { abandon, fail, release } = reservation;
+      const end = signal.aborted ? abandon : isGuess ? fail : release;
       end().catch(() => {});
       throw error;
     }
@@ -200,9 +222,8 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
     checkLimits(work, caller);
     const { u } = work;
     const ofAccount = inFlight.get(u);
-    const hold = () => nodes.hold(u, work.class);
     // With nothing to join, whoever is turned away costs no HMAC.
-    let letGo = ofAccount === undefined ? hold() : undefined;
+    const kept = ofAccount === undefined ? hold(work, caller, false) : undefined;
     const key = createHmac('sha256', shareKey).update(`${u}\n${password}`).digest('base64');
     const running = ofAccount?.get(key);
     if (running !== undefined && isJoinable(running, ctx)) {
@@ -210,10 +231,11 @@ export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes
       const { verdict } = await running.settled;
       return { verdict, release: nothing };
     }
+    const isGuess = ofAccount !== undefined && running === undefined;
     for (const other of ofAccount?.values() ?? []) other.misses++;
-    letGo ??= hold();
+    const letGo = kept ?? hold(work, caller, isGuess);
     const { signal, abort } = createSignal();
-    const settled = forward({ ctx, work, caller, signal, letGo });
+    const settled = forward({ ctx, work, caller, signal, letGo, isGuess });
     const joinUntil = ctx.arrivedAt + joinMs;
     const shared: Shared = { settled, waiters: 0, abort, joinUntil, misses: 0 };
     keep(u, key, shared);

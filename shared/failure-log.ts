@@ -44,10 +44,10 @@ export const createFailureLog = ({
     return last?.leftOut ?? 0;
   };
 
-  /** Says nothing of what is the caller's own doing, nor that there is no room. */
+  /** Says nothing of what is the caller's own doing, nor that there is no room, unless a node had failed before. */
   return (error: AppError, route: string, requestId: string) => {
-    const { code } = error;
-    if (code === 'overloaded' || rowOf(code).status < 500) return;
+    const { code, cause } = error;
+    if ((code === 'overloaded' && cause === undefined) || rowOf(code).status < 500) return;
     const fields = { request_id: requestId, route, err: error };
     if (code === 'internal') return log.error(fields, 'internal error');
     const leftOut = take(error);

@@ -97,8 +97,14 @@ export const openIdentity = (options: {
   };
 
   let current = read(readCertificate(files));
+  /** Others know us by the name that we began with. */
   const use = (certificate: Certificate) => {
-    current = read(certificate);
+    const next = read(certificate);
+    if (next.name !== current.name)
+      throw new Error(
+        `NODE_TLS_CERT_FILE ${files.certFile} is for ${next.name} now, and we are known as ${current.name}: restart.`,
+      );
+    current = next;
     for (const listener of listeners) listener(certificate);
   };
 

@@ -11,7 +11,7 @@ const hints: Record<string, string> = {
  * Connections that the kernel keeps for us until we accept them, within its own limit (somaxconn,
  * 4096). What is over that has to try again, a second later; Node's 511 are no crowd.
  */
-const backlog = 4096;
+export const backlog = 4096;
 
 export const listen = (
   server: Server,

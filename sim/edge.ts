@@ -36,6 +36,7 @@ const fixed = {
 const noMeters = {
   forwarded: () => {},
   retried: () => {},
+  denied: () => {},
   shed: () => {},
   rejected: () => {},
   left: () => {},

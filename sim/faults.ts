@@ -1,6 +1,6 @@
 /** Nodes that die, hang or fail fast. */
 import { atMost } from '../bench/report.js';
-import { average, failures, latencyMs, most, notOk, recoveryMs, slowestMs } from './measures.js';
+import { average, latencyMs, most, notOk, recoveryMs, slowestMs } from './measures.js';
 import { type Scenario, tiny, usual } from './scenario.js';
 import type { Run, World } from './world.js';
 
@@ -88,17 +88,17 @@ export const fast500: Scenario = {
     return [
       atMost(
         '22 fast-500: failed, % of the traffic of 30 s',
-        (100 * average(runs, (r) => failures(r))) / offered,
+        (100 * average(runs, (r) => notOk(r))) / offered,
         0.3,
       ),
       atMost(
         '22 fast-500: failed after the first second (users as probes)',
-        most(runs, (run) => failures(run, ({ atMs }) => atMs > settledMs)),
+        most(runs, (run) => notOk(run, ({ atMs }) => atMs > settledMs)),
         0,
       ),
       atMost(
         '22 fast-500, self-test passes: failed, % of the traffic of 30 s',
-        (100 * average(of('self-test passes'), (run) => failures(run))) / offered,
+        (100 * average(of('self-test passes'), (run) => notOk(run))) / offered,
         0.3,
       ),
       atMost(

@@ -8,7 +8,7 @@ type Filter = (login: Login) => boolean;
 
 const any: Filter = () => true;
 const isOk: Filter = ({ outcome }) => outcome === 'ok';
-/** Refused because there was no room or the account had its share: no fault of a node. */
+/** With the right to come back: there was no room, or the account had its share. Also who lost a node and found no other. */
 const isRefused: Filter = ({ outcome }) =>
   outcome === 'overloaded' || outcome === 'too_many_attempts';
 
@@ -45,9 +45,10 @@ export const share = (runs: Runs, filter: Filter): number =>
 
 export const refusedShare = (runs: Runs): number => share(runs, isRefused);
 /** Neither answered nor refused with the right to come back. */
-export const failures = (run: Run, filter: Filter = any): number =>
-  run.logins.filter((login) => !isOk(login) && !isRefused(login) && filter(login)).length;
-export const notOk = (run: Run): number => run.logins.filter((login) => !isOk(login)).length;
+export const failures = (run: Run): number =>
+  run.logins.filter((login) => !isOk(login) && !isRefused(login)).length;
+export const notOk = (run: Run, filter: Filter = any): number =>
+  run.logins.filter((login) => !isOk(login) && filter(login)).length;
 export const most = (runs: Runs, count: (run: Run) => number): number =>
   Math.max(...runs.map(count));
 export const average = (runs: Runs, count: (run: Run) => number): number => mean(runs.map(count));

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../shared/errors.js';
 import { createHttp, type HttpOptions } from '../shared/http.js';
 import type { Lifecycle } from '../shared/lifecycle.js';
+import { backlog } from '../shared/listen.js';
 import { flushLog, type Log } from '../shared/log.js';
 import { createMetrics, type Metrics } from '../shared/metrics.js';
 import { createCallerCheck, type Endpoint, formatLoad, headers } from '../shared/protocol.js';
@@ -76,7 +77,7 @@ const readRequestId = (req: IncomingMessage): string | undefined => {
 const listen = (server: Server, path: string): Promise<void> =>
   new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(path, () => {
+    server.listen({ path, backlog }, () => {
       server.off('error', reject);
       resolve();
     });

@@ -1,7 +1,7 @@
 /**
  * The measuring behind the overload bench: Poisson arrivals at multiples of the capacity that a
  * closed loop showed just before and just after, then ten seconds of five times the capacity with
- * clients that come back. The machine's speed drifts, so every level has its own capacity.
+ * clients that come back, and the same without them. The machine's speed drifts, so every level has its own capacity.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cpuTime, type Layout, place, usedMs } from '../cpu.js';
@@ -20,7 +20,7 @@ export const sizes = {
   factors: [0.8, 1, 2, 5, 10],
   /** The same with a new connection for each login, as a crowd without a proxy comes. */
   closingFactors: [2, 10],
-  burst: { base: 0.5, factor: 5, beforeMs: 8000, durationMs: 10_000, afterMs: 10_000 },
+  burst: { base: 0.5, factor: 5, beforeMs: 8000, durationMs: 10_000, afterMs: 20_000 },
   /** At ten times the capacity no account comes near its 60 a minute. */
   users: 2000,
   warmUpMs: 10_000,
@@ -61,6 +61,8 @@ export type Burst = {
    */
   recoveryMs: number;
   sinceBurstMs: number;
+  /** The same as `recoveryMs` where there was no burst: what the machine does by itself. */
+  controlMs: number;
   amplification: number;
   /** Clients of the burst that got in at last. */
   servedShare: number;
@@ -132,9 +134,21 @@ const runLevel = async (rig: Rig, its: Sizes, { factor, closing }: Wanted, capac
   };
 };
 
+/** As with a burst, but without: how long it seems to last until all is as it was before. */
+const runControl = async (rig: Rig, its: Sizes, capacity: number): Promise<number> => {
+  const { base, beforeMs, afterMs } = its.burst;
+  const untilMs = beforeMs + afterMs;
+  const phases = [{ perSecond: base * capacity, durationMs: untilMs }];
+  const { samples } = await rig.load.run({ phases, retries });
+  const baselineMs = summarise(samples, { fromMs: 0, toMs: beforeMs }).p99Ms;
+  return recoveredAt(samples, { fromMs: beforeMs, untilMs, baselineMs }) - beforeMs;
+};
+
 const runBurst = async (rig: Rig, its: Sizes, capacity: number): Promise<Burst> => {
   const { base, factor, beforeMs, durationMs, afterMs } = its.burst;
   const calm = base * capacity;
+  const controlMs = await runControl(rig, its, capacity);
+  await sleep(its.pauseMs);
   const phases = [
     { perSecond: calm, durationMs: beforeMs },
     { perSecond: factor * capacity, durationMs },
@@ -155,6 +169,7 @@ const runBurst = async (rig: Rig, its: Sizes, capacity: number): Promise<Burst> 
     baselineP99Ms: before.p99Ms,
     recoveryMs: Math.max(0, backAt - calmAt(samples, { ...after, capacity })),
     sinceBurstMs: backAt - endMs,
+    controlMs,
     amplification: attemptsPerRequest(grown),
     servedShare: servedOfAll.length / clients,
   };

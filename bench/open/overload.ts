@@ -52,6 +52,7 @@ const describeBurst = (burst: Burst) => ({
   baseline_p99_ms: round(burst.baselineP99Ms, 1),
   recovery_ms: burst.recoveryMs,
   since_burst_ms: burst.sinceBurstMs,
+  control_ms: burst.controlMs,
   attempts_per_request: round(burst.amplification),
   served_share: round(burst.servedShare),
 });
@@ -142,13 +143,22 @@ const burstRow = ({ layout, burst }: LayoutResult): string[] => [
   burst.baselineP99Ms.toFixed(0),
   burst.recoveryMs.toFixed(0),
   burst.sinceBurstMs.toFixed(0),
+  burst.controlMs.toFixed(0),
   burst.amplification.toFixed(3),
   burst.servedShare.toFixed(2),
 ];
 
 const burstTable = (results: readonly LayoutResult[]) => ({
   title: `${burstPlan.durationMs / 1000} s of ${burstPlan.factor} × over ${burstPlan.base} ×, clients come back twice`,
-  head: ['', 'p99 before', 'back after ms', 'since burst ms', 'attempts', 'clients served'],
+  head: [
+    '',
+    'p99 before',
+    'back after ms',
+    'since burst ms',
+    'without a burst ms',
+    'attempts',
+    'clients served',
+  ],
   rows: results.map(burstRow),
 });
 

@@ -18,18 +18,29 @@ const sample = (at: number, changes: Partial<Sample> = {}): Sample => ({
 const refused = { status: 503, code: 'overloaded' };
 
 t.test(
-  'recovered is when the last bad stretch is over, not when the first good one begins',
+  'recovered is when three good seconds begin, not when the first good one does',
   async (t) => {
-    const given = { fromMs: 1000, untilMs: 6000, baselineMs: 20 };
-    const good = Array.from({ length: 500 }, (_, i) => sample(1000 + i * 10));
+    const given = { fromMs: 1000, untilMs: 10_000, baselineMs: 20 };
+    const good = Array.from({ length: 900 }, (_, i) => sample(1000 + i * 10));
     t.equal(recoveredAt(good, given), 1000);
     const slow = (at: number, count: number) =>
       Array.from({ length: count }, (_, i) => sample(at + i, { ms: 26 }));
-    t.equal(recoveredAt([...good, ...slow(3050, 3)], given), 3100, 'it was good before');
+    t.equal(
+      recoveredAt([...good, ...slow(3950, 3)], given),
+      4000,
+      'it was good before, not for long',
+    );
+    t.equal(
+      recoveredAt([...good, ...slow(4050, 3)], given),
+      1000,
+      'what comes later has another cause',
+    );
     t.equal(recoveredAt([...good, ...slow(3050, 1)], given), 1000, 'one in a hundred');
     t.equal(recoveredAt([...good, sample(3050, refused), sample(3051, refused)], given), 3100);
     const none = good.map((one) => (one.at < 4000 ? { ...one, ...refused } : one));
     t.equal(recoveredAt(none, given), 4000, 'nobody is served');
+    const short = { ...given, untilMs: 6900 };
+    t.equal(recoveredAt(none, short), 6900, 'not for three seconds');
     t.equal(calmAt(good, { ...given, capacity: 100 }), 1000);
     t.equal(calmAt([...good, ...slow(1050, 9)], { ...given, capacity: 100 }), 1100);
   },

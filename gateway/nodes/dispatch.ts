@@ -45,8 +45,8 @@ export const createDispatch = (options: {
   const perAccount = new Map<string, number>();
 
   /** One, two or three seconds (the header has no fractions), or everyone refused would come back at once. */
-  const overloaded = () =>
-    new AppError('overloaded', { retryAfterMs: 1000 * (1 + Math.floor(3 * random())) });
+  const overloaded = (cause?: AppError) =>
+    new AppError('overloaded', { retryAfterMs: 1000 * (1 + Math.floor(3 * random())), cause });
 
   /** By class, when the nodes' loads last heard of it. */
   const notedAt = new Map<Need, number>();
@@ -69,12 +69,15 @@ export const createDispatch = (options: {
     return choose(nodes(), except === undefined ? query : { ...query, except });
   };
 
-  const refuse = (reason: 'full' | 'none', need: Need): AppError => {
-    meters.shed(reason);
-    if (reason === 'none') return new AppError('no_node');
+  const noRoom = (need: Need, cause?: AppError): AppError => {
     noteTurnedAway(need);
     noteRefused(need);
-    return overloaded();
+    return overloaded(cause);
+  };
+
+  const refuse = (reason: 'full' | 'none', need: Need): AppError => {
+    meters.shed(reason);
+    return reason === 'none' ? new AppError('no_node') : noRoom(need);
   };
 
   const checkAccount = (u: string) => {
@@ -101,8 +104,8 @@ export const createDispatch = (options: {
     job.class === 'login' && rows[label].retry === 'token' ? { ...job, class: 'device' } : job;
 
   /**
-   * Where to try again after `failure` at `first`; undefined when it would not help. Throws overloaded when only room
-   * or the budget is missing and nothing was written: the client has lost nothing but time.
+   * Where to try again after `failure` at `first`; undefined when it would not help. Throws overloaded, with the cause,
+   * when only room or the budget is missing and nothing was written: the client has lost nothing but time.
    */
   const findSecond = async (job: Job, first: Node, failure: Failure): Promise<Node | undefined> => {
     const { retry } = rows[failure.label];
@@ -111,11 +114,13 @@ export const createDispatch = (options: {
     if (job.signal?.aborted || now() >= job.deadlineAt) return undefined;
     const choice = find(job.u, needOf(job), first);
     // Nothing was written, and only full nodes are left.
-    if (choice.kind === 'full' && !mayHaveWritten(job, failure)) throw refuse('full', needOf(job));
+    if (choice.kind === 'full' && !mayHaveWritten(job, failure))
+      throw noRoom(needOf(job), failure.error);
     if (choice.kind !== 'node') return undefined;
     if (retry !== 'free' && !budget.spend()) {
+      meters.denied(failure.label);
       if (mayHaveWritten(job, failure)) return undefined;
-      throw overloaded();
+      throw overloaded(failure.error);
     }
     meters.retried(failure.label);
     return choice.node;

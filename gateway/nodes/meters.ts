@@ -63,14 +63,22 @@ export const createMeters = (options: Options) => {
     forwards.rows,
   );
   const retries = metrics.counter('node_retries_total', 'Second attempts, by reason', ['reason']);
+  const denied = metrics.counter(
+    'node_retries_denied_total',
+    'Second attempts not made as the retry budget was empty, by reason',
+    ['reason'],
+  );
   const shed = metrics.counter('node_shed_total', 'Work refused before it was sent', ['reason']);
   const rejects = metrics.counter('node_entries_rejected_total', 'Registry entries ignored', [
     'reason',
   ]);
+  // Each entry counts once: a series that begins with it would show no growth.
+  for (const reason of ['unsigned', 'unreachable'] as const) rejects.inc({ reason }, 0);
 
   return {
     forwarded: forwards.add,
     retried: (reason: Label) => retries.inc({ reason }),
+    denied: (reason: Label) => denied.inc({ reason }),
     shed: (reason: 'full' | 'none' | 'account' | 'behind') => shed.inc({ reason }),
     rejected: (reason: 'unsigned' | 'unreachable') => rejects.inc({ reason }),
     left: forwards.left,

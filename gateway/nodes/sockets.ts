@@ -77,6 +77,8 @@ export const createSockets = ({ connect, keepAlive }: { connect: Connect; keepAl
     socket.once(event, () => {
       stopWaiting();
       socket.off('error', onError).off('close', onClose);
+      // Kept unused, it would hold the node's 408 for whoever gets it next.
+      if (request.destroyed) socket.destroy();
       request.onSocket(socket);
     });
   };

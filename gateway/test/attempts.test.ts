@@ -24,9 +24,11 @@ const create = (answer: () => Promise<Verdict['outcome']>, suspect = false) => {
   let held = 0;
   let isLost = false;
   let isOver = false;
+  const asked: object[] = [];
   const attempts = createAttempts({
     limits: {
-      check: () => {
+      check: (asking) => {
+        asked.push(asking);
         if (isOver) throw new AppError('too_many_attempts');
       },
       reserve: async () => {
@@ -67,7 +69,7 @@ const create = (answer: () => Promise<Verdict['outcome']>, suspect = false) => {
   const exceed = () => {
     isOver = true;
   };
-  return { attempts, calls, classes, fill, lose, exceed, held: () => held, heldAtSubmit };
+  return { attempts, asked, calls, classes, fill, lose, exceed, held: () => held, heldAtSubmit };
 };
 
 const settle = async () => {
@@ -111,7 +113,7 @@ t.test('where there is no room left, only what is in flight already is joined', 
   await t.rejects(join('b', 'pw'), { code: 'overloaded' }, 'another account');
   t.equal((await joined).verdict.outcome, 'ok');
   await first;
-  t.same(calls.toSorted(), ['hold', 'hold', 'hold', 'reserve', 'submit'], 'each is looked at once');
+  t.same(calls.toSorted(), ['fail', 'hold', 'hold', 'hold', 'reserve', 'reserve', 'submit']);
   t.equal(attempts.size(), 0, 'nothing is kept');
 });
 
@@ -128,6 +130,19 @@ t.test('who is over a limit takes no place, and joins nothing', async (t) => {
   t.same(calls, ['hold', 'reserve', 'submit']);
 });
 
+t.test('who asks, with what proof and for what, is told to the limits', async (t) => {
+  const { attempts, asked } = create(settle);
+  const from = { address: '', client: '01020304', network: '010203' };
+  const proven = 'device:one';
+  await attempts.join(newCtx().ctx, { ...work('a'), proven }, from, 'pw');
+  await attempts.run(newCtx().ctx, { ...work('b'), kind: 'register' }, from);
+  const { client, network } = from;
+  t.strictSame(asked, [
+    { u: 'a', proven, client, network, kind: 'login' },
+    { u: 'b', proven: undefined, client, network, kind: 'register' },
+  ]);
+});
+
 t.test('what is in flight is compared with ten guesses, not with a thousand', async (t) => {
   const { attempts, calls, fill } = create(settle);
   const join = (u: string, password: string) =>
@@ -135,8 +150,7 @@ t.test('what is in flight is compared with ten guesses, not with a thousand', as
   const firsts = [join('a', 'pw'), join('b', 'pw')];
   fill();
   const guess = async (u: string, count: number) => {
-    for (let i = 0; i < count; i++)
-      await t.rejects(join(u, `guess ${i}`), { code: 'overloaded' }, 'no limit counts it');
+    for (let i = 0; i < count; i++) await t.rejects(join(u, `guess ${i}`), { code: 'overloaded' });
   };
   await guess('a', 9);
   await guess('b', 10);
@@ -145,8 +159,23 @@ t.test('what is in flight is compared with ten guesses, not with a thousand', as
   t.equal((await tenth).verdict.outcome, 'ok');
   await Promise.all(firsts);
   t.equal(calls.filter((call) => call === 'submit').length, 2);
+  t.equal(calls.filter((call) => call === 'fail').length, 19, 'each guess counts');
   t.equal(attempts.size(), 0, 'nothing is kept');
 });
+
+t.test(
+  'a guess that the nodes refuse counts as a failure, an attempt of its own does not',
+  async (t) => {
+    const { attempts, calls } = create(async () => {
+      await sleep(10);
+      throw new AppError('overloaded');
+    });
+    const join = (password: string) => attempts.join(newCtx().ctx, work('a'), caller, password);
+    const both = [join('pw'), join('guess')];
+    for (const one of await Promise.allSettled(both)) t.equal(one.status, 'rejected');
+    t.same(calls.filter((call) => ['fail', 'release'].includes(call)).sort(), ['fail', 'release']);
+  },
+);
 
 t.test('a place is kept while the store is asked, and no longer', async (t) => {
   const { attempts, lose, held, heldAtSubmit } = create(settle);

@@ -15,22 +15,23 @@ const newId = () => randomBytes(16).toString('base64url');
 const edgeOn = (redis: RedisClient) => {
   let now = 0;
   const limits = createLimits({ redis, now: () => now });
-  const reserve = (wanted: Wanted = {}) =>
-    limits.reserve({
-      u: newId(),
-      client: undefined,
-      network: undefined,
-      kind: 'login',
-      attemptId: newId(),
-      ...wanted,
-    });
+  const full = (wanted: Wanted) => ({
+    u: newId(),
+    client: undefined,
+    network: undefined,
+    kind: 'login' as const,
+    attemptId: newId(),
+    ...wanted,
+  });
+  const reserve = (wanted: Wanted = {}) => limits.reserve(full(wanted));
+  const check = (wanted: Wanted) => limits.check(full(wanted));
   const failed = async (wanted: Wanted) => (await reserve(wanted)).fail();
   const passed = async (wanted: Wanted) => (await reserve(wanted)).release();
   /** Until what this edge remembers has to be asked for anew. */
   const forget = () => {
     now += 5000;
   };
-  return { reserve, failed, passed, forget };
+  return { reserve, check, failed, passed, forget };
 };
 
 const waitOf = async (call: () => Promise<unknown>): Promise<number> => {
@@ -253,15 +254,19 @@ t.test('who is over a limit is told so by the edge itself, for five seconds', as
     t.equal(await outcomeOf(() => edge.reserve(wanted)), 'too_many_attempts');
   await server.stop('SIGKILL');
 
-  for (const wanted of [...over, registration])
+  for (const wanted of [...over, registration]) {
     t.ok((await waitOf(() => edge.reserve(wanted))) > 5000, 'how long they have to wait is known');
+    t.throws(() => edge.check(wanted), { code: 'too_many_attempts' });
+  }
   for (const wanted of [
     { u: leased },
     { u: guessed, proven: 'device:one' },
     { u: busy, kind: 'register' } as const,
     { client: '01020305', network: '010203' },
-  ])
+  ]) {
     t.equal(await outcomeOf(() => edge.reserve(wanted)), 'store_unavailable', 'nothing is known');
+    t.doesNotThrow(() => edge.check(wanted));
+  }
   edge.forget();
   for (const wanted of over)
     t.equal(await outcomeOf(() => edge.reserve(wanted)), 'store_unavailable', 'asked anew');

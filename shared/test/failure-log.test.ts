@@ -60,6 +60,8 @@ t.test('refusals are not failures of ours; what nobody foresaw is said each time
   for (const code of ['overloaded', 'bad_request', 'token_expired', 'too_many_attempts'] as const)
     fail(code);
   t.same(lines, []);
+  fail('overloaded', new AppError('timeout'));
+  t.match(lines.splice(0), [{ level: 'warn', code: 'overloaded' }], 'a node had failed before');
   for (let i = 0; i < 3; i++) fail('internal');
   t.same(
     lines.map(({ level, text }) => `${level} ${text}`),

@@ -95,7 +95,7 @@ export const createSlots = <J extends Job>(options: {
     at + leftMs(slot, at) + estimateMs <= held.at ||
     (cost.bytes <= held.spareBytes && slot.running === undefined);
 
-  /** Its memory is there: it waits for a thread alone. */
+  /** Its memory is there, whichever thread it gets. */
   const fits = ({ cost }: { cost: Cost }): boolean => {
     let others = 0;
     for (const slot of slots) others += bytesOf(slot);
@@ -105,9 +105,10 @@ export const createSlots = <J extends Job>(options: {
   /** How long a default hash would wait for a thread, behind the queue and those whose records are looked up. */
   const threadMs = (at: number, { queue, reserved, serviceMs }: Waiting<J>): number => {
     const schedule = createSchedule(slots.map((slot) => leftMs(slot, at)));
-    // Whom it may pass, because their memory is not there, are none that it waits for.
+    // Whom it may pass, because their memory is not there, are none that it waits for. What takes no more than
+    // a default hash has its memory with any thread.
     for (const job of queue)
-      if (job.cost.key === defaultCost.key || fits(job)) schedule.add(job.estimateMs);
+      if (job.cost.bytes <= defaultCost.bytes || fits(job)) schedule.add(job.estimateMs);
     for (let i = 0; i < reserved; i++) schedule.add(serviceMs);
     return schedule.startsIn();
   };

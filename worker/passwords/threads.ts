@@ -46,11 +46,12 @@ export const createThreads = (options: {
 }) => {
   const { count, log, task = taskUrl } = options;
   const now = options.now ?? performance.now.bind(performance);
+  // The queue has no bound: it holds the tasks of threads that could not start, and beside a full one Piscina
+  // starts no thread that is missing.
   const pool = new Piscina({
     filename: task.href,
     minThreads: count,
     maxThreads: count,
-    maxQueue: count,
     idleTimeout: Number.POSITIVE_INFINITY,
     concurrentTasksPerWorker: 1,
     // The task waits for events on its port, so Piscina must not block the thread between tasks.

@@ -436,6 +436,19 @@ t.test('memory that is taken is a wait like any other', async (t) => {
 });
 
 t.test(
+  'with memory for the threads and no more, other cheap hashes are a queue, too',
+  async (t) => {
+    const wrapped: Cost = { key: 'wrap', relative: 1, bytes: 19 * mib };
+    const world = createWorld({ slots: 4, memoryBytes: 4 * 19 * mib });
+    let admitted = 0;
+    for (; admitted < 1000 && world.refusal() === undefined; admitted++)
+      world.submit('login', wrapped);
+    t.equal(world.admission.load().queueMs, 10 * (admitted / 4 - 1) + 10);
+    t.ok(admitted < 150, `${admitted} of ten milliseconds each, for four threads`);
+  },
+);
+
+t.test(
   'of mixed arrivals, no second turns a known device away and lets a suspect in',
   async (t) => {
     const world = createWorld({ slots: 4, hashMs: 20 });

@@ -33,6 +33,19 @@ t.test('an unknown account is denied in the same words as a wrong password', asy
   t.equal(answers[0]?.status, 200);
 });
 
+t.test('a thousand connections at once wait to be accepted', async (t) => {
+  const codes: string[] = [];
+  const sockets = Array.from({ length: 1000 }, () => connect(node.socketPath));
+  await Promise.all(
+    sockets.map(async (socket) => {
+      socket.on('error', (error) => codes.push('code' in error ? String(error.code) : 'error'));
+      await Promise.race([once(socket, 'connect'), once(socket, 'close')]).catch(() => {});
+      socket.destroy();
+    }),
+  );
+  t.strictSame(codes, []);
+});
+
 t.test('a caller that proves nothing is refused before its body is read', async (t) => {
   const socket = connect(node.socketPath);
   await once(socket, 'connect');

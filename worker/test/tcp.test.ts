@@ -132,6 +132,24 @@ t.test('a broken or foreign renewal is not taken over', async (t) => {
   t.same(typeof second === 'object' && second.serial, typeof first === 'object' && first.serial);
 });
 
+t.test(
+  'a renewal by the other name that would do is not taken over: edges ask for the first',
+  async (t) => {
+    const files = await authority.node('n8-0');
+    const { port, endpoint } = await open(t, { tls: files }, 'n8-0');
+    t.match(endpoint, { name: 'floodgate://node/n8-0' });
+    const serial = async () => {
+      const seen = await callerWith(t, port, gateway)();
+      return typeof seen === 'object' && seen.serial;
+    };
+    const first = await serial();
+    t.type(first, 'string');
+    await authority.make('node-n8-0', 'floodgate://node/n8', 'server');
+    await new Promise((done) => setTimeout(done, 1500));
+    t.equal(await serial(), first);
+  },
+);
+
 t.test('a certificate that nobody would believe is refused at start', async (t) => {
   const tls = await authority.node('web');
   const other = await makeAuthority(t);

@@ -45,6 +45,7 @@ const setUp = (
   const place = { kind: 'unix', path: '/nowhere' } as const;
   pool.sync(ids.map((id) => ({ entry: { ...entry, id }, place })));
   const budget = createRetryBudget();
+  const metrics = createMetrics({ defaults: false });
   const sent: string[] = [];
   const classes: string[] = [];
   let refreshes = 0;
@@ -57,7 +58,7 @@ const setUp = (
       return script(node, sent.length);
     },
     budget,
-    meters: createMeters({ metrics: createMetrics({ defaults: false }), nodes: pool.nodes, now }),
+    meters: createMeters({ metrics, nodes: pool.nodes, now }),
     refresh: async () => {
       refreshes++;
     },
@@ -68,6 +69,7 @@ const setUp = (
     ...dispatch,
     pool,
     budget,
+    metrics,
     sent,
     classes,
     refreshes: () => refreshes,
@@ -126,6 +128,19 @@ t.test('out of reach, and the others full: overloaded, not without nodes', async
   t.equal(await code(submit(job())), 'overloaded');
 });
 
+t.test(
+  'a node failed, and the others are full: the log has the cause, and nobody was shed',
+  async (t) => {
+    const lost = new AppError('timeout');
+    const { submit, pool, metrics } = setUp(2, (node) => {
+      for (const other of pool.nodes()) if (other !== node) other.load.refused(0, 500, 'device');
+      return failure('timeout', lost);
+    });
+    await t.rejects(submit(job()), { code: 'overloaded', cause: lost });
+    t.notMatch(await metrics.text(), 'node_shed_total{');
+  },
+);
+
 t.test('a write whose answer the store lost is looked for once more', async (t) => {
   for (const route of ['/register', '/password'] as const) {
     const { submit, sent, budget } = setUp(3, (_, times) =>
@@ -150,10 +165,11 @@ t.test('a write that may have happened is not called unwritten by a second node'
 });
 
 t.test('repeats that cost work are limited by the bucket, the others are free', async (t) => {
-  const { submit, sent, budget } = setUp(3, () => failure('died'));
+  const { submit, sent, budget, metrics } = setUp(3, () => failure('died'));
   for (let i = 0; i < 100; i++) await code(submit(job()));
   // 20 tokens, and a tenth of one for each request but the first, which finds the bucket full.
   t.equal(sent.length - 100, 29);
+  t.match(await metrics.text(), 'node_retries_denied_total{reason="died"} 71');
   t.ok(budget.tokens() < 1);
   for (let i = 0; i < 2; i++) if (budget.tokens() > 0.8) await code(submit(job()));
   t.equal(await code(submit(job())), 'overloaded', 'a login: nothing is lost');

@@ -1,6 +1,8 @@
 /** What goes over TLS to a node, and above all what does not when it is not the node. */
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer as createTcp } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import t, { type Test } from 'tap';
 import { openIdentity } from '../../../shared/identity.js';
@@ -155,8 +157,11 @@ t.test(
 );
 
 t.test('a request that is given up while connecting leaves nothing behind', async (t) => {
-  const { seen, port } = await startPeer(t, readFiles(nodeFiles));
+  const { seen, server, port } = await startPeer(t, readFiles(nodeFiles));
+  const isConnected = () =>
+    new Promise<boolean>((resolve) => server.getConnections((_, count) => resolve(count > 0)));
   const { line, send } = openLine(t, port);
+  const arrived = once(server, 'connection');
   const answer = await new Promise<Answer>((resolve) => {
     const headers = { host: 'node' };
     const request = { method: 'POST', path: '/login', headers, body: secret, timeoutMs: 2000 };
@@ -164,6 +169,9 @@ t.test('a request that is given up while connecting leaves nothing behind', asyn
     abort();
   });
   t.same(answer, { kind: 'aborted' });
+  await arrived;
+  for (let i = 0; i < 1000 && (await isConnected()); i++) await sleep(5);
+  t.notOk(await isConnected(), 'it would hold the node’s 408 for whoever gets it next');
   t.match(await send(), { kind: 'answered' });
   t.equal(seen.bytes.split(secret).length, 2, 'only the second one was sent');
 });
