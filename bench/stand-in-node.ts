@@ -31,7 +31,6 @@ const createTimers = (count: number, serviceMs: number) => {
     setTimeout(done, (freeAt[index] ?? 0) - at, undefined, true);
   };
   return {
-    count,
     send,
     warm: async (): Promise<unknown[]> => {
       await new Promise((resolve) => setTimeout(resolve, serviceMs));

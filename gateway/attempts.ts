@@ -9,14 +9,9 @@ import type { Ctx } from '../shared/http.js';
 import type { Verdict, WorkClass } from '../shared/protocol.js';
 import type { Caller } from './address.js';
 import { defaultLimits } from './limit-scripts.js';
+import type { Limits } from './limits.js';
+import type { Nodes } from './nodes/submit.js';
 
-type Reservation = {
-  suspect: boolean;
-  release(): Promise<void>;
-  fail(): Promise<void>;
-  /** The client left before the answer: its address pays for it, the account does not. */
-  abandon(): Promise<void>;
-};
 type Signal = { readonly aborted: boolean; onAbort(fn: () => void): void };
 
 export type Work = {
@@ -40,34 +35,6 @@ export type Settled = {
   verdict: Verdict;
   /** Ends the reservation; set for the one caller that made it. */
   release: () => Promise<void>;
-};
-
-type Asking = {
-  u: string;
-  proven?: string | undefined;
-  client: string | undefined;
-  network: string | undefined;
-  kind: Work['kind'];
-};
-type Limits = {
-  /** Throws when reserving would be in vain, as far as this edge knows. */
-  check(asking: Asking): void;
-  reserve(wanted: Asking & { attemptId: string }): Promise<Reservation>;
-};
-
-type Nodes = {
-  /** Throws when submitting would be in vain; else a place is kept until the result is called. */
-  hold(u: string, cls: WorkClass): () => void;
-  submit(request: {
-    route: `/${Work['kind']}` | '/reset';
-    u: string;
-    attemptId: string;
-    class: WorkClass;
-    body: object;
-    deadlineAt: number;
-    requestId: string;
-    signal: Signal;
-  }): Promise<Verdict>;
 };
 
 type Shared = {
@@ -106,7 +73,13 @@ const createSignal = () => {
 
 export type Attempts = ReturnType<typeof createAttempts>;
 
-export const createAttempts = ({ limits, nodes }: { limits: Limits; nodes: Nodes }) => {
+export const createAttempts = ({
+  limits,
+  nodes,
+}: {
+  limits: Pick<Limits, 'check' | 'reserve'>;
+  nodes: Pick<Nodes, 'hold' | 'submit'>;
+}) => {
   const shareKey = randomBytes(32);
   /** By account, then by key. */
   const inFlight = new Map<string, Map<string, Shared>>();

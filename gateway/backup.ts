@@ -104,20 +104,17 @@ export const createBackup = ({
   backup: RedisClient;
   maxMs: number;
 }) => {
-  const putScript = defineScript(backup, { name: 'backupPut', keys: 3, lua: putLua });
+  const putScript = defineScript(backup, { name: 'backupPut', lua: putLua });
   const markScript = defineScript(backup, {
     name: 'backupEnd',
-    keys: 2,
     lua: evenWhenFull(markLua),
   });
   const liftScript = defineStrongScript(main, {
     name: 'backupLift',
-    keys: 1,
     lua: evenWhenFull(liftLua),
   });
   const raiseScript = defineScript(backup, {
     name: 'backupRaise',
-    keys: 1,
     lua: evenWhenFull(raiseLua),
   });
 

@@ -1,6 +1,6 @@
 /**
  * The gateway's settings (design § 8): environment in, one frozen typed object out, all problems
- * reported together. Only main and server see it whole.
+ * reported together.
  */
 import { createEnv, mask } from '../shared/env.js';
 import { readIdentityFiles } from '../shared/identity.js';

@@ -77,10 +77,9 @@ export const createCookieStore = ({ redis, idleMs }: { redis: RedisClient; idleM
   const noteMs = Math.min(noteEveryMs, idleMs / 4);
   const checkScript = defineScript(redis, {
     name: 'cookieCheck',
-    keys: 3,
     lua: evenWhenFull(checkLua),
   });
-  const renewScript = defineScript(redis, { name: 'cookieRenew', keys: 1, lua: renewLua });
+  const renewScript = defineScript(redis, { name: 'cookieRenew', lua: renewLua });
 
   return {
     /** A use is written down when the last one is older than this. */

@@ -22,7 +22,7 @@ import {
 /** `client`: a wrong guess at the secret of an OAuth client; right ones are not counted. */
 type Kind = 'login' | 'register' | 'password' | 'client';
 
-export type Reservation = {
+type Reservation = {
   /** The address has used up more than half of its failures: wait behind the others. */
   suspect: boolean;
   /** The attempt was right, or was never made. Never rejects: a lease that stays runs out in 5 s. */
@@ -76,9 +76,9 @@ const guessIds = (kind: Kind, attemptId: string): string[] =>
 
 const createAccountHalf = (redis: RedisClient, settings: LimitSettings) => {
   const lua = accountLua(settings);
-  const reserve = defineScript(redis, { name: 'limitAccount', keys: 2, lua });
-  const fail = defineScript(redis, { name: 'limitAccountFail', keys: 2, lua: failLua });
-  const uncount = defineScript(redis, { name: 'limitAccountUncount', keys: 1, lua: uncountLua });
+  const reserve = defineScript(redis, { name: 'limitAccount', lua });
+  const fail = defineScript(redis, { name: 'limitAccountFail', lua: failLua });
+  const uncount = defineScript(redis, { name: 'limitAccountUncount', lua: uncountLua });
 
   return async (whose: string, kind: Kind, attemptId: string): Promise<Half> => {
     const key = `lim:${whose}`;
@@ -106,12 +106,10 @@ const createAccountHalf = (redis: RedisClient, settings: LimitSettings) => {
 };
 
 const createAddressHalf = (redis: RedisClient, settings: LimitSettings) => {
-  const lua = networkLua(settings);
-  const reserve = defineScript(redis, { name: 'limitAddress', keys: 4, lua });
-  const register = defineScript(redis, { name: 'limitRegister', keys: 6, lua });
-  const end = defineScript(redis, { name: 'limitAddressEnd', keys: 2, lua: releaseLua });
-  const fail = defineScript(redis, { name: 'limitAddressFail', keys: 4, lua: failLua });
-  const uncount = defineScript(redis, { name: 'limitRegisterUncount', keys: 2, lua: uncountLua });
+  const reserve = defineScript(redis, { name: 'limitAddress', lua: networkLua(settings) });
+  const end = defineScript(redis, { name: 'limitAddressEnd', lua: releaseLua });
+  const fail = defineScript(redis, { name: 'limitAddressFail', lua: failLua });
+  const uncount = defineScript(redis, { name: 'limitRegisterUncount', lua: uncountLua });
 
   return async (
     network: string,
@@ -122,9 +120,7 @@ const createAddressHalf = (redis: RedisClient, settings: LimitSettings) => {
     const { leases, failures, registrations } = addressKeys(network, client);
     const sets = leases.flatMap((key, i) => [key, failures[i] ?? '']);
     const isCounted = kind === 'register';
-    const reply = isCounted
-      ? await register([...sets, ...registrations], [attemptId])
-      : await reserve(sets, [attemptId]);
+    const reply = await reserve(isCounted ? [...sets, ...registrations] : sets, [attemptId]);
     const [waitMs = 0, suspect, networkWaitMs = 0] = Array.isArray(reply) ? reply.map(Number) : [];
     const release = () => end(leases, [attemptId]);
     return {

@@ -5,7 +5,8 @@
 import type { ErrorCode } from '../shared/errors.js';
 import type { Ctx } from '../shared/http.js';
 import { auditLog, type Log } from '../shared/log.js';
-import type { Metrics, Sample } from '../shared/metrics.js';
+import type { Metrics } from '../shared/metrics.js';
+import { createTally, type Tally } from '../shared/tally.js';
 import type { Addresses } from './address.js';
 
 const audited: Record<string, string> = {
@@ -32,47 +33,8 @@ const bounds = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 1, 1.5, 2.5,
 ];
 
-/** Answers of one route with one outcome. `counts[i]` are those up to `bounds[i]`, not cumulative. */
-type Cell = {
-  route: string;
-  status: number;
-  code: ErrorCode | '';
-  counts: Uint32Array;
-  seconds: number;
-};
-
-const newCell = (route: string, status: number, code: ErrorCode | ''): Cell => ({
-  route,
-  status,
-  code,
-  counts: new Uint32Array(bounds.length + 1),
-  seconds: 0,
-});
-
-const total = ({ counts }: Cell): number => counts.reduce((sum, n) => sum + n, 0);
-
-const record = (cell: Cell, seconds: number) => {
-  let at = 0;
-  while (seconds > (bounds[at] ?? Number.POSITIVE_INFINITY)) at++;
-  cell.counts[at] = (cell.counts[at] ?? 0) + 1;
-  cell.seconds += seconds;
-};
-
-/** Prometheus rows: cumulative buckets, sum and count. */
-const histogramRows = (cell: Cell): Sample[] => {
-  const labels = { route: cell.route, status: cell.status };
-  let seen = 0;
-  const buckets = [...cell.counts].map((count, at) => {
-    seen += count;
-    const le = bounds[at] ?? '+Inf';
-    return { labels: { ...labels, le }, value: seen, metricName: 'request_seconds_bucket' };
-  });
-  return [
-    ...buckets,
-    { labels, value: cell.seconds, metricName: 'request_seconds_sum' },
-    { labels, value: seen, metricName: 'request_seconds_count' },
-  ];
-};
+/** Answers of one route with one outcome; those of one status share their times. */
+type Cell = { route: string; status: number; code: ErrorCode | ''; count: number; times: Tally };
 
 export const createObserve = ({
   metrics,
@@ -87,21 +49,23 @@ export const createObserve = ({
   const cells = new Map<string, Map<ErrorCode | number, Cell>>();
   const all = () => [...cells.values()].flatMap((ofRoute) => [...ofRoute.values()]);
   metrics.computed('requests_total', 'Answers by route, status and error code', 'counter', () =>
-    all().map((cell) => ({
-      labels: { route: cell.route, status: cell.status, code: cell.code },
-      value: total(cell),
-    })),
+    all().map(({ count, times: _, ...labels }) => ({ labels, value: count })),
   );
   metrics.computed(
     'request_seconds',
     'Time from the complete request to the answer',
     'histogram',
-    () => all().flatMap(histogramRows),
+    () => {
+      const byTimes = new Map(all().map(({ times, route, status }) => [times, { route, status }]));
+      return [...byTimes].flatMap(([times, labels]) => times.rows('request_seconds', labels));
+    },
   );
 
   const addCell = (route: string, status: number, code: ErrorCode | ''): Cell => {
-    const cell = newCell(route, status, code);
     const ofRoute = cells.get(route) ?? new Map<ErrorCode | number, Cell>();
+    const sibling = [...ofRoute.values()].find((cell) => cell.status === status);
+    const times = sibling?.times ?? createTally(bounds);
+    const cell = { route, status, code, count: 0, times };
     cells.set(route, ofRoute.set(code === '' ? status : code, cell));
     return cell;
   };
@@ -124,8 +88,10 @@ export const createObserve = ({
 
   return (ctx: Ctx, route: string, status: number, code: ErrorCode | '' = '') => {
     const ms = performance.now() - ctx.arrivedAt;
-    const cell = cells.get(route)?.get(code === '' ? status : code);
-    record(cell ?? addCell(route, status, code), ms / 1000);
+    const known = cells.get(route)?.get(code === '' ? status : code);
+    const cell = known ?? addCell(route, status, code);
+    cell.count++;
+    cell.times.add(ms / 1000);
     const event = audited[route] ?? (code === '' ? undefined : auditedFailures[route]);
     if (event !== undefined && ctx.req.method !== 'GET') audit(ctx, event, status, code, ms);
   };

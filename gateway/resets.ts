@@ -71,9 +71,9 @@ const printOf = (purpose: string, token: string, password: string): string =>
 
 /** All functions throw store_unavailable. */
 export const createResets = ({ redis }: { redis: RedisClient }) => {
-  const issueScript = defineScript(redis, { name: 'resetIssue', keys: 2, lua: issueLua });
-  const claimScript = defineStrongScript(redis, { name: 'resetClaim', keys: 2, lua: claimLua });
-  const settleScript = defineScript(redis, { name: 'resetSettle', keys: 2, lua: settleLua });
+  const issueScript = defineScript(redis, { name: 'resetIssue', lua: issueLua });
+  const claimScript = defineStrongScript(redis, { name: 'resetClaim', lua: claimLua });
+  const settleScript = defineScript(redis, { name: 'resetSettle', lua: settleLua });
   const settle = async (token: string, how: string | number): Promise<void> => {
     const [, u = ''] = form.exec(token) ?? [];
     await settleScript([keyOf(u), `user:{${u}}`], [hashOf(token), how]);

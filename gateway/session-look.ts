@@ -35,7 +35,7 @@ export type LookAtSession = ReturnType<typeof createSessionLook>;
 
 /** The session as it is in the store now; undefined when it has ended. Throws store_unavailable. */
 export const createSessionLook = ({ redis, idleMs }: { redis: RedisClient; idleMs: number }) => {
-  const look = defineScript(redis, { name: 'sessionLook', keys: 2, lua: lookLua });
+  const look = defineScript(redis, { name: 'sessionLook', lua: lookLua });
   return async (sessionId: string): Promise<SeenSession | undefined> => {
     const [u = '', id = ''] = sessionId.split('.');
     const reply = await look([`user:{${u}}`, `sess:{${u}}:${id}`], [idleMs]);

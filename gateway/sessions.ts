@@ -70,16 +70,14 @@ export const createSessions = ({
   now?: () => number;
 }) => {
   const clock = createRedisClock(redis, now && { now });
-  const createScript = defineScript(redis, { name: 'sessionCreate', keys: 4, lua: createLua });
+  const createScript = defineScript(redis, { name: 'sessionCreate', lua: createLua });
   const rotateScript = defineScript(redis, {
     name: 'sessionRotate',
-    keys: 4,
     lua: evenWhenFull(rotateLua),
   });
-  const rebaseScript = defineScript(redis, { name: 'sessionRebase', keys: 3, lua: rebaseLua });
+  const rebaseScript = defineScript(redis, { name: 'sessionRebase', lua: rebaseLua });
   const endScript = defineStrongScript(redis, {
     name: 'sessionEnd',
-    keys: 3,
     lua: evenWhenFull(endLua),
   });
 

@@ -122,15 +122,13 @@ export const createUserSessions = ({
   idleMs: number;
   backup?: Backup | undefined;
 }) => {
-  const listScript = defineScript(redis, { name: 'sessionsList', keys: 2, lua: listLua });
+  const listScript = defineScript(redis, { name: 'sessionsList', lua: listLua });
   const endScript = defineStrongScript(redis, {
     name: 'sessionsEnd',
-    keys: 3,
     lua: evenWhenFull(endLua),
   });
   const raiseScript = defineStrongScript(redis, {
     name: 'sessionsRaise',
-    keys: 2,
     lua: evenWhenFull(raiseLua),
   });
   const userKeys = (u: string): [string, string] => [`user:{${u}}`, `idx:{${u}}`];

@@ -2,9 +2,11 @@
  * Certificate files: read at start, and again whenever one of them changes. A pair that does not fit
  * (half of a renewal) leaves the old one in force until the next look.
  */
+
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
+import { systemCodeOf } from './describe-error.js';
 
 export type CertificateFiles = { certFile: string; keyFile: string; caFile?: string };
 /** `ca`: who signs those that we talk to; without it nobody is asked for a certificate. */
@@ -41,7 +43,7 @@ const versionOfFile = (path: string): string => {
     const { ino, mtimeMs, ctimeMs, size } = statSync(path);
     return `${ino}:${mtimeMs}:${ctimeMs}:${size}`;
   } catch (error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    return systemCodeOf(error) ?? 'unknown';
   }
 };
 

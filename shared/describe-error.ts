@@ -10,8 +10,9 @@ const messageOf = (error: Error): string | undefined =>
     ? undefined
     : error.message.replace(/, with args beginning with.*/s, '');
 
-const codeOf = (error: Error): string | undefined =>
-  'code' in error ? String(error.code) : undefined;
+/** `ENOENT` and the like, of an error that has one. */
+export const systemCodeOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error ? String(error.code) : undefined;
 
 const maxCauses = 8;
 
@@ -23,7 +24,7 @@ export const describeError = (error: unknown, left = maxCauses): object => {
   const frames = error.stack?.split('\n').filter((line) => line.startsWith('    at '));
   return {
     type: error.name,
-    code: codeOf(error),
+    code: systemCodeOf(error),
     message: messageOf(error),
     detail,
     stack: frames?.slice(0, 8).join('\n'),
@@ -32,7 +33,7 @@ export const describeError = (error: unknown, left = maxCauses): object => {
 };
 
 const reasonOfOne = (error: Error): string => {
-  const text = messageOf(error) || codeOf(error) || error.name;
+  const text = messageOf(error) || systemCodeOf(error) || error.name;
   return isAppError(error) && error.detail !== undefined ? `${text} (${error.detail})` : text;
 };
 

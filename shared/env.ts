@@ -3,8 +3,10 @@
  * Secrets may be given as NAME or, better, as NAME_FILE (a path); both at once is an error.
  * A config module calls these readers once and ends with `check()`.
  */
+
 import { readFileSync } from 'node:fs';
 import { type Address, parseAddress } from './address.js';
+import { systemCodeOf } from './describe-error.js';
 
 export class ConfigError extends Error {
   readonly problems: string[];
@@ -76,7 +78,7 @@ export const createEnv = (source: Record<string, string | undefined>) => {
     try {
       return readFileSync(path, 'utf8').trim();
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+      const code = systemCodeOf(error) ?? 'unknown';
       complain(`${name}_FILE cannot be read (${code}).`);
       return undefined;
     }

@@ -219,5 +219,5 @@ export const createHttp = (options: HttpOptions) => {
     clearInterval(sweep);
   };
 
-  return { server, stop, stopping: () => isStopping, connections: connections.count };
+  return { server, stop, connections: connections.count };
 };

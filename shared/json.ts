@@ -44,7 +44,8 @@ const checkShape = (text: string) => {
   }
 };
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
+/** A JSON object: neither null nor a list. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Throws bad_request for bytes that are not UTF-8. */

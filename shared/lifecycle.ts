@@ -50,14 +50,14 @@ export const createLifecycle = ({ log, role, stopMs }: Given) => {
   /** Idempotent. Exits the process when every step has run. */
   const stop = (reason: string, exitCode = 0) => {
     if (stoppingSince !== undefined) return;
-    stoppingSince = Date.now();
+    stoppingSince = performance.now();
     log.info({ reason }, 'stopping');
     runSteps().finally(() => process.exit(exitCode));
   };
 
   const onSignal = (signal: string) => {
     if (stoppingSince === undefined) return stop(signal);
-    if (role === 'top' && Date.now() - stoppingSince >= 500) process.exit(130);
+    if (role === 'top' && performance.now() - stoppingSince >= 500) process.exit(130);
   };
 
   const signals = role === 'child' ? ['SIGINT', 'SIGTERM', 'SIGHUP'] : ['SIGINT', 'SIGTERM'];

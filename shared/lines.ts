@@ -3,7 +3,7 @@
  * and from there to the nodes; each line is read by itself, so that one bad line is one bad record.
  */
 import { AppError } from './errors.js';
-import { decodeUtf8 } from './json.js';
+import { decodeUtf8, isObject } from './json.js';
 
 export const linesType = 'application/x-ndjson';
 
@@ -19,9 +19,6 @@ export const linesOf = ({ lines }: Record<string, unknown>): string[] => {
   if (!Array.isArray(lines)) throw new AppError('internal', { detail: 'not a body of lines' });
   return lines.map(String);
 };
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The object in a line, or undefined. */
 export const parseLine = (text: string): Record<string, unknown> | undefined => {

@@ -12,7 +12,6 @@ export const entryTtlMs = 3000;
 /** The live entries. KEYS seen, entries. ARGV lifetime in ms. Returns {id, entry, id, entry, …}. */
 const readScript = {
   name: 'fgReadNodes',
-  keys: 2,
   lua: `
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)

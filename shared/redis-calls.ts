@@ -51,13 +51,10 @@ export const patiently = async <T>(call: () => Promise<T>, patienceMs = 10_000):
  */
 export const evenWhenFull = (lua: string): string => `#!lua flags=allow-oom\n${lua}`;
 
-/**
- * EVALSHA with a fall back to EVAL. All keys of a script share one hash tag. `keys` tells the reader how
- * many they are; each call says it too.
- */
+/** EVALSHA with a fall back to EVAL. All keys of a script share one hash tag. */
 export const defineScript = (
   client: RedisClient,
-  { name, lua }: { name: string; keys?: number; lua: string },
+  { name, lua }: { name: string; lua: string },
 ): Script => {
   client.defineCommand(name, { lua });
   const run: unknown = Reflect.get(client, name);
@@ -72,7 +69,7 @@ export const defineScript = (
  */
 export const defineStrongScript = (
   client: RedisClient,
-  script: { name: string; keys: number; lua: string },
+  script: { name: string; lua: string },
 ): Script => {
   const { strong } = client;
   if (strong === undefined) return defineScript(client, script);

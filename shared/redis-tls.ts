@@ -1,13 +1,15 @@
 /** The certificate files that REDIS_URL names, as options of a TLS connection. */
+
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { systemCodeOf } from './describe-error.js';
 import type { TlsFiles } from './redis-url.js';
 
 const readPem = (path: string): Buffer => {
   try {
     return readFileSync(path);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    const code = systemCodeOf(error) ?? 'unknown';
     throw new Error(`a certificate file for Redis, ${path}, cannot be read (${code})`);
   }
 };

@@ -23,8 +23,12 @@ const isRefusal = (cause: unknown): boolean =>
 /** What makes this server forget what was acknowledged; undefined = nothing does. */
 const findNodeProblem = async (node: RedisNode): Promise<string | undefined> => {
   try {
-    const [, appendOnly] = (await node.config('GET', 'appendonly')) as string[];
-    const [, policy] = (await node.config('GET', 'maxmemory-policy')) as string[];
+    const read = async (name: string): Promise<unknown> => {
+      const answer: unknown = await node.config('GET', name);
+      return Array.isArray(answer) ? answer[1] : undefined;
+    };
+    const appendOnly = await read('appendonly');
+    const policy = await read('maxmemory-policy');
     if (appendOnly !== 'yes') return 'appendonly is off';
     if (policy !== 'noeviction') return `maxmemory-policy is ${policy}, not noeviction`;
     return undefined;

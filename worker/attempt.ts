@@ -45,11 +45,15 @@ export const readAttempt = ({ req, res, arrivedAt }: Ctx): Attempt => {
   return { id, class: cls, deadlineAt, isGone, whenGone, isCrowded };
 };
 
-/** The account key of a body, or AppError bad_request. */
-export const checkAccountKey = (u: string): string => {
-  if (!id128.test(u)) throw invalidField('u');
-  return u;
+const checkId128 = (field: string) => (id: string) => {
+  if (!id128.test(id)) throw invalidField(field);
+  return id;
 };
+
+/** The account key of a body, or AppError bad_request. */
+export const checkAccountKey = checkId128('u');
+/** The attempt of a row, or AppError bad_request. */
+export const checkAttemptId = checkId128('attempt');
 
 /** Scopes as records hold them (RFC 6749 § 3.3), or AppError bad_request. */
 export const checkScopes = (scopes: string): string => {

@@ -40,7 +40,7 @@ const say = (event: string, fields: object) =>
 const complain = (_: object, text: string) => void process.stderr.write(`${text}\n`);
 
 /** Nobody chooses a password here. */
-const blocklist = { size: 0, has: () => false };
+const blocklist = { has: () => false };
 
 const hashWork = (password: string, target: Target): Work =>
   createPolicy({ target, blocklist }).hashWork(password);

@@ -4,6 +4,7 @@
  * another one in another container. The socket's name carries the boot, so that a new process never
  * shares one with its predecessor; sockets that a dead predecessor left are removed.
  */
+
 import { createHash, randomBytes } from 'node:crypto';
 import {
   linkSync,
@@ -16,6 +17,7 @@ import {
 } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { systemCodeOf } from '../shared/describe-error.js';
 
 export type SocketEndpoint = { path: string; dirId: string };
 
@@ -33,9 +35,6 @@ const openDirectory = (dir: string) => {
     throw new Error(`RUNTIME_DIR ${dir} must be a directory of this user with mode 0700.`);
 };
 
-const codeOf = (error: unknown): unknown =>
-  error instanceof Error && 'code' in error ? error.code : undefined;
-
 /** The id is written once: a temporary file, linked to its name; the loser reads the winner's. */
 const readDirId = (dir: string): string => {
   const path = join(dir, 'dir_id');
@@ -44,7 +43,7 @@ const readDirId = (dir: string): string => {
   try {
     linkSync(draft, path);
   } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
+    if (systemCodeOf(error) !== 'EEXIST') throw error;
   } finally {
     unlinkSync(draft);
   }
@@ -54,7 +53,7 @@ const readDirId = (dir: string): string => {
 const isDead = (path: string): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect(path, () => resolve(false));
-    socket.on('error', (error) => resolve(codeOf(error) === 'ECONNREFUSED'));
+    socket.on('error', (error) => resolve(systemCodeOf(error) === 'ECONNREFUSED'));
     socket.on('connect', () => socket.destroy());
   });
 
@@ -66,7 +65,7 @@ const removeStale = async (dir: string, prefix: string): Promise<void> => {
     try {
       unlinkSync(path);
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
+      if (systemCodeOf(error) !== 'ENOENT') throw error;
     }
   }
 };

@@ -21,7 +21,6 @@ const everyMs = 1000;
  */
 const beatScript = {
   name: 'fgNodeBeat',
-  keys: 2,
   lua: `
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -48,7 +47,6 @@ return 1`,
  */
 const leaveScript = {
   name: 'fgNodeLeave',
-  keys: 2,
   lua: `
 if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then return 0 end
 redis.call('ZREM', KEYS[1], ARGV[1])

@@ -1,10 +1,8 @@
-/**
- * What a node counts, in plain numbers: prom-client's own `observe` costs more than the rest of an
- * answer when caches are cold, so it only gets the sums when somebody asks for them.
- */
+/** What a node counts, in plain numbers (see tally), and the gauges of it. */
 import type { ErrorCode } from '../shared/errors.js';
 import type { Metrics, Sample } from '../shared/metrics.js';
 import type { Load } from '../shared/protocol.js';
+import { createTally, type Tally } from '../shared/tally.js';
 import type { Outcome } from './campaigns/wrap-record.js';
 import type { Watch } from './passwords/admission.js';
 import type { MigrationOutcome } from './passwords/migrate.js';
@@ -14,34 +12,7 @@ export type Meters = ReturnType<typeof createMeters>;
 const hashBounds = [0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2.5];
 const waitBounds = [0, 0.005, 0.01, 0.02, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5];
 
-/** `counts[i]` holds what fell between two bounds; Prometheus wants them cumulative. */
-const createTally = (bounds: readonly number[]) => {
-  const counts = new Float64Array(bounds.length + 1);
-  let sum = 0;
-  return {
-    add: (value: number) => {
-      let at = 0;
-      while (value > (bounds[at] ?? Number.POSITIVE_INFINITY)) at++;
-      counts[at] = (counts[at] ?? 0) + 1;
-      sum += value;
-    },
-    rows: (name: string, labels: Record<string, string>): Sample[] => {
-      let seen = 0;
-      const buckets = [...counts].map((count, at) => {
-        seen += count;
-        const le = bounds[at] ?? '+Inf';
-        return { labels: { ...labels, le }, value: seen, metricName: `${name}_bucket` };
-      });
-      return [
-        ...buckets,
-        { labels, value: sum, metricName: `${name}_sum` },
-        { labels, value: seen, metricName: `${name}_count` },
-      ];
-    },
-  };
-};
-
-/** Counts by up to three labels without building a string per event. */
+/** Counts by two labels without building a string per event. */
 const createCounts = () => {
   const root = new Map<string, Map<string, number>>();
   return {
@@ -58,7 +29,7 @@ const createCounts = () => {
 };
 
 export const createMeters = (metrics: Metrics) => {
-  const hashes = new Map<string, ReturnType<typeof createTally>>();
+  const hashes = new Map<string, Tally>();
   const queued = createTally(waitBounds);
   const predicted = createTally(waitBounds);
   const decisions = createCounts();

@@ -1,5 +1,7 @@
 /** This process's place among the others of its machine. */
+
 import { writeFileSync } from 'node:fs';
+import { systemCodeOf } from '../shared/describe-error.js';
 
 /** Linux takes one such change in 100 ms from all unprivileged processes together; others get EAGAIN. */
 const againMs = 100;
@@ -10,8 +12,7 @@ const write = (nice: number, left: number): void => {
   try {
     writeFileSync('/proc/self/autogroup', String(nice));
   } catch (error) {
-    const isBusy = error instanceof Error && 'code' in error && error.code === 'EAGAIN';
-    if (!isBusy || left === 0) return;
+    if (systemCodeOf(error) !== 'EAGAIN' || left === 0) return;
     const pauseMs = againMs * (1 + Math.random());
     waiting = setTimeout(() => write(nice, left - 1), pauseMs).unref();
   }

@@ -9,7 +9,7 @@ import { createWatch } from '../neighbours.js';
 import type { Options } from '../report.js';
 import type { Sample } from './generator.js';
 import { attemptsPerRequest, growth, type Metrics, readMetrics } from './metrics.js';
-import { calmAt, recoveredAt } from './recovery.js';
+import { loadBackAt, recoveredAt } from './recovery.js';
 import { closeRig, measureCapacity, openRig, pidsOf, type Rig } from './rig.js';
 import { isServed, type Summary, summarise, within } from './samples.js';
 
@@ -55,12 +55,10 @@ export type Burst = {
   samples: Sample[];
   capacity: number;
   baselineP99Ms: number;
-  /**
-   * Until all is as it was before (see recovery): from the moment when arrivals fell below the capacity again
-   * (clients that were told to come back in one to three seconds do so), and from the last arrival.
-   */
+  /** After the last arrival of the burst, until the load is as before: who was told to come back does so. */
+  loadBackMs: number;
+  /** From then on, until all is as it was before (see recovery). */
   recoveryMs: number;
-  sinceBurstMs: number;
   /** The same as `recoveryMs` where there was no burst: what the machine does by itself. */
   controlMs: number;
   amplification: number;
@@ -146,13 +144,13 @@ const runControl = async (rig: Rig, its: Sizes, capacity: number): Promise<numbe
 
 const runBurst = async (rig: Rig, its: Sizes, capacity: number): Promise<Burst> => {
   const { base, factor, beforeMs, durationMs, afterMs } = its.burst;
-  const calm = base * capacity;
+  const perSecond = base * capacity;
   const controlMs = await runControl(rig, its, capacity);
   await sleep(its.pauseMs);
   const phases = [
-    { perSecond: calm, durationMs: beforeMs },
+    { perSecond, durationMs: beforeMs },
     { perSecond: factor * capacity, durationMs },
-    { perSecond: calm, durationMs: afterMs },
+    { perSecond, durationMs: afterMs },
   ];
   const { result, grown } = await watched(rig, () => rig.load.run({ phases, retries }));
   const { samples } = result;
@@ -161,14 +159,15 @@ const runBurst = async (rig: Rig, its: Sizes, capacity: number): Promise<Burst> 
   const during = within(samples, { fromMs: beforeMs, toMs: endMs });
   const clients = during.filter(({ tries }) => tries === 0).length;
   const after = { fromMs: endMs, untilMs: endMs + afterMs };
+  const usualAt = loadBackAt(samples, { ...after, perSecond });
   const backAt = recoveredAt(samples, { ...after, baselineMs: before.p99Ms });
   const servedOfAll = samples.filter((s) => s.at >= beforeMs && s.at < endMs && isServed(s));
   return {
     samples,
     capacity,
     baselineP99Ms: before.p99Ms,
-    recoveryMs: Math.max(0, backAt - calmAt(samples, { ...after, capacity })),
-    sinceBurstMs: backAt - endMs,
+    loadBackMs: usualAt - endMs,
+    recoveryMs: Math.max(0, backAt - usualAt),
     controlMs,
     amplification: attemptsPerRequest(grown),
     servedShare: servedOfAll.length / clients,

@@ -50,8 +50,8 @@ const describeLevel = (level: Level) => ({
 const describeBurst = (burst: Burst) => ({
   capacity: round(burst.capacity, 1),
   baseline_p99_ms: round(burst.baselineP99Ms, 1),
+  load_back_ms: burst.loadBackMs,
   recovery_ms: burst.recoveryMs,
-  since_burst_ms: burst.sinceBurstMs,
   control_ms: burst.controlMs,
   attempts_per_request: round(burst.amplification),
   served_share: round(burst.servedShare),
@@ -141,8 +141,8 @@ const tableOf = ({ layout, slots, levels }: LayoutResult) => ({
 const burstRow = ({ layout, burst }: LayoutResult): string[] => [
   layout,
   burst.baselineP99Ms.toFixed(0),
+  burst.loadBackMs.toFixed(0),
   burst.recoveryMs.toFixed(0),
-  burst.sinceBurstMs.toFixed(0),
   burst.controlMs.toFixed(0),
   burst.amplification.toFixed(3),
   burst.servedShare.toFixed(2),
@@ -153,8 +153,8 @@ const burstTable = (results: readonly LayoutResult[]) => ({
   head: [
     '',
     'p99 before',
-    'back after ms',
-    'since burst ms',
+    'load back after ms',
+    'p99 too, ms later',
     'without a burst ms',
     'attempts',
     'clients served',

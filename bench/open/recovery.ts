@@ -14,7 +14,7 @@ type Given = { fromMs: number; untilMs: number; baselineMs: number };
 
 export const tolerance = {
   ...{ latency: 1.25, served: 0.99, lengthMs: 1000, stepMs: 100 },
-  steadyMs: 3000,
+  ...{ steadyMs: 3000, load: 1.2 },
 };
 
 type Stretch = { fromMs: number; samples: Sample[] };
@@ -52,12 +52,15 @@ export const recoveredAt = (samples: readonly Sample[], given: Given): number =>
   return steady?.fromMs ?? given.untilMs;
 };
 
-/** When arrivals, those who come back included, are first within what can be done. */
-export const calmAt = (
+/**
+ * When arrivals, those who come back included, are first as many as before, or a little more: at a greater load
+ * nobody waits as little as at the smaller one.
+ */
+export const loadBackAt = (
   samples: readonly Sample[],
-  given: Pick<Given, 'fromMs' | 'untilMs'> & { capacity: number },
+  given: Pick<Given, 'fromMs' | 'untilMs'> & { perSecond: number },
 ): number => {
-  const most = (given.capacity * tolerance.lengthMs) / 1000;
-  const calm = stretches(samples, given).find((stretch) => stretch.samples.length <= most);
-  return calm?.fromMs ?? given.untilMs;
+  const most = (tolerance.load * given.perSecond * tolerance.lengthMs) / 1000;
+  const usual = stretches(samples, given).find((stretch) => stretch.samples.length <= most);
+  return usual?.fromMs ?? given.untilMs;
 };

@@ -7,7 +7,7 @@ import type { Sample } from '../open/generator.js';
 import { attemptsPerRequest, growth, readMetrics } from '../open/metrics.js';
 import { mostFailures } from '../open/opening.js';
 import { groupsOf, isFailed, isPutOff } from '../open/people.js';
-import { calmAt, recoveredAt } from '../open/recovery.js';
+import { loadBackAt, recoveredAt } from '../open/recovery.js';
 import { balance } from '../open/sessions.js';
 import { readProof } from '../open/verdicts.js';
 
@@ -41,8 +41,8 @@ t.test(
     t.equal(recoveredAt(none, given), 4000, 'nobody is served');
     const short = { ...given, untilMs: 6900 };
     t.equal(recoveredAt(none, short), 6900, 'not for three seconds');
-    t.equal(calmAt(good, { ...given, capacity: 100 }), 1000);
-    t.equal(calmAt([...good, ...slow(1050, 9)], { ...given, capacity: 100 }), 1100);
+    t.equal(loadBackAt(good, { ...given, perSecond: 84 }), 1000, 'a fifth more is as before');
+    t.equal(loadBackAt([...good, ...slow(1050, 9)], { ...given, perSecond: 84 }), 1100);
   },
 );
 

@@ -3,8 +3,10 @@
  * random bits, so a plain SHA-256 of them is stored: there is nothing to guess that a slow hash would
  * slow down. `registry` keeps the records, `lookup` reads them for the edges.
  */
+
 import { createHash, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { AppError } from '../../shared/errors.js';
+import { isObject } from '../../shared/json.js';
 
 export const authMethods = [
   'client_secret_basic',
@@ -57,9 +59,6 @@ const algOf = (key: KeyObject): AssertionAlg | undefined => {
   const isStrong = modulusLength >= 2048 && modulusLength <= 4096 && publicExponent >= 65_537n;
   return key.asymmetricKeyType === 'rsa' && isStrong ? 'RS256' : undefined;
 };
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Undefined for anything but a public key that signs, of a kind we take. */
 const readKey = (jwk: unknown): PublicKey | undefined => {

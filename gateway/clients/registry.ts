@@ -34,7 +34,7 @@ export const createRegistry = ({
   redis: RedisClient;
   now?: () => number;
 }) => {
-  const swap = defineStrongScript(redis, { name: 'swapClient', keys: 1, lua: swapLua });
+  const swap = defineStrongScript(redis, { name: 'swapClient', lua: swapLua });
 
   const makeSecret = () => {
     const secret = randomBytes(32).toString('base64url');

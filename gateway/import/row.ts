@@ -3,9 +3,11 @@
  * problems of a line are collected, so that a file needs one round of repairs, not one per field.
  * Names become account keys here; the hash is looked at by the node only.
  */
+
 import { hash as digest } from 'node:crypto';
 import { isAppError } from '../../shared/errors.js';
 import type { BatchRow } from '../../shared/import-batch.js';
+import { isObject } from '../../shared/json.js';
 import { parseLine } from '../../shared/lines.js';
 import { accountIn } from '../user-id.js';
 import type { Accounts } from '../username.js';
@@ -36,9 +38,6 @@ const isWord = (text: string) => wordForm.test(text);
 const isScopes = (text: string) => text.length <= 1024 && scopesForm.test(text);
 const isStatus = (text: string) => text === 'active' || text === 'disabled';
 const isNorm = (text: string) => text === 'raw' || text === 'nfc';
-
-const isObject = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Tagged bytes as canonical base64; undefined for anything else. */
 const readBytes = (value: unknown): string | undefined => {

@@ -3,15 +3,13 @@
  * 200 with one JSON object or it is no answer. What comes back is an outside party's text: neither it
  * nor the errors of its parser, which quote it, get into a message.
  */
+import { isObject } from '../../shared/json.js';
 import { unavailable } from './unavailable.js';
 
 export type Answer = Readonly<Record<string, unknown>>;
 
 const maxBytes = 128 * 1024;
 const jsonType = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
-
-const isObject = (value: unknown): value is Answer =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const readText = async (body: AsyncIterable<Uint8Array>): Promise<string> => {
   const chunks: Uint8Array[] = [];

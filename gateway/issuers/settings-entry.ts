@@ -1,12 +1,12 @@
 /** Reads the fields of one entry of EXTERNAL_ISSUERS; problems go to `complain`, by field. */
+
 import { readFileSync } from 'node:fs';
 import { isLoopback } from '../../shared/address.js';
+import { systemCodeOf } from '../../shared/describe-error.js';
+import { isObject } from '../../shared/json.js';
 
 export type IssuerEnv = { complain(text: string): unknown };
 export type Entry = NonNullable<ReturnType<typeof readEntry>>;
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 
@@ -71,7 +71,7 @@ export const readEntry = (value: unknown, at: number, env: IssuerEnv) => {
     try {
       return readFileSync(path, 'utf8').trim();
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+      const code = systemCodeOf(error) ?? 'unknown';
       complain(field, `cannot be read (${code}).`);
       return '?';
     }

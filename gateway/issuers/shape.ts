@@ -2,6 +2,7 @@
  * What a bearer token looks like from outside, to find out whom it concerns. Nothing here makes a token
  * valid, and nothing that it says is believed before its issuer has confirmed it.
  */
+import { isObject } from '../../shared/json.js';
 export type Shape =
   | { kind: 'jwt'; alg: string; kid: string | undefined; typ: string | undefined; iss: string }
   | { kind: 'opaque' };
@@ -12,9 +13,6 @@ const compact = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const opaque = /^[A-Za-z0-9\-._~+/]+=*$/;
 /** Our sessions, refresh and device tokens begin with an account key. They are shown to nobody. */
 const ours = /^[\w-]{22}\./;
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const parse = (part: string | undefined): Record<string, unknown> | undefined => {
   try {

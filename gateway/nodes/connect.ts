@@ -4,6 +4,7 @@
  * handshake ends, before anybody has looked at the peer: so a connection says when it may be written
  * to (`readyOn`), and nobody may before.
  */
+
 import { connect as connectPlain, type Socket } from 'node:net';
 import {
   type ConnectionOptions,
@@ -11,6 +12,7 @@ import {
   type PeerCertificate,
   type SecureContext,
 } from 'node:tls';
+import { systemCodeOf } from '../../shared/describe-error.js';
 import { type Identity, namesIn } from '../../shared/identity.js';
 import type { Place } from './place.js';
 
@@ -30,8 +32,6 @@ const settle = (socket: Socket): Socket => {
   return socket;
 };
 
-const codeOf = (error: Error): string => ('code' in error ? String(error.code) : error.name);
-
 /** Why this certificate is not the node's; undefined when it is. */
 const wrongPeer = (name: string, { subjectaltname }: PeerCertificate): Error | undefined => {
   const names = namesIn(subjectaltname);
@@ -49,7 +49,7 @@ const createTls = (place: Extract<Place, { kind: 'tls' }>, identity: Identity, l
 
   /** Says once what is wrong, until it is something else or nothing. */
   const onTrouble = (error: Error) => {
-    const code = codeOf(error);
+    const code = systemCodeOf(error) ?? error.name;
     if (code !== failing) log.warn({ node: name, code, err: error }, 'node cannot be reached');
     failing = code;
   };

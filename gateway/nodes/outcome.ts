@@ -3,7 +3,9 @@
  * what the breaker learns. Nothing of a node's bytes passes through: errors are codes of our own
  * table, a reason is one of ours by name, a verdict must be signed for this attempt and this boot.
  */
+
 import { AppError } from '../../shared/errors.js';
+import { isObject } from '../../shared/json.js';
 import type { Verdict } from '../../shared/protocol.js';
 import type { Answer } from './forward.js';
 import { badRequestOf } from './refusal.js';
@@ -55,9 +57,6 @@ const fail = (label: Failure['label'], error: AppError): Failure => ({
   label,
   error,
 });
-
-const isObject = (value: unknown): value is Body =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const readRefusal = ({ wait_ms: waitMs }: Body): Failure => ({
   ...fail('refused', new AppError('overloaded')),

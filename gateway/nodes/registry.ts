@@ -7,7 +7,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { reasonOf } from '../../shared/describe-error.js';
+import { reasonOf, systemCodeOf } from '../../shared/describe-error.js';
 import { createReadEntries, type LiveEntry } from '../../shared/node-registry.js';
 import { type NodeEntry, openEntry } from '../../shared/protocol.js';
 import type { RedisClient } from '../../shared/redis.js';
@@ -75,7 +75,7 @@ export const createRegistry = (options: {
       dirId = (await readFile(join(runtimeDir, 'dir_id'), 'utf8')).trim() || undefined;
     } catch (error) {
       // Any other trouble, such as too many open files, says nothing about the directory.
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') dirId = undefined;
+      if (systemCodeOf(error) === 'ENOENT') dirId = undefined;
     }
   };
 

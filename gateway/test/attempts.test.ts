@@ -54,7 +54,7 @@ const create = (answer: () => Promise<Verdict['outcome']>, suspect = false) => {
         calls.push('submit');
         heldAtSubmit.push(held);
         classes.push(cls);
-        signal.onAbort(() => calls.push('abort'));
+        signal?.onAbort(() => calls.push('abort'));
         const outcome = await answer();
         return { attempt_id: attemptId, outcome, user_id: 'u', gen: 1, scopes: '' };
       },

@@ -4,8 +4,10 @@
  * 6e2), because two texts that mean one thing are one too many. Its header is exactly one of ours.
  * Everything here throws token_invalid; nothing here makes a token valid.
  */
+
 import { isUtf8 } from 'node:buffer';
 import { AppError } from '../../shared/errors.js';
+import { isObject } from '../../shared/json.js';
 
 const maxLength = 8192;
 /** Anything else, such as jwk, jku, x5c or crit, is nothing we ever wrote. */
@@ -16,9 +18,6 @@ export type Parts = { header: string; payload: string; signature: string };
 type Json = Readonly<Record<string, unknown>>;
 
 const invalid = (detail: string) => new AppError('token_invalid', { detail });
-
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The three parts, none of them looked into. */
 export const splitToken = (token: string): Parts => {

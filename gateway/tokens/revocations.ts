@@ -114,7 +114,6 @@ const createState = (now: () => number) => {
 export const createPublish = ({ redis }: { redis: RedisClient }) => {
   const append = defineStrongScript(redis, {
     name: 'publishRevocation',
-    keys: 1,
     lua: evenWhenFull(publishLua),
   });
   return async (entry: Revocation): Promise<void> => {

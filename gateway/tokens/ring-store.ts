@@ -29,7 +29,7 @@ export const createRingStore = ({
   redis: RedisClient;
   keks: readonly [Buffer, ...Buffer[]];
 }) => {
-  const swap = defineStrongScript(redis, { name: 'swapKeyring', keys: 1, lua: swapLua });
+  const swap = defineStrongScript(redis, { name: 'swapKeyring', lua: swapLua });
   const { seal, open } = createSeal({ purpose: keyringKey, keys: keks });
 
   const unseal = (text: string): Stored => {

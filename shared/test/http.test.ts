@@ -367,12 +367,18 @@ t.test('the cause of a failure is logged once, in our words, not those of the ro
   const at = (level: string) => (fields: object, text: string) =>
     void lines.push({ ...fields, level, text });
   const cause = new Error('NOPERM for the log');
-  const refuse = (code: 'store_unavailable' | 'overloaded') => () => {
-    throw new AppError(code, { cause, detail: 'for the log' });
+  const refuse = (code: 'store_unavailable' | 'overloaded', why?: Error) => () => {
+    throw new AppError(code, { cause: why, detail: 'for the log' });
   };
   const translate = () => new AppError('temporarily_unavailable');
   const failing: Route[] = [
-    { method: 'GET', path: '/lost', body: 'none', translate, handle: refuse('store_unavailable') },
+    {
+      method: 'GET',
+      path: '/lost',
+      body: 'none',
+      translate,
+      handle: refuse('store_unavailable', cause),
+    },
     { method: 'GET', path: '/full', body: 'none', translate, handle: refuse('overloaded') },
   ];
   const log = { error: at('error'), warn: at('warn') };

@@ -83,7 +83,7 @@ for (const form of ['redis', 'redis+cluster'])
     let how: Behaviour = 'answer';
     const { seen, port } = await startServer(t, () => how);
     const client = await connect(t, form, port);
-    const script = defineScript(client, { name: 'testCall', keys: 1, lua: 'return 1' });
+    const script = defineScript(client, { name: 'testCall', lua: 'return 1' });
     const writes = {
       set: () => storeCall(client.set('k', 'v')),
       script: () => script(['k'], []),

@@ -17,7 +17,7 @@ const lua = "redis.call('SET', KEYS[1], ARGV[1]) return ARGV[1]";
 const open = async (t: Test, url: string) => {
   const store = await openStore({ url, name: 'test', acceptDataLoss: false, log });
   t.teardown(() => quitRedis(store));
-  return { store, write: defineStrongScript(store, { name: 'strongSet', keys: 1, lua }) };
+  return { store, write: defineStrongScript(store, { name: 'strongSet', lua }) };
 };
 const outcome = (call: Promise<unknown>) => call.then(() => 'ok', codeOf);
 
@@ -107,7 +107,7 @@ t.test('a Cluster with a master that forgets is refused', async (t) => {
   await quitRedis(accepted);
   const lost = connectRedis({ url: 'redis+cluster://127.0.0.1:1', name: 'test', log });
   t.equal(
-    await outcome(defineStrongScript(lost, { name: 'x1', keys: 1, lua })(['a'], ['1'])),
+    await outcome(defineStrongScript(lost, { name: 'x1', lua })(['a'], ['1'])),
     'store_unavailable',
   );
   await quitRedis(lost);

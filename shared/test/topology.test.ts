@@ -82,7 +82,6 @@ t.test('a Cluster: a user, forgotten scripts, a master that hangs', async (t) =>
   const store = await open(t, cluster.urlWith('one:word'));
   const add = defineScript(store, {
     name: 'testAdd',
-    keys: 1,
     lua: "return redis.call('INCR', KEYS[1])",
   });
   for (let round = 1; round <= 3; round++) {

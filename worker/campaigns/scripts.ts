@@ -16,7 +16,6 @@
 export const keys = ['state', 'counts', 'leases', 'pages', 'owners'].map(
   (name) => `campaign:{wrap}:${name}`,
 );
-const shared = { keys: keys.length };
 
 /**
  * now · isActive · done(): records settled so far · mark(fresh): two marks of time and progress, 10 s or
@@ -60,7 +59,6 @@ end
  */
 export const startScript = {
   name: 'fgCampaignStart',
-  ...shared,
   lua: `${prelude}
 if get('id') == ARGV[1] then return 1 end
 if isActive() then return 0 end
@@ -75,7 +73,6 @@ return 1`,
 /** ARGV pause | resume | cancel | share N, each repeatable. Returns 1, or 0 when there is nothing to steer. */
 export const steerScript = {
   name: 'fgCampaignSteer',
-  ...shared,
   lua: `${prelude}
 if ARGV[1] == 'cancel' and get('status') == 'cancelled' then return 1 end
 if not isActive() then return 0 end
@@ -101,7 +98,6 @@ return 1`,
  */
 export const takeScript = {
   name: 'fgCampaignTake',
-  ...shared,
   lua: `${prelude}
 if not isActive() or get('paused') == '1' then return {'idle'} end
 local key = get('key')
@@ -131,7 +127,6 @@ return {'walk', get('id'), get('status'), key, get('force'), get('share'), get('
  */
 export const advanceScript = {
   name: 'fgCampaignAdvance',
-  ...shared,
   lua: `${prelude}
 if get('id') ~= ARGV[2] or not isActive() or get('walker') ~= ARGV[1] or get('walked') == '1'
   or get('cursor') ~= ARGV[3] then return false end
@@ -157,7 +152,6 @@ return page`,
  */
 export const reportScript = {
   name: 'fgCampaignReport',
-  ...shared,
   lua: `${prelude}
 if get('id') ~= ARGV[2] or redis.call('HGET', O, ARGV[3]) ~= ARGV[1] then return 0 end
 add(7)
@@ -177,7 +171,6 @@ return (get('paused') == '1' or get('share') ~= ARGV[6]) and 0 or 1`,
 /** Everything that is to be shown. Returns {now, state, counts, owners of leases that hold}. */
 export const showScript = {
   name: 'fgCampaignShow',
-  ...shared,
   lua: `${prelude}
 local owners = {}
 for _, page in ipairs(redis.call('ZRANGEBYSCORE', L, now, '+inf')) do

@@ -55,7 +55,6 @@ return tostring(gen)`,
  */
 const adoptScript = {
   name: 'fgAdoptState',
-  keys: 1,
   lua: `
 local s = redis.call('HMGET', KEYS[1], 'user_id', 'status')
 if s[1] ~= ARGV[1] or not s[2] or s[2] == 'deleted' then
@@ -73,7 +72,6 @@ return redis.call('HMGET', KEYS[1], 'gen', 'status', 'user_id', 'attempt', 'scop
  */
 const beginScript = {
   name: 'fgBeginChange',
-  keys: 1,
   lua: `
 local s = redis.call('HMGET', KEYS[1], 'status', 'attempt')
 if s[1] ~= 'active' then return false end
@@ -87,7 +85,6 @@ return s[2] or ''`,
  */
 const settleScript = {
   name: 'fgSettleChange',
-  keys: 1,
   lua: `
 if redis.call('HGET', KEYS[1], 'pending') ~= ARGV[1] then return false end
 redis.call('HDEL', KEYS[1], 'pending')
@@ -100,7 +97,6 @@ return tostring(redis.call('HINCRBY', KEYS[1], 'gen', ARGV[2]))`,
  */
 const raiseScript = {
   name: 'fgRaiseGen',
-  keys: 1,
   lua: `
 local s = redis.call('HMGET', KEYS[1], 'gen', 'status', 'attempt')
 local gen = s[1]
@@ -115,7 +111,6 @@ return s[2] == 'active' and gen or false`,
 /** The account is deleted. KEYS user. Returns 1, or 0 when it was, or was never there. */
 const endScript = {
   name: 'fgEndState',
-  keys: 1,
   lua: `
 local s = redis.call('HGET', KEYS[1], 'status')
 if not s or s == 'deleted' then return 0 end
@@ -128,7 +123,6 @@ return 1`,
 /** KEYS user. ARGV scopes. Returns 1, or 0 without an account. */
 const scopesScript = {
   name: 'fgStateScopes',
-  keys: 1,
   lua: `
 local s = redis.call('HGET', KEYS[1], 'status')
 if not s or s == 'deleted' then return 0 end

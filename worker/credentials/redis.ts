@@ -62,7 +62,6 @@ return id == ARGV[3] and gen or {id, ARGV[4], gen}`,
  */
 const replaceScript = {
   name: 'fgReplaceHash',
-  keys: 1,
   lua: `
 local c = redis.call('HMGET', KEYS[1], 'hash', 'version')
 if c[1] ~= ARGV[1] or c[2] ~= ARGV[2] then return 0 end
@@ -78,7 +77,6 @@ return 1`,
  */
 const changeScript = {
   name: 'fgChangePassword',
-  keys: 2,
   lua: `
 local c = redis.call('HMGET', KEYS[2], 'hash', 'version', 'attempt')
 local u = redis.call('HMGET', KEYS[1], 'gen', 'status')
@@ -93,7 +91,6 @@ return tostring(redis.call('HINCRBY', KEYS[1], 'gen', 1))`,
 /** KEYS cred. ARGV scopes. Returns 1, or 0 without a record. */
 const scopesScript = {
   name: 'fgSetScopes',
-  keys: 1,
   lua: `
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[1], 'scopes', ARGV[1])
@@ -103,7 +100,6 @@ return 1`,
 /** Ends the account and everything issued for it. KEYS user, cred. Returns 1, or 0 when that was done. */
 const removeScript = {
   name: 'fgRemoveCredential',
-  keys: 2,
   lua: `
 local status = redis.call('HGET', KEYS[1], 'status')
 if redis.call('DEL', KEYS[2]) == 0 and (not status or status == 'deleted') then return 0 end

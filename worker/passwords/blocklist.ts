@@ -12,10 +12,7 @@ export const createBlocklist = (file?: string) => {
   const extra = file === undefined ? '' : readFileSync(file, 'utf8');
   for (const line of extra.split(/\r?\n/))
     if (line !== '') words.add(line.normalize('NFC').toLowerCase());
-  return {
-    size: words.size,
-    has: (password: string): boolean => words.has(password.toLowerCase()),
-  };
+  return { has: (password: string): boolean => words.has(password.toLowerCase()) };
 };
 
 export type Blocklist = ReturnType<typeof createBlocklist>;

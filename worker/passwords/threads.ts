@@ -140,5 +140,5 @@ export const createThreads = (options: {
     await pool.destroy();
   };
 
-  return { count, send, warm, areAlive, stop };
+  return { send, warm, areAlive, stop };
 };

@@ -9,7 +9,13 @@ import type { Route } from '../../shared/http.js';
 import type { BatchHead, BatchResult, BatchRow, RowResult } from '../../shared/import-batch.js';
 import { isWarning } from '../../shared/import-batch.js';
 import { linesOf, parseLine } from '../../shared/lines.js';
-import { checkAccountKey, checkName, checkScopes, checkUserId } from '../attempt.js';
+import {
+  checkAccountKey,
+  checkAttemptId,
+  checkName,
+  checkScopes,
+  checkUserId,
+} from '../attempt.js';
 import type {
   Created,
   Credential,
@@ -67,7 +73,7 @@ const readRow = (line: string): BatchRow => {
     u: checkAccountKey(textOf(fields, 'u')),
     name: checkName(textOf(fields, 'name')),
     user_id: checkUserId(textOf(fields, 'user_id')),
-    attempt: checkAccountKey(textOf(fields, 'attempt')),
+    attempt: checkAttemptId(textOf(fields, 'attempt')),
     format: textOf(fields, 'format'),
     scopes: checkScopes(textOf(fields, 'scopes')),
     hash,

@@ -57,7 +57,6 @@ t.test('a list of one’s own is added', async (t) => {
   const file = join(dir, 'list.txt');
   writeFileSync(file, 'Acme Corp 2026\r\n\nfloodgate-prod\n');
   const list = createBlocklist(file);
-  t.equal(list.size, 3002);
   t.ok(list.has('acme corp 2026'));
   t.ok(list.has('Floodgate-Prod'));
   t.notOk(list.has(''));

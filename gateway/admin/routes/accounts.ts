@@ -75,7 +75,7 @@ export const createAccountRoutes = ({
     return { ...account, status: status ?? '' };
   };
 
-  const setField = defineStrongScript(redis, { name: 'accountSet', keys: 1, lua: setLua });
+  const setField = defineStrongScript(redis, { name: 'accountSet', lua: setLua });
   const set = async ({ u, userId }: Account, field: string, value: string): Promise<void> => {
     const isSet = await setField([`user:{${u}}`], [userId, field, value]);
     if (isSet !== 1) throw new AppError('not_found');

@@ -4,17 +4,16 @@
  * in yet. Who was found can be asked for by id from then on, also one of an operator's own table.
  * Whoever holds ADMIN_TOKEN may export hashes: it leaves a line in the audit log.
  */
+
 import { AppError, codeOf } from '../../../shared/errors.js';
 import { readFields, readFlag } from '../../../shared/fields.js';
 import type { Route } from '../../../shared/http.js';
+import { isObject } from '../../../shared/json.js';
 import type { RedisClient } from '../../../shared/redis.js';
 import { storeCall } from '../../../shared/redis-calls.js';
 import type { Errand } from '../../nodes/errand.js';
 import { accountIn } from '../../user-id.js';
 import type { Accounts } from '../../username.js';
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null;
 
 /** What the node says, without the account key. */
 const show = (value: unknown): Record<string, unknown> => {

@@ -3,19 +3,16 @@
  * the head, `{write, rule, keys, defaults, ids, probe}`; then the lines of the file, each behind its number.
  * Without `write` it is read as far as a node would, and nothing is written.
  */
+
 import { AppError } from '../../../shared/errors.js';
 import { invalidField } from '../../../shared/fields.js';
 import type { Route } from '../../../shared/http.js';
+import { isObject } from '../../../shared/json.js';
 import { linesOf, parseLine } from '../../../shared/lines.js';
 import type { BatchAsk, createBatch } from '../../import/batch.js';
 
-type Fields = Record<string, unknown>;
-
 const maxBytes = 8 * 1024 * 1024;
 const maxLines = 2000;
-
-const isObject = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const isTexts = (value: unknown): value is Record<string, string> =>
   isObject(value) && Object.values(value).every((each) => typeof each === 'string');

@@ -16,8 +16,20 @@ const readRow = (line: string): Row[] => {
   return name === '' ? [] : [{ name, labels: Object.fromEntries(pairs), value: Number(value) }];
 };
 
+/** Of a series that is there twice, Prometheus drops one. */
+const checkSeries = (lines: readonly string[]) => {
+  const seen = new Set<string>();
+  for (const line of lines.filter((one) => /^[a-z]/.test(one))) {
+    const series = line.slice(0, line.lastIndexOf(' '));
+    if (seen.has(series)) throw new Error(`${series} is there twice`);
+    seen.add(series);
+  }
+};
+
 const scrape = async (fleet: Fleet) => {
-  const rows = (await fleet.metrics()).split('\n').flatMap(readRow);
+  const lines = (await fleet.metrics()).split('\n');
+  checkSeries(lines);
+  const rows = lines.flatMap(readRow);
   const find = (name: string, labels: Labels = {}) =>
     rows.filter(
       (row) =>
