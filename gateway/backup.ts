@@ -40,7 +40,7 @@ redis.call('PEXPIRE', KEYS[1], ARGV[7])
 redis.call('HSET', KEYS[2], 'epoch', ARGV[2], unpack(ARGV, 8))
 redis.call('PEXPIRE', KEYS[2], ARGV[6])
 redis.call('ZADD', KEYS[3], ARGV[5], ARGV[1])
-redis.call('PEXPIRE', KEYS[3], ARGV[7])
+if redis.call('PTTL', KEYS[3]) < tonumber(ARGV[7]) then redis.call('PEXPIRE', KEYS[3], ARGV[7]) end
 return 1`;
 
 /**

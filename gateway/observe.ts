@@ -93,6 +93,7 @@ export const createObserve = ({
     cell.count++;
     cell.times.add(ms / 1000);
     const event = audited[route] ?? (code === '' ? undefined : auditedFailures[route]);
-    if (event !== undefined && ctx.req.method !== 'GET') audit(ctx, event, status, code, ms);
+    const isLook = ctx.req.method === 'GET' || ctx.req.method === 'HEAD';
+    if (event !== undefined && !isLook) audit(ctx, event, status, code, ms);
   };
 };

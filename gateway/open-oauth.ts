@@ -21,7 +21,7 @@ export const openOauth = (
   tokens: OpenTokens,
   parts: { sessions: Sessions; sessionEnd: SessionEnd; limits: Limits; addresses: Addresses },
 ) => {
-  const { redis, revocations, sign, verifyIssued, reads } = tokens;
+  const { redis, revocations, sign, verifyIssued, verifySigned, reads } = tokens;
   const { look, revoked } = reads;
   const { sessions, sessionEnd, limits, addresses } = parts;
   const { issuer } = config;
@@ -36,7 +36,7 @@ export const openOauth = (
       ...{ ...common, lookup, verifyIssued, revoked, issuer },
       countGuess: createGuesses({ redis }),
     }),
-    createOauthRevoke({ ...common, verifyIssued, revoked, revocations, sessionEnd }),
+    createOauthRevoke({ ...common, verifySigned, revoked, revocations, sessionEnd }),
     ...createMetadata({ issuer }),
   ];
 };

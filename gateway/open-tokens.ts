@@ -56,7 +56,7 @@ export const openTokens = async ({ config, lifecycle, log }: Given) => {
   const common = { keys, issuer, maxLifeSeconds, revocations, whenUnknown: askBackup(backup) };
   const verifier = createVerify({ ...common, audience });
   // Introspection sees the tokens of every resource server.
-  const { verify: verifyIssued } = createVerify(common);
+  const { verify: verifyIssued, verifySigned } = createVerify(common);
   const reads = openReads({ config, redis, backup, log });
-  return { redis, backup, keys, revocations, sign, verifier, verifyIssued, reads };
+  return { redis, backup, keys, revocations, sign, verifier, verifyIssued, verifySigned, reads };
 };

@@ -161,7 +161,10 @@ export const startPrimary = ({
   /** New first, then the old one drains. A new one that does not become ready: the old one stays. */
   const replace = async (at: number, old: Slot): Promise<boolean> => {
     const next = fork(old.role);
-    if (!(await becameReady(next)) || lifecycle.stopping()) {
+    const isReady = await becameReady(next);
+    // Then the stop ends it as it ends all: politely if it serves.
+    if (lifecycle.stopping()) return false;
+    if (!isReady) {
       next.worker.process.kill('SIGKILL');
       return false;
     }

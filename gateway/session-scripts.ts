@@ -18,7 +18,8 @@ redis.call('HSET', KEYS[2], 'gen', ARGV[2], 'generation', 0, 'floor', 0, 'create
   'last_used_at', now, 'rotated_at', 0, 'ends_at', now + max, unpack(ARGV, 9))
 redis.call('PEXPIRE', KEYS[2], math.min(idle, max))
 redis.call('ZADD', KEYS[3], now, ARGV[1])
-redis.call('PEXPIRE', KEYS[3], ARGV[8])
+-- Never shortened: sessions of before may have been given longer.
+if redis.call('PTTL', KEYS[3]) < tonumber(ARGV[8]) then redis.call('PEXPIRE', KEYS[3], ARGV[8]) end
 if redis.call('ZCARD', KEYS[3]) > tonumber(ARGV[5]) then
   redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - ARGV[7])
 end

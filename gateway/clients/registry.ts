@@ -6,7 +6,12 @@
 import { randomBytes } from 'node:crypto';
 import { AppError } from '../../shared/errors.js';
 import type { RedisClient } from '../../shared/redis.js';
-import { confirmWrites, defineStrongScript, storeCall } from '../../shared/redis-calls.js';
+import {
+  confirmWrites,
+  defineStrongScript,
+  evenWhenFull,
+  storeCall,
+} from '../../shared/redis-calls.js';
 import { type ClientRecord, digestSecret, parseRecord } from './record.js';
 
 const clientsKey = 'clients';
@@ -34,7 +39,8 @@ export const createRegistry = ({
   redis: RedisClient;
   now?: () => number;
 }) => {
-  const swap = defineStrongScript(redis, { name: 'swapClient', lua: swapLua });
+  // A full store must not keep a client alive that is disabled.
+  const swap = defineStrongScript(redis, { name: 'swapClient', lua: evenWhenFull(swapLua) });
 
   const makeSecret = () => {
     const secret = randomBytes(32).toString('base64url');

@@ -80,10 +80,15 @@ export const createIssuerKeys = ({
   const hasKeyId = (kid: string | undefined): boolean =>
     kid !== undefined && keys.some((key) => key.kid === kid);
 
-  const readForUnknown = async () => {
-    const leftMs = readAt + pauseMs - now();
-    if (reading === undefined && leftMs > 0) throw unavailable('a key id just unknown', leftMs);
+  const readForUnknown = async (kid: string | undefined) => {
+    const askedAt = now();
+    const leftMs = readAt + pauseMs - askedAt;
+    const wasReading = reading !== undefined;
+    if (!wasReading && leftMs > 0) throw unavailable('a key id just unknown', leftMs);
     await read();
+    // Sent before we were asked, it may have been answered before the key was there.
+    if (wasReading && !hasKeyId(kid))
+      throw unavailable('a key id just unknown', readAt + pauseMs - now());
   };
 
   return {
@@ -96,7 +101,7 @@ export const createIssuerKeys = ({
       const found = pickKey(keys, kid, alg);
       // A key id that is there, but for another algorithm, is no reason to read again.
       if (found !== undefined || hasKeyId(kid)) return found;
-      await readForUnknown();
+      await readForUnknown(kid);
       return pickKey(keys, kid, alg);
     },
     /** Changes when a key was withdrawn: what it had confirmed must be checked again. */

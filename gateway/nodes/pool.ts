@@ -1,7 +1,7 @@
 /**
  * The nodes as this edge knows them: one record per node and boot, with its place in the hash order,
  * its load, its breaker and its connections. A new boot of the same node is a new record. Records
- * that leave keep their connections until the last request on them has ended.
+ * that leave keep each connection until the request on it has ended.
  */
 import { callerProof } from '../../shared/protocol.js';
 import { type Breaker, createBreaker } from './breaker.js';
@@ -32,11 +32,6 @@ const createNode = (options: {
   const load = createLoad(member.entry.slots);
   const line = createLine(connectTo(member.place));
   let entry = member.entry;
-  let hasLeft = false;
-
-  const closeIfIdle = () => {
-    if (hasLeft && load.inflight() === 0) line.close();
-  };
 
   return {
     id,
@@ -54,15 +49,10 @@ const createNode = (options: {
       entry = next.entry;
       load.setSlots(entry.slots);
     },
-    /** A request to it has ended. */
-    ended: (need: Need) => {
-      load.ended(need);
-      closeIfIdle();
-    },
-    leave: () => {
-      hasLeft = true;
-      closeIfIdle();
-    },
+    /** An attempt there has ended. */
+    ended: (need: Need) => load.ended(need),
+    /** What is on its way goes on, of admins too. */
+    leave: line.renew,
     close: line.close,
   };
 };

@@ -71,7 +71,9 @@ export const createSockets = ({ connect, keepAlive }: { connect: Connect; keepAl
       fail(failure);
     };
     // Not the socket's own timeout: a byte now and then would put that off.
-    const stopWaiting = whenLate(connectMs, () => socket.destroy());
+    const stopWaiting = whenLate(connectMs, () =>
+      socket.destroy(Object.assign(new Error('no connection in time'), { code: 'ETIMEDOUT' })),
+    );
     socket.on('error', onError);
     socket.on('close', onClose);
     socket.once(event, () => {

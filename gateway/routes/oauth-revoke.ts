@@ -16,7 +16,7 @@ import type { Revoked } from '../tokens/revoked.js';
 import type { Verifier } from '../tokens/verify.js';
 
 const types = [undefined, 'access_token', 'refresh_token'];
-const dead = ['token_invalid', 'token_expired', 'session_ended'];
+const dead = ['token_invalid', 'token_expired'];
 
 const asDead = (error: unknown): undefined => {
   if (!dead.includes(codeOf(error))) throw error;
@@ -24,7 +24,7 @@ const asDead = (error: unknown): undefined => {
 
 export const createOauthRevoke = ({
   authenticate,
-  verifyIssued,
+  verifySigned,
   revoked,
   sessions,
   look,
@@ -32,7 +32,7 @@ export const createOauthRevoke = ({
   sessionEnd,
 }: {
   authenticate: Authenticate;
-  verifyIssued: Verifier['verify'];
+  verifySigned: Verifier['verifySigned'];
   revoked: Pick<Revoked, 'add'>;
   sessions: Pick<Sessions, 'read'>;
   look: LookAtSession;
@@ -44,7 +44,7 @@ export const createOauthRevoke = ({
   };
 
   const revokeAccess = async (ctx: Ctx, client: Client, token: string): Promise<void> => {
-    const verified = (async () => verifyIssued(token))();
+    const verified = (async () => verifySigned(token))();
     const claims = await verified.catch(asDead);
     if (claims === undefined) return;
     refuseForeign(client, claims.clientId);

@@ -58,3 +58,23 @@ t.test(
     t.ok(rows.includes('floodgate_request_seconds_count{route="/v1/verify",status="503"} 3'));
   },
 );
+
+t.test('looking leaves no audit line, by HEAD neither', async (t) => {
+  const lines: string[] = [];
+  const metrics = createMetrics({ defaults: false });
+  const log = createLog({
+    ...{ level: 'info', role: 'edge' },
+    stream: { write: (text: string) => void lines.push(text) },
+  });
+  const addresses = createAddresses({ trustedProxies: [], log, metrics });
+  const observe = createObserve({ metrics, log, addresses });
+  const path = '/v1/sessions';
+  const handle = () => ({ status: 200, body: {} });
+  const { port } = await serveRoutes(t, {
+    routes: ['GET', 'DELETE'].map((method) => ({ method, path, body: 'none' as const, handle })),
+    observe,
+  });
+  for (const method of ['GET', 'HEAD', 'DELETE'])
+    await raw(port, `${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+  t.equal(lines.length, 1, 'of the end of sessions');
+});

@@ -111,6 +111,8 @@ t.test('the index lives as long as the session that lives longest', async (t) =>
   await redis.zadd(`idx:{${u}}`, String(score), id);
   const { ended } = await openSession(sessions, u);
   t.ok(ended.includes(`${u}.${id}`), 'it is ended, not forgotten');
+  await openSession(sessionsOn(redis, { maxMs: 60_000 }), u);
+  t.ok((await redis.pttl(`idx:{${u}}`)) > 500_000, 'also when new ones are given less');
 });
 
 t.test('tokens that we did not issue', async (t) => {

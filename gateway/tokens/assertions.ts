@@ -70,7 +70,8 @@ export const createAssertions = ({
     clientIdOf: (assertion: string): string | undefined => {
       if (!isWellFormed(assertion)) return undefined;
       try {
-        return decodeJwt(assertion).sub;
+        const { sub }: { sub?: unknown } = decodeJwt(assertion);
+        return typeof sub === 'string' ? sub : undefined;
       } catch {
         return undefined;
       }

@@ -4,10 +4,16 @@
  * asks; the revocation log carries the same to every edge for their own checks.
  */
 import type { RedisClient } from '../../shared/redis.js';
-import { confirmWrites, storeCall } from '../../shared/redis-calls.js';
+import { defineStrongScript, evenWhenFull, storeCall } from '../../shared/redis-calls.js';
 
 /** Clocks of gateways may be apart. */
 const marginMs = 60_000;
+
+/** KEYS: the token's. ARGV: ms to remember. Returns 1. */
+const addLua = `
+redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])
+return 1`;
+
 const keyOf = (jti: string): string => `revocations:jti:${jti}`;
 
 export type Revoked = {
@@ -23,11 +29,13 @@ export const createRevoked = ({
 }: {
   redis: RedisClient;
   now?: () => number;
-}): Revoked => ({
-  add: async ({ jti, exp }) => {
-    const lifeMs = Math.max(0, exp * 1000 - now()) + marginMs;
-    await storeCall(redis.set(keyOf(jti), '1', 'PX', lifeMs));
-    await confirmWrites(redis, keyOf(jti));
-  },
-  has: async ({ jti }) => (await storeCall(redis.exists(keyOf(jti)))) === 1,
-});
+}): Revoked => {
+  const addScript = defineStrongScript(redis, { name: 'revokeToken', lua: evenWhenFull(addLua) });
+  return {
+    add: async ({ jti, exp }) => {
+      const lifeMs = Math.max(0, exp * 1000 - now()) + marginMs;
+      await addScript([keyOf(jti)], [lifeMs]);
+    },
+    has: async ({ jti }) => (await storeCall(redis.exists(keyOf(jti)))) === 1,
+  };
+};

@@ -3,7 +3,12 @@
  * (SET NX), and nobody changes it but by compare-and-set, so that two changes never become one.
  */
 import type { RedisClient } from '../../shared/redis.js';
-import { confirmWrites, defineStrongScript, storeCall } from '../../shared/redis-calls.js';
+import {
+  confirmWrites,
+  defineStrongScript,
+  evenWhenFull,
+  storeCall,
+} from '../../shared/redis-calls.js';
 import { isRing, type Ring } from './ring.js';
 import { createSeal } from './seal.js';
 
@@ -29,7 +34,8 @@ export const createRingStore = ({
   redis: RedisClient;
   keks: readonly [Buffer, ...Buffer[]];
 }) => {
-  const swap = defineStrongScript(redis, { name: 'swapKeyring', lua: swapLua });
+  // A full store must not keep a stolen key alive.
+  const swap = defineStrongScript(redis, { name: 'swapKeyring', lua: evenWhenFull(swapLua) });
   const { seal, open } = createSeal({ purpose: keyringKey, keys: keks });
 
   const unseal = (text: string): Stored => {

@@ -206,6 +206,9 @@ export const createVerify = ({
      */
     verifyToEndAll: verifyBy(refuseAlone),
 
+    /** The same for revoking it: whatever the log says of it already, the end is recorded and told once more. */
+    verifySigned: verifyBy((claims) => claims),
+
     /** Cache hits and misses since the start, and its size now. */
     stats: () => ({ ...counts, size: cache.size }),
   };

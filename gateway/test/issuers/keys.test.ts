@@ -68,6 +68,19 @@ t.test('an unknown key id: one reading for all, then a pause', async (t) => {
   t.equal(issuer.calls.jwks, 4);
 });
 
+t.test('a reading that was under way before says nothing of a key that is not in it', async (t) => {
+  const { issuer, clock, keys, find } = await setup(t);
+  await find();
+  clock.now += 6 * minute;
+  const before = find();
+  t.equal(await outcomeOf(() => find('partner-2')), 'issuer_unavailable', 'it may be new');
+  t.ok(await before);
+  clock.now += 5001;
+  t.equal(await find('partner-2'), undefined, 'now it is known that there is none');
+  t.equal(issuer.calls.jwks, 3);
+  t.equal(keys.stats().keys, 1);
+});
+
 t.test('a flood of unknown key ids makes one call per pause', async (t) => {
   const { issuer, clock, find } = await setup(t);
   await find();

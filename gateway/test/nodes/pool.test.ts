@@ -1,6 +1,12 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import type { Answer } from '../../nodes/forward.js';
 import { createPool } from '../../nodes/pool.js';
 import { createRank } from '../../nodes/rank.js';
+import { reply, startNode } from './fake-node.js';
 
 const memberOf = (id: string, boot_id = `boot of ${id}`) => ({
   entry: { id, boot_id, endpoints: [], slots: 2, version: '', zone: '', draining: false },
@@ -39,4 +45,31 @@ t.test('after a minute, or as a new process, it is another one, in slow start', 
     t.equal(breaker?.isOpen(), false);
     t.equal(breaker?.isRamping(afterMs), true);
   }
+});
+
+t.test('what is on its way to a node that leaves is answered, whoever has sent it', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'fg-pool-'));
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const path = join(dir, 'node.sock');
+  await startNode(t, {
+    path,
+    handler: async (res) => {
+      await sleep(100);
+      reply(res, 200, {});
+    },
+  });
+  const pool = createPool({ rank: createRank('s'), secret: 's', now: () => 0 });
+  t.teardown(pool.close);
+  pool.sync([{ ...memberOf('n1'), place: { kind: 'unix', path } }]);
+  const line = pool.find('n1')?.line;
+  const request = { method: 'POST', path: '/x', headers: { host: 'node' }, body: '{}' };
+  const answers = (['send', 'sendAside'] as const).map(
+    (way) =>
+      new Promise<Answer>((resolve) => {
+        line?.[way]({ ...request, timeoutMs: 1000 }, resolve);
+      }),
+  );
+  await sleep(20);
+  pool.sync([]);
+  for (const answer of await Promise.all(answers)) t.match(answer, { kind: 'answered' });
 });

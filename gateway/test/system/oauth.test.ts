@@ -476,6 +476,8 @@ t.test('the table', async (t) => {
       ['of the future', changed({ iat: inSeconds(120) }), 401],
       ['without jti', changed({ jti: undefined }), 401],
       ['jti a number', changed({ jti: 7 }), 401],
+      ['sub a number', changed({ sub: 1 }), 401],
+      ['sub a list', changed({ sub: [keyed.id] }), 401],
       ['about somebody else', changed({ sub: stranger.id }), 401],
       ['by somebody else', changed({ iss: stranger.id }), 401],
       ['signed by a stranger', assert({ ...stranger, id: keyed.id }, issuer), 401],

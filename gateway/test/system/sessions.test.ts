@@ -103,6 +103,10 @@ t.test('while Redis is full nobody signs in, but sessions go on and can be ended
   t.equal((await fleet.admin('POST', `/users/${textOf(thief, 'user_id')}/disable`)).status, 200);
   for (const gone of [leaves, second, thief]) await until('the end', () => isDead(tokenOf(gone)));
   t.equal((await fleet.verify(tokenOf(stays))).status, 200);
+  const head = Buffer.from(tokenOf(stays).split('.')[0] ?? '', 'base64url').toString();
+  const { kid: revoke } = JSON.parse(head);
+  t.equal((await fleet.admin('POST', '/keys/rotate', { revoke })).status, 200, 'a stolen key, too');
+  await until('its end', () => isDead(tokenOf(stays)));
 
   await redis.config('SET', 'maxmemory', '0');
   t.equal((await fleet.signIn('full-stays')).status, 200);
