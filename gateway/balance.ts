@@ -7,17 +7,20 @@
 
 /** Not worth a new connection. */
 const tolerance = 1.25;
+/** Of its limit: an edge that is full resets whoever it takes, also when others have places. */
+const nearlyFull = 0.8;
 /** Of what is too much, at each word of the primary (500 ms): where the clients come out again is chance. */
 const part = 1 / 4;
 
-/** `count`: the connections of this edge. */
-export const createBalance = (count: () => number) => {
+/** `count`: the connections of this edge; `most`: how many it may have. */
+export const createBalance = (count: () => number, most = Number.POSITIVE_INFINITY) => {
   let known = 0;
   let surplus = 0;
   return {
     /** How many an edge has on average, by what each said last; returns how many this one has now. */
     heard: (mean: number): number => {
-      surplus = Math.max(0, Math.ceil((known - mean * tolerance - 1) * part));
+      const share = mean * (known > nearlyFull * most ? 1 : tolerance);
+      surplus = Math.max(0, Math.ceil((known - share - 1) * part));
       known = count();
       return known;
     },

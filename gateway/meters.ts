@@ -53,6 +53,11 @@ export const createMeters = ({
 };
 
 const tellEveryMs = 60_000;
+const causes: Partial<Record<Refusal, string>> = {
+  all: 'connections are cut off, this edge has as many as it may: raise MAX_CONNECTIONS or EDGES',
+  client:
+    'connections of one address are cut off, there are too many: if it is a proxy, name it in TRUSTED_PROXIES',
+};
 
 /** Of the public port. Thousands may be cut off within a second: they are counted, and told once a minute. */
 export const createConnectionMeters = ({
@@ -73,16 +78,15 @@ export const createConnectionMeters = ({
     () => Object.entries(refused).map(([reason, value]) => ({ labels: { reason }, value })),
   );
   metrics.gauge('connections', 'Connections of clients', [], (gauge) => gauge.set(open()));
-  let toldAt = Number.NEGATIVE_INFINITY;
+  const toldAt = new Map<Refusal, number>();
   return {
     refused: (reason: Refusal): void => {
       refused[reason]++;
-      if (reason !== 'client' || performance.now() - toldAt < tellEveryMs) return;
-      toldAt = performance.now();
-      log.warn(
-        { refused: refused.client },
-        'connections of one address are cut off, there are too many: if it is a proxy, name it in TRUSTED_PROXIES',
-      );
+      const cause = causes[reason];
+      const at = performance.now();
+      if (cause === undefined || at - (toldAt.get(reason) ?? -tellEveryMs) < tellEveryMs) return;
+      toldAt.set(reason, at);
+      log.warn({ refused: refused[reason] }, cause);
     },
   };
 };

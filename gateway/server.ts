@@ -126,7 +126,7 @@ export const startEdge = async (given: Given): Promise<void> => {
 
   const observe = createObserve({ metrics, log, addresses });
   const tierUp = createTierUp();
-  const balance = createBalance(() => http.connections());
+  const balance = createBalance(() => http.connections(), config.maxConnections);
   const connections = createConnectionMeters({ metrics, log, open: () => http.connections() });
   const http = createHttp({
     routes: [...routes, createOpenapi(config.issuer, routes)],

@@ -35,6 +35,22 @@ t.test('an edge with clearly more than its share gives a quarter of the rest awa
   t.equal(countLast(balance), 0, 'the last word counts');
 });
 
+t.test('one that is nearly full gives away whatever is over its share', async (t) => {
+  let own = 0;
+  const balance = createBalance(() => own, 150);
+  for (const [count, mean, last] of [
+    [120, 100, 0],
+    [121, 100, 5],
+    [150, 125, 6],
+    [150, 150, 0],
+  ] as const) {
+    own = count;
+    balance.heard(0);
+    balance.heard(mean);
+    t.equal(countLast(balance), last, `${count} of ${mean}`);
+  }
+});
+
 t.test('the mean is held against what it was made of', async (t) => {
   let own = 0;
   const balance = createBalance(() => own);
