@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { startFakeIssuer } from '../issuers/fake-issuer.js';
-import { type Answer, marker, startFleet, textOf, until } from './fleet.js';
+import { type Answer, decided, marker, startFleet, textOf, until } from './fleet.js';
 
 t.setTimeout(300_000);
 
@@ -116,10 +116,8 @@ t.test('tokens of other issuers', async (t) => {
         }
         const refreshed = await fleet.post('/v1/refresh', { refresh_token: foreign });
         t.equal(refreshed.status, 401);
-        const login = await fleet.post('/v1/login', {
-          username: 'ext:partner:alice',
-          password: foreign,
-        });
+        const credentials = { username: 'ext:partner:alice', password: foreign };
+        const login = await decided(() => fleet.post('/v1/login', credentials));
         t.equal(login.status, 401);
       }
       t.strictSame({ ...legacy.calls, jwks: partner.calls.jwks }, before);
