@@ -80,7 +80,7 @@ const runTests = async (files) => {
   const options = ['--disable-coverage', '--allow-incomplete-coverage', '--allow-empty-coverage'];
   const child = spawn(
     tap,
-    [...options, '--reporter=tap', '--jobs=3', `--timeout=${fileTimeoutSeconds}`, ...files],
+    [...options, '--reporter=tap', '--jobs=2', `--timeout=${fileTimeoutSeconds}`, ...files],
     { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const ended = new Promise((resolve) => child.once('close', resolve));
