@@ -193,12 +193,12 @@ export const createEdge = (options: {
   const dispatch = createDispatch({
     nodes: () => nodes,
     choose,
-    attempt: (node, job, body) => {
+    attempt: (node, job, more) => {
       counts.sent++;
       if (rank.first(job.u, nodes) === node) counts.atHome++;
       if (node.zone === zone) counts.near++;
       if (node.breaker.isOpen() && !isPanic()) counts.toOpen++;
-      return attempt(node, job, body);
+      return attempt(node, job, more);
     },
     budget: createRetryBudget(),
     meters: {

@@ -2,7 +2,7 @@
  * One attempt of a job at one node: sends it, keeps the node's load and breaker up to date, judges
  * what came back. An attempt lasts at most `load.attemptMs` without a sign of life from the node: a
  * node that answers others, or its self-test, is working on something dear (an old hash may take a
- * second and a half) and gets until the job's deadline.
+ * second and a half) and gets until the job's deadline. So does any node when the job has nowhere else to go.
  */
 import { headers as names, type Verdict, type WorkClass } from '../../shared/protocol.js';
 import type { Answer } from './forward.js';
@@ -27,7 +27,7 @@ export type Job = {
 /** An import stores a hash that exists, and takes no thread. */
 export const needOf = (job: Job): Need => (job.route === '/credentials' ? 'none' : job.class);
 
-/** While a late node gives signs of life, time is extended in steps of this. */
+/** While a late node gives signs of life, or is the last, time is extended in steps of this. */
 const extensionMs = 100;
 /** What a silent node gets on top of the silence that makes it suspect, to answer the probe. */
 const probeGraceMs = 200;
@@ -66,8 +66,15 @@ export const createAttempt = (options: {
     return outcome;
   };
 
-  /** `body` is the job's body as JSON, made once for all attempts. Never rejects. */
-  return (node: Node, job: Job, body: string): Promise<Outcome> =>
+  /**
+   * `body` is the job's body as JSON, made once for all attempts; `isLast` is asked when the node is late: nobody
+   * else would be tried. Never rejects.
+   */
+  return (
+    node: Node,
+    job: Job,
+    { body, isLast }: { body: string; isLast: () => boolean },
+  ): Promise<Outcome> =>
     new Promise((resolve) => {
       const sentAt = now();
       const remainingMs = Math.max(0, job.deadlineAt - sentAt);
@@ -89,7 +96,7 @@ export const createAttempt = (options: {
           body,
           timeoutMs: Math.min(node.load.attemptMs(), remainingMs),
           extendMs: () =>
-            isAlive(node, now()) ? Math.min(extensionMs, job.deadlineAt - now()) : 0,
+            isAlive(node, now()) || isLast() ? Math.min(extensionMs, job.deadlineAt - now()) : 0,
         },
         (answer) => resolve(settle(node, job, answer)),
       );

@@ -1,9 +1,9 @@
 /**
  * The way of one job: account cap → choose → attempt → at most one more attempt, elsewhere.
  * A second one is free when the first was certainly not started, costs a token of the retry budget
- * when it may have been, and is not made when it would not help. It is safe to repeat: a login
- * writes nothing at the node, and register and password carry the attempt id into the record, so
- * that a repeat finds its own write. Nothing is ever hedged.
+ * when it may have been, and is not made when it would not help. The last one, whichever it is, has until the
+ * job's deadline. It is safe to repeat: a login writes nothing at the node, and register and password carry the
+ * attempt id into the record, so that a repeat finds its own write. Nothing is ever hedged.
  */
 import { AppError } from '../../shared/errors.js';
 import type { Verdict, WorkClass } from '../../shared/protocol.js';
@@ -137,12 +137,13 @@ export const createDispatch = (options: {
     const choice = find(job.u, needOf(job));
     if (choice.kind !== 'node') throw refuse(choice.kind, needOf(job));
     const body = JSON.stringify(job.body);
-    const first = await attempt(choice.node, job, body);
+    const isLast = () => find(job.u, needOf(job), choice.node).kind === 'none';
+    const first = await attempt(choice.node, job, { body, isLast });
     if (first.kind === 'verdict') return first.verdict;
     const again = repeatOf(job, first);
     const node = await findSecond(again, choice.node, first);
     if (node === undefined) throw errorOf(job, first);
-    const second = await attempt(node, again, body);
+    const second = await attempt(node, again, { body, isLast: () => true });
     if (second.kind === 'verdict') return second.verdict;
     throw errorOf(job, mayHaveWritten(job, first) ? first : second);
   };

@@ -124,6 +124,25 @@ t.test('a node that works on something dear, and says that it lives, is waited f
   t.equal(fake('n1').seen.length + fake('n2').seen.length, 1, 'and not asked twice');
 });
 
+t.test('a silent node is waited for when nobody else would be asked', async (t) => {
+  const afterMs: Handler = (res, seen) =>
+    void setTimeout(() => reply(res, 200, verdictFor(seen, 'boot-1')), 1200);
+  const alone = await setUp(t, ['n1'], afterMs);
+  alone.fake('n1').state.isWell = false;
+  t.equal(await codeFrom(alone.nodes), 'ok', 'it is the only one');
+
+  const { nodes, fake } = await setUp(t, ['n1', 'n2']);
+  const seenBy = (id: string) => fake(id).seen.length;
+  for (const id of ['n1', 'n2']) {
+    fake(id).state.isWell = false;
+    fake(id).state.handler = (res, seen) => {
+      if (seenBy('n1') + seenBy('n2') === 2) afterMs(res, seen);
+    };
+  }
+  t.equal(await codeFrom(nodes), 'ok', 'it was the second one asked');
+  t.same([seenBy('n1'), seenBy('n2')], [1, 1]);
+});
+
 t.test('a restarted node is known again with its first refusal of the old proof', async (t) => {
   const { nodes, fake, start, beat, stateOf } = await setUp(t, ['n1']);
   await nodes.submit(job());
@@ -168,7 +187,7 @@ t.test('whatever a node answers, a login ends in time with an error of ours', as
   for (const [name, kind] of Object.entries(hostile)) {
     behave = kind.behave;
     const start = performance.now();
-    const code = await codeFrom(nodes);
+    const code = await codeFrom(nodes, { deadlineAt: start + 1000 });
     t.ok(ours.includes(code), `${name}: ${code}`);
     t.ok(performance.now() - start < 2500, `${name} ends in time`);
   }

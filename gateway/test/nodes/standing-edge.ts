@@ -35,7 +35,11 @@ const attempt = createAttempt({
 const common = { route: '/login', u: 'u', class: 'login', body: {}, requestId: 'r' } as const;
 const outcomes = await Promise.all(
   Array.from({ length: Number(logins) }, (_, i) =>
-    attempt(node, { ...common, attemptId: `a${i}`, deadlineAt: now() + 5000 }, '{}'),
+    attempt(
+      node,
+      { ...common, attemptId: `a${i}`, deadlineAt: now() + 5000 },
+      { body: '{}', isLast: () => false },
+    ),
   ),
 );
 const ends = outcomes.map((outcome) => (outcome.kind === 'verdict' ? 'verdict' : outcome.label));
