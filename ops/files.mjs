@@ -3,7 +3,6 @@
  * a reader sees the whole text or none, also after a crash or a power cut. Everything is private
  * (0600 in 0700) because most of it is secret and the rest says where the secrets are.
  */
-
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,

@@ -2,7 +2,6 @@
  * Certificate files: read at start, and again whenever one of them changes. A pair that does not fit
  * (half of a renewal) leaves the old one in force until the next look.
  */
-
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';

@@ -3,7 +3,6 @@
  * Secrets may be given as NAME or, better, as NAME_FILE (a path); both at once is an error.
  * A config module calls these readers once and ends with `check()`.
  */
-
 import { readFileSync } from 'node:fs';
 import { type Address, parseAddress } from './address.js';
 import { systemCodeOf } from './describe-error.js';

@@ -1,5 +1,4 @@
 /** The certificate files that REDIS_URL names, as options of a TLS connection. */
-
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { systemCodeOf } from './describe-error.js';

@@ -4,7 +4,6 @@
  * another one in another container. The socket's name carries the boot, so that a new process never
  * shares one with its predecessor; sockets that a dead predecessor left are removed.
  */
-
 import { createHash, randomBytes } from 'node:crypto';
 import {
   linkSync,

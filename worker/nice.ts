@@ -1,5 +1,4 @@
 /** This process's place among the others of its machine. */
-
 import { writeFileSync } from 'node:fs';
 import { systemCodeOf } from '../shared/describe-error.js';
 

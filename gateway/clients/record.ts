@@ -3,7 +3,6 @@
  * random bits, so a plain SHA-256 of them is stored: there is nothing to guess that a slow hash would
  * slow down. `registry` keeps the records, `lookup` reads them for the edges.
  */
-
 import { createHash, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { AppError } from '../../shared/errors.js';
 import { isObject } from '../../shared/json.js';

@@ -3,7 +3,6 @@
  * problems of a line are collected, so that a file needs one round of repairs, not one per field.
  * Names become account keys here; the hash is looked at by the node only.
  */
-
 import { hash as digest } from 'node:crypto';
 import { isAppError } from '../../shared/errors.js';
 import type { BatchRow } from '../../shared/import-batch.js';

@@ -1,5 +1,4 @@
 /** Checks JWTs of an issuer that publishes its keys: at most so many at a time, like our own. */
-
 import type { KeyObject } from 'node:crypto';
 import { AppError } from '../../shared/errors.js';
 import { type ForeignAlg, isAlgorithm } from './algorithms.js';

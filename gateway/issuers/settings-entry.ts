@@ -1,5 +1,4 @@
 /** Reads the fields of one entry of EXTERNAL_ISSUERS; problems go to `complain`, by field. */
-
 import { readFileSync } from 'node:fs';
 import { isLoopback } from '../../shared/address.js';
 import { systemCodeOf } from '../../shared/describe-error.js';

@@ -4,7 +4,6 @@
  * issuer is asked, RFC 7662). Every problem is reported by its place in the list; values are never
  * repeated, because they may be secrets.
  */
-
 import { algorithms, type ForeignAlg, isAlgorithm } from './algorithms.js';
 import { type Entry, type IssuerEnv, readEntry } from './settings-entry.js';
 

@@ -3,6 +3,7 @@
  * valid, and nothing that it says is believed before its issuer has confirmed it.
  */
 import { isObject } from '../../shared/json.js';
+
 export type Shape =
   | { kind: 'jwt'; alg: string; kid: string | undefined; typ: string | undefined; iss: string }
   | { kind: 'opaque' };

@@ -4,7 +4,6 @@
  * handshake ends, before anybody has looked at the peer: so a connection says when it may be written
  * to (`readyOn`), and nobody may before.
  */
-
 import { connect as connectPlain, type Socket } from 'node:net';
 import {
   type ConnectionOptions,

@@ -3,7 +3,6 @@
  * what the breaker learns. Nothing of a node's bytes passes through: errors are codes of our own
  * table, a reason is one of ours by name, a verdict must be signed for this attempt and this boot.
  */
-
 import { AppError } from '../../shared/errors.js';
 import { isObject } from '../../shared/json.js';
 import type { Verdict } from '../../shared/protocol.js';

@@ -1,7 +1,8 @@
 /**
  * POST /oauth/revoke (RFC 7009): an access token by its id, a refresh token together with its session.
- * First the record, then the log, then the answer; a repeat does both again. What is not alive needs no
- * revoking and is 200; a token of another client stays alive, and the caller is told so.
+ * First the record, then the log, then the answer; a repeat does both again, so an access token that is revoked
+ * already is none of the dead. What has expired or was never ours needs no revoking and is 200; another client's
+ * access token, or session that is alive, stays as it is, and the caller is told so (§ 2.1).
  */
 import { AppError, codeOf } from '../../shared/errors.js';
 import type { Ctx, Route } from '../../shared/http.js';

@@ -4,7 +4,6 @@
  * 6e2), because two texts that mean one thing are one too many. Its header is exactly one of ours.
  * Everything here throws token_invalid; nothing here makes a token valid.
  */
-
 import { isUtf8 } from 'node:buffer';
 import { AppError } from '../../shared/errors.js';
 import { isObject } from '../../shared/json.js';

@@ -6,7 +6,6 @@
  *     old  ── signs ──────────────────┤ still verifies ─┤ gone
  *     new          ├─ published only ─┤ signs …
  */
-
 import type { JsonWebKey } from 'node:crypto';
 import { calculateJwkThumbprint } from 'jose';
 import { algorithms, type SigningAlg } from './algorithms.js';

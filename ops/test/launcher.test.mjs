@@ -1,5 +1,4 @@
 /** `npm start` with real processes and stand-in programs: start, refusals, deaths, stops. */
-
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';

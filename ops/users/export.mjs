@@ -2,7 +2,6 @@
  * `floodgate users export`: all users as NDJSON that `users import` takes. Hashes are in it only when
  * that is said, and then only into a file that nobody else may read, or into a pipe.
  */
-
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';

@@ -4,7 +4,6 @@
  * in yet. Who was found can be asked for by id from then on, also one of an operator's own table.
  * Whoever holds ADMIN_TOKEN may export hashes: it leaves a line in the audit log.
  */
-
 import { AppError, codeOf } from '../../../shared/errors.js';
 import { readFields, readFlag } from '../../../shared/fields.js';
 import type { Route } from '../../../shared/http.js';

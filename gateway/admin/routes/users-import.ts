@@ -3,7 +3,6 @@
  * the head, `{write, rule, keys, defaults, ids, probe}`; then the lines of the file, each behind its number.
  * Without `write` it is read as far as a node would, and nothing is written.
  */
-
 import { AppError } from '../../../shared/errors.js';
 import { invalidField } from '../../../shared/fields.js';
 import type { Route } from '../../../shared/http.js';

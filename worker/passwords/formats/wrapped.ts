@@ -3,7 +3,6 @@
  * The mark in front decides, once, what the rest means: nobody ever tries the tail as a plain argon2id
  * hash. The setting is the inner recipe's text without its digest, in base64.
  */
-
 import { readSetting } from '../recipes/kinds.js';
 import { toBase64 } from '../recipes/params.js';
 import type { Wrap } from '../recipes/wrap.js';
