@@ -4,6 +4,7 @@ import t from 'tap';
 import { connectRedis, quitRedis } from '../../../shared/redis.js';
 import { whenReady } from '../../../shared/redis-calls.js';
 import { type Answer, decided, password, startFleet, textOf, until } from './fleet.js';
+import { basic, createRig, fieldsOf } from './oauth-rig.js';
 
 t.setTimeout(600_000);
 
@@ -31,7 +32,9 @@ t.test('a user looks at their sessions and ends them', async (t) => {
   t.equal(list.status, 200);
   t.equal(list.headers.get('cache-control'), 'no-store');
   const views = viewsOf(list);
-  t.equal(views.length, 3);
+  const ids = views.map(({ session_id }) => session_id);
+  for (const { body } of [mine, one, two]) t.ok(ids.includes(String(body.session_id)));
+  t.notOk(ids.includes(String(foreign.body.session_id)));
   t.strictSame(
     views.filter(({ current }) => current).map(({ session_id }) => session_id),
     [mine.body.session_id],
@@ -91,6 +94,12 @@ t.test('while Redis is full nobody signs in, but sessions go on and can be ended
   await whenReady(redis, 2000);
   t.teardown(() => quitRedis(redis));
   t.teardown(() => redis.config('SET', 'maxmemory', '0'));
+  const { post, addClient } = await createRig(t, fleet);
+  const client = await addClient();
+  const credentials = { grant_type: 'client_credentials' };
+  const issued = fieldsOf(await post('/oauth/token', credentials, basic(client)));
+  const token = String(issued.access_token);
+  t.equal((await fleet.verify(token)).status, 200);
   await redis.config('SET', 'maxmemory', '1');
 
   t.match(await fleet.login('full-stays'), { status: 503, body: { error: 'store_unavailable' } });
@@ -103,6 +112,11 @@ t.test('while Redis is full nobody signs in, but sessions go on and can be ended
   t.equal((await fleet.admin('POST', `/users/${textOf(thief, 'user_id')}/disable`)).status, 200);
   for (const gone of [leaves, second, thief]) await until('the end', () => isDead(tokenOf(gone)));
   t.equal((await fleet.verify(tokenOf(stays))).status, 200);
+  t.equal((await post('/oauth/revoke', { token }, basic(client))).status, 200);
+  await until('the end of the token', () => isDead(token));
+  const another = fieldsOf(await post('/oauth/token', credentials, basic(client)));
+  t.equal((await fleet.admin('DELETE', `/clients/${client.id}`)).status, 204, 'a client');
+  await until('the end of its tokens', () => isDead(String(another.access_token)));
   const head = Buffer.from(tokenOf(stays).split('.')[0] ?? '', 'base64url').toString();
   const { kid: revoke } = JSON.parse(head);
   t.equal((await fleet.admin('POST', '/keys/rotate', { revoke })).status, 200, 'a stolen key, too');
