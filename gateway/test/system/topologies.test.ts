@@ -10,6 +10,7 @@ import { slotOf } from '../../../shared/redis-slot.js';
 import { type Member, startCluster, startSentinel } from '../../../shared/test/redis-topology.js';
 import { bulkEnv, moveInBulk } from './bulk.js';
 import { type Answer, decided, type Fleet, password, startFleet, textOf, until } from './fleet.js';
+import { basic, createRig, fieldsOf } from './oauth-rig.js';
 
 t.setTimeout(300_000);
 
@@ -179,10 +180,43 @@ t.test('a Cluster: the main job, users in bulk, and kill -9 of a shard', async (
   });
 });
 
+/** What must be confirmed by a replica is 503 until there is one, again and again; nobody is kept from signing in. */
+const goWithout = async (t: Test, fleet: Fleet, replicas: readonly Member[]) => {
+  const { post, addClient } = await createRig(t, fleet);
+  const client = await addClient();
+  await fleet.register('lena');
+  const token = textOf(await fleet.signIn('lena'), 'access_token');
+  const grant = await post('/oauth/token', { grant_type: 'client_credentials' }, basic(client));
+  const issued = String(fieldsOf(grant).access_token);
+  const revoke = () => post('/oauth/revoke', { token: issued }, basic(client));
+  const logOut = () => fleet.post('/v1/logout', {}, token);
+
+  for (const replica of replicas) process.kill(replica.pid(), 'SIGSTOP');
+  for (let i = 0; i < 2; i++) {
+    t.match(await logOut(), { status: 503, body: { error: 'store_unavailable' } });
+    t.equal((await revoke()).status, 503);
+    t.equal(
+      (await decided(() => fleet.login('lena'))).status,
+      200,
+      'an end that waits hinders nobody',
+    );
+  }
+  for (const replica of replicas) process.kill(replica.pid(), 'SIGCONT');
+  await until('a replica confirms the logout', async () => (await logOut()).status === 204);
+  await until('and the revocation', async () => (await revoke()).status === 200);
+  for (const ended of [token, issued]) t.equal((await fleet.verify(ended)).status, 401);
+};
+
 t.test('a Sentinel set: the main job, and kill -9 of the master', async (t) => {
   const set = await startSentinel(t, { args: aclArgs, password: 'sentinel-word' });
   const url = `${set.urlWith(user)}?sentinel_password=sentinel-word`;
   const fleet = await open(t, url);
   await walk(t, fleet, set.servers);
+  const master = await set.master();
+  await goWithout(
+    t,
+    fleet,
+    set.servers.filter((server) => server !== master),
+  );
   await survive(t, fleet, async () => (await set.master()).stop('SIGKILL'));
 });
