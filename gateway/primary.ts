@@ -32,6 +32,8 @@ type Slot = {
 type Logs = { info(fields: object, text: string): void; error(fields: object, text: string): void };
 
 const readyMs = 10_000;
+/** Far more than a start that waits for every store lasts: it fails by itself then. */
+const startMs = 120_000;
 /** Between two edges that are replaced: a start takes most of a processor, and what waited for it passes. */
 const settleMs = 1000;
 
@@ -40,12 +42,15 @@ export const startPrimary = ({
   program,
   lifecycle,
   log,
+  giveUpMs = startMs,
 }: {
   config: Config;
   /** What children run: our own entry, not the wrapper that a supervisor may have started. */
   program: string;
   lifecycle: Lifecycle;
   log: Logs;
+  /** How long a process that takes a lost one's place may need to become ready. */
+  giveUpMs?: number;
 }) => {
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   cluster.setupPrimary({ exec: program });
@@ -201,16 +206,14 @@ export const startPrimary = ({
     if (isReloadAsked && !lifecycle.stopping()) await reload();
   };
 
-  const endHung = ({ role, worker, heardAt }: Slot, at: number) => {
-    const fields = {
-      role,
-      child: worker.process.pid,
-      slot: at + 1,
-      silent_ms: Math.round(performance.now() - heardAt),
-    };
-    log.error(fields, 'child is silent, it is killed');
+  const end = (text: string, { role, worker }: Slot, more: object) => {
+    log.error({ role, child: worker.process.pid, ...more }, text);
     worker.process.kill('SIGKILL');
   };
+
+  /** It froze before it could say anything: nobody else would notice. */
+  const isStuck = ({ worker, bornAt }: Slot): boolean =>
+    isServing && !serving.has(worker) && !worker.isDead() && performance.now() - bornAt > giveUpMs;
 
   const findHung = createFindHung<Slot>({ log });
   const ping = () => {
@@ -219,7 +222,10 @@ export const startPrimary = ({
     const mean = all / Math.max(1, edges.length);
     const hung = findHung(slots);
     for (const [at, slot] of slots.entries()) {
-      if (hung.includes(slot)) endHung(slot, at);
+      const silentMs = Math.round(performance.now() - slot.heardAt);
+      const more = { slot: at + 1, silent_ms: silentMs };
+      if (hung.includes(slot)) end('child is silent, it is killed', slot, more);
+      else if (isStuck(slot)) end('child does not become ready, it is killed', slot, more);
       else tell(slot.worker, { t: 'ping', mean });
     }
   };

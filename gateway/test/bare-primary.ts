@@ -1,6 +1,7 @@
 /**
- * A primary over children that only say that they live: `node bare-primary.ts EDGES`. Prints its log lines, and
- * before them the process ids of its children.
+ * A primary over children that only say that they live: `node bare-primary.ts EDGES [stuck]`. Prints its log
+ * lines, and before them the process ids of its children. With `stuck` those that take a lost one's place never
+ * become ready, and have a second.
  */
 import cluster from 'node:cluster';
 import { createLifecycle } from '../../shared/lifecycle.js';
@@ -8,6 +9,8 @@ import { loadConfig } from '../config.js';
 import { startPrimary } from '../primary.js';
 
 const print = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
+
+const isStuck = process.argv[3] === 'stuck';
 
 if (cluster.isPrimary) {
   const log = {
@@ -23,7 +26,8 @@ if (cluster.isPrimary) {
   const config = { ...loadConfig(env), edges: Number(process.argv[2]), stopDelayMs: 0 };
   const program = process.argv[1] ?? '';
   const lifecycle = createLifecycle({ log, role: 'top', stopMs: 2000 });
-  startPrimary({ config, program, lifecycle, log });
+  const more = isStuck ? { giveUpMs: 1000 } : {};
+  startPrimary({ config, program, lifecycle, log, ...more });
   print({ pids: Object.values(cluster.workers ?? {}).map((worker) => worker?.process.pid) });
 } else {
   process.on('message', (message) => {
@@ -32,5 +36,5 @@ if (cluster.isPrimary) {
     process.send?.({ t: 'pong', connections: 0 }, () => {});
   });
   process.on('disconnect', () => process.exit());
-  process.send?.('ready');
+  if (!isStuck || process.env.FLOODGATE_REPLACES !== 'lost') process.send?.('ready');
 }

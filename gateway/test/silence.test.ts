@@ -10,9 +10,9 @@ import { until } from './store.js';
 type Line = { text?: string; child?: number; pids?: number[] };
 
 /** A primary with three children, on its own processes. */
-const startBare = async (t: Test) => {
+const startBare = async (t: Test, ...args: string[]) => {
   const file = fileURLToPath(new URL('bare-primary.ts', import.meta.url));
-  const primary = spawn(process.execPath, ['--import=tsx', file, '2'], {
+  const primary = spawn(process.execPath, ['--import=tsx', file, '2', ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(primary, 'exit');
@@ -53,6 +53,22 @@ t.test('when all children are silent, none is killed; one alone is', async (t) =
   t.ok(await until(() => said('child lost').length === 1, 10_000));
   t.match(said('child is silent'), [{ child: first[0] }]);
 });
+
+t.test(
+  'one that never becomes ready in the place of a lost one is given up, each time',
+  async (t) => {
+    const { pids, signal, said } = await startBare(t, 'stuck');
+    const first = pids.slice(0, 1);
+    signal('SIGKILL', first);
+    t.ok(await until(() => said('child does not become ready').length >= 2, 20_000));
+    const killed = said('child does not become ready').map(({ child }) => child);
+    t.equal(new Set([...first, ...killed]).size, killed.length + 1, 'another one each time');
+    t.notOk(
+      killed.some((child) => pids.includes(child ?? 0)),
+      'nobody who was ready',
+    );
+  },
+);
 
 /** Three children that are asked every half second. */
 const setUp = () => {

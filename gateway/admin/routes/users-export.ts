@@ -70,8 +70,7 @@ const findByLogin = ({ errand, accounts, redis }: Parts): Route => ({
     const { u, name } = accounts(readFields(body, { username: true }).username);
     const found = show(await errand('/credentials/show', [{ u, name }]));
     const { user_id: id } = found;
-    if (typeof id === 'string' && accountIn(id) === undefined)
-      await storeCall(redis.set(`uid:${id}`, u));
+    if (typeof id === 'string' && accountIn(id) !== u) await storeCall(redis.set(`uid:${id}`, u));
     return { status: 200, body: found };
   },
 });

@@ -221,6 +221,24 @@ t.test('a user who is deleted stays deleted, whatever else is done at that momen
   }
 });
 
+t.test("ids of an operator's own table may have the form of ours", async (t) => {
+  const accounts = createAccounts(Buffer.alloc(32));
+  const { u } = accounts('emma');
+  const id = newUserId('x'.repeat(22));
+  const errand = async () => ({ u, user_id: id, name: 'emma', status: 'active' });
+  const call = await serve(t, [
+    ...createExportRoutes({ errand, accounts, redis }),
+    ...createAccountRoutes({
+      ...{ redis, errand, resets: createResets({ redis }), setPassword: async () => {} },
+      userSessions: createUserSessions({ redis, publish: async () => {}, idleMs: 60_000 }),
+    }),
+  ]);
+  await redis.hset(`user:{${u}}`, { gen: 1, status: 'active', user_id: id });
+  t.match(await call('POST', '/users/find', { username: 'emma' }), { body: { user_id: id } });
+  t.match(await call('POST', `/users/${id}/disable`), { status: 200, body: { user_id: id } });
+  t.equal(await redis.hget(`user:{${u}}`, 'status'), 'disabled');
+});
+
 t.test('a campaign is asked for with the id of a key; the key itself goes nowhere', async (t) => {
   const call = await serve(
     t,

@@ -40,6 +40,12 @@ t.test('client and user cannot be mistaken for each other', async (t) => {
     t.equal(await outcomeOf(() => verify(forge(keys, { claims }))), 'token_invalid', name);
 });
 
+t.test("a user whose id looks like a client's is a user", async (t) => {
+  const { token } = sign({ ...grant, userId: 'c_1001' });
+  t.match(await verify(token), { sub: 'c_1001', sid: sessionId, clientId: 'c_1' });
+  t.equal(await outcomeOf(() => usersOnly(verify)(token)), 'ok');
+});
+
 t.test('a token for another resource server is none here, but can be looked at', async (t) => {
   const { token } = sign({ ...own, audience: 'https://other.example' });
   t.equal(await outcomeOf(() => verify(token)), 'token_invalid');
