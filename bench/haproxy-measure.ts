@@ -151,7 +151,7 @@ const p99Of = (samples: readonly Sample[]): number =>
 const measureHot = async (rig: Rig, options: Options, peak: number): Promise<ByWay<Hot>> => {
   const perSecond = hotLoad * peak;
   const longestMs = Math.max(500, (1000 * hotLogins) / (hotShare * perSecond) - settleMs);
-  const wantedMs = 2 * options.durationSeconds * 600;
+  const wantedMs = 4 * options.durationSeconds * 600;
   const rounds = Math.min(hotCount, Math.ceil(wantedMs / longestMs));
   const windowMs = Math.min(longestMs, wantedMs / rounds);
   const base = mapWays((): Sample[] => []);

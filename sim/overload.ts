@@ -82,6 +82,8 @@ export const burst: Scenario = {
 };
 
 const storm = { baseMs: 2000, burstMs: 10_000, untilMs: 17_000 };
+/** Three waits of at most three seconds are over by then. */
+const heedingUntilMs = 27_000;
 type Pause = NonNullable<Variant['patience']>['pauseMs'];
 const retrying = (pauseMs: Pause): Variant => ({
   ...tiny,
@@ -91,12 +93,12 @@ const retrying = (pauseMs: Pause): Variant => ({
   patience: { tries: 3, pauseMs },
 });
 
-const judgeStorm = (of: Results, variant: string): Criterion => {
+const judgeStorm = (of: Results, variant: string, untilMs: number): Criterion => {
   const runs = of(variant);
   const before = latencyMs(runs, 0.99, ({ atMs }) => atMs < storm.baseMs);
   const endMs = storm.baseMs + storm.burstMs;
   const tookMs = recoveryMs(runs, {
-    ...{ fromMs: endMs, untilMs: storm.untilMs, limitMs: 1.25 * before },
+    ...{ fromMs: endMs, untilMs, limitMs: 1.25 * before },
     // By quarters of a second one odd window decides: 1.75 to 5 s, depending on the seeds alone.
     windowMs: 500,
   });
@@ -113,9 +115,11 @@ export const retryStorm: Scenario = {
     },
     'clients that heed Retry-After': {
       ...retrying((_nth, _chance, toldMs) => toldMs),
-      seedShare: 0.25,
+      ...{ seedShare: 0.25, measureMs: heedingUntilMs },
     },
   },
-  judge: (of) =>
-    ['clients with backoff', 'clients that heed Retry-After'].map((name) => judgeStorm(of, name)),
+  judge: (of) => [
+    judgeStorm(of, 'clients with backoff', storm.untilMs),
+    judgeStorm(of, 'clients that heed Retry-After', heedingUntilMs),
+  ],
 };

@@ -77,6 +77,12 @@ const send = async ({ rig, slice, capacity }: Given, mix: Mix): Promise<Slice> =
   return { rate, others, beside, sent, cpuMs };
 };
 
+/** Of the others: a p99 of those served says nothing of who was refused. */
+export const servedShare = (slices: readonly Slice[]): number => {
+  const others = slices.flatMap((slice) => slice.others);
+  return others.filter(isServed).length / others.length;
+};
+
 export const measureBeside = async (
   options: Options,
   { groupsOf, mix, longestMs = () => Number.POSITIVE_INFINITY, layout = 'shared' }: Crowd,

@@ -1,6 +1,7 @@
 /** What the benches on somebody beside the others share: their tables, chart and first criterion. */
 import { drawChart } from '../chart.js';
 import {
+  atLeast,
   atMost,
   type Bench,
   type Criterion,
@@ -12,11 +13,12 @@ import {
   showNoise,
 } from '../report.js';
 import { median, percentile } from '../stats.js';
-import { type Beside, type Crowd, load, measureBeside } from './beside-measure.js';
+import { type Beside, type Crowd, load, measureBeside, servedShare } from './beside-measure.js';
 import type { Sample } from './generator.js';
 import { countCodes, isServed, latencies, showCodes } from './samples.js';
 
 const target = 1.3;
+const leastServed = 0.999;
 
 const describe = (samples: readonly Sample[]) => {
   const served = latencies(samples.filter(isServed));
@@ -113,7 +115,11 @@ export const createBesideBench = ({
         groups: rows,
         ...results,
       },
-      criteria: [atMost('p99 of the others against without', ratio.median, target), ...criteria],
+      criteria: [
+        atMost('p99 of the others against without', ratio.median, target),
+        atLeast('share of the others that is served', servedShare(a), leastServed),
+        ...criteria,
+      ],
       isNoisy: comparison.isNoisy,
       tables: [...tablesOf(found, rows), ...tables],
       chart: draw(p99),

@@ -44,6 +44,12 @@ export const growth = (before: Metrics, after: Metrics): Metrics => {
   return Object.assign(grown, { edges: after.edges });
 };
 
+/** Of several growths of the same fleet. */
+export const total = (parts: readonly Metrics[]): Metrics => {
+  const sum: Sum = (name, labels) => parts.reduce((all, part) => all + part(name, labels), 0);
+  return Object.assign(sum, { edges: parts.at(-1)?.edges ?? [] });
+};
+
 /** Attempts at nodes per request that was sent to one. */
 export const attemptsPerRequest = (grown: Metrics): number => {
   const forwards = grown('node_forwards_total');

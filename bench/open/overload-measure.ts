@@ -1,23 +1,26 @@
 /**
  * The measuring behind the overload bench: Poisson arrivals at multiples of the capacity that a
  * closed loop showed just before and just after, then ten seconds of five times the capacity with
- * clients that come back, and the same without them. The machine's speed drifts, so every level has its own capacity.
+ * clients that come back, and the same without them. The machine's speed drifts, so every round of a level has its own capacity.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cpuTime, type Layout, place, usedMs } from '../cpu.js';
 import { createWatch } from '../neighbours.js';
 import type { Options } from '../report.js';
+import { median } from '../stats.js';
 import type { Sample } from './generator.js';
-import { attemptsPerRequest, growth, type Metrics, readMetrics } from './metrics.js';
-import { loadBackAt, recoveredAt } from './recovery.js';
+import { attemptsPerRequest, growth, type Metrics, readMetrics, total } from './metrics.js';
+import { recoveredAt, recoveryAfter } from './recovery.js';
 import { closeRig, measureCapacity, openRig, pidsOf, type Rig } from './rig.js';
-import { isServed, type Summary, summarise, within } from './samples.js';
+import { isRefused, isServed, type Summary, summarise, type Window, within } from './samples.js';
 
 const layouts: Layout[] = ['isolated', 'shared'];
 export type Sizes = typeof sizes;
 export const sizes = {
   layouts,
   factors: [0.8, 1, 2, 5, 10],
+  /** Of each factor over 1, with the capacity measured between them. */
+  rounds: 3,
   /** The same with a new connection for each login, as a crowd without a proxy comes. */
   closingFactors: [2, 10],
   burst: { base: 0.5, factor: 5, beforeMs: 8000, durationMs: 10_000, afterMs: 20_000 },
@@ -36,6 +39,8 @@ export type Level = Summary & {
   /** A new connection for each login. */
   closing: boolean;
   capacity: number;
+  /** Served ÷ the capacity beside it: median of the rounds. */
+  goodputShare: number;
   /** Mean of the nodes' hashes during the level, in milliseconds. */
   serviceMs: number;
   /** Cores that the hash threads had; isolated they share one. What is missing was not there to be used, or idle. */
@@ -47,6 +52,8 @@ export type Level = Summary & {
   amplification: number;
   /** Of what was let in: not answered in time, or hashed for nobody. */
   lateShare: number;
+  /** Of all: neither served nor refused, nor late. */
+  lostShare: number;
   /** Of the edges per request, nearly all of which are refusals at a multiple of the capacity. */
   edgeCpuUs: number;
   neighbours: number;
@@ -81,6 +88,9 @@ const lateShareOf = (samples: readonly Sample[], grown: Metrics): number => {
   return (late + unasked) / Math.max(1, served + late);
 };
 
+const isLost = (sample: Sample): boolean =>
+  !isServed(sample) && !isRefused(sample) && sample.status !== 504;
+
 const watched = async <T>(rig: Rig, run: () => Promise<T>) => {
   const before = await readMetrics(rig.fleet);
   const stopWatch = createWatch(pidsOf(rig))();
@@ -90,7 +100,7 @@ const watched = async <T>(rig: Rig, run: () => Promise<T>) => {
 };
 
 /** From now; the cores that hash threads have within the window, in which the goodput is counted. */
-const hashCoresIn = async ({ fleet }: Rig, { fromMs, toMs }: { fromMs: number; toMs: number }) => {
+const hashCoresIn = async ({ fleet }: Rig, { fromMs, toMs }: Window) => {
   const hashMs = () => fleet.nodes.pids().reduce((sum, pid) => sum + cpuTime(pid).hashMs, 0);
   await sleep(fromMs);
   const before = { hashMs: hashMs(), at: performance.now() };
@@ -100,10 +110,14 @@ const hashCoresIn = async ({ fleet }: Rig, { fromMs, toMs }: { fromMs: number; t
 
 type Wanted = Pick<Level, 'factor' | 'closing'>;
 
-const runLevel = async (rig: Rig, its: Sizes, { factor, closing }: Wanted, capacity: number) => {
+const windowOf = (rig: Rig, its: Sizes) => {
   const durationMs = rig.options.durationSeconds * 1000;
-  const phases = [{ perSecond: factor * capacity, durationMs }];
-  const window = { fromMs: Math.min(its.settleMs, durationMs / 2), toMs: durationMs };
+  return { fromMs: Math.min(its.settleMs, durationMs / 2), toMs: durationMs };
+};
+
+const runRound = async (rig: Rig, its: Sizes, { factor, closing }: Wanted, capacity: number) => {
+  const window = windowOf(rig, its);
+  const phases = [{ perSecond: factor * capacity, durationMs: window.toMs }];
   let hashCores = 0;
   const run = async () => {
     const running = rig.load.run({ phases, closing });
@@ -114,21 +128,42 @@ const runLevel = async (rig: Rig, its: Sizes, { factor, closing }: Wanted, capac
   const edgeMs = () => usedMs(edges.map(({ pid }) => pid));
   const before = edgeMs();
   const { result, neighbours, grown } = await watched(rig, run);
-  const edgeCpuUs = ((edgeMs() - before) * 1000) / result.samples.length;
+  const { samples } = result;
+  const round = { samples, hashCores, edgeMs: edgeMs() - before, neighbours, grown };
   await sleep(its.pauseMs);
-  const sent = result.samples.length;
+  return round;
+};
+
+type Round = Awaited<ReturnType<typeof runRound>> & { capacity: number };
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+
+const levelOf = (wanted: Wanted, rounds: readonly Round[], window: Window): Level => {
+  const lengthMs = window.toMs - window.fromMs;
+  const samples = rounds.flatMap((round) => round.samples);
+  const grown = total(rounds.map((round) => round.grown));
+  const shares = rounds.map((round) => summarise(round.samples, window).goodput / round.capacity);
+  const judged = rounds.flatMap((round, i) =>
+    within(round.samples, window).map((one) => ({
+      ...one,
+      at: one.at - window.fromMs + i * lengthMs,
+    })),
+  );
   return {
-    ...summarise(result.samples, window),
-    factor,
-    closing,
+    ...summarise(judged, { fromMs: 0, toMs: rounds.length * lengthMs }),
+    ...wanted,
+    capacity: mean(rounds.map(({ capacity }) => capacity)),
+    goodputShare: median(shares),
     serviceMs: serviceOf(grown),
-    hashCores,
-    edgeShare: grown('node_shed_total') / sent,
-    nodeShare: grown('node_forwards_total', { outcome: 'refused' }) / sent,
+    hashCores: mean(rounds.map(({ hashCores }) => hashCores)),
+    edgeShare: grown('node_shed_total') / samples.length,
+    nodeShare: grown('node_forwards_total', { outcome: 'refused' }) / samples.length,
     amplification: attemptsPerRequest(grown),
-    lateShare: lateShareOf(result.samples, grown),
-    edgeCpuUs,
-    neighbours,
+    lateShare: lateShareOf(samples, grown),
+    lostShare: samples.filter(isLost).length / samples.length,
+    edgeCpuUs: (1000 * rounds.reduce((sum, { edgeMs }) => sum + edgeMs, 0)) / samples.length,
+    neighbours: Math.max(...rounds.map(({ neighbours }) => neighbours)),
   };
 };
 
@@ -158,16 +193,13 @@ const runBurst = async (rig: Rig, its: Sizes, capacity: number): Promise<Burst> 
   const before = summarise(samples, { fromMs: 0, toMs: beforeMs });
   const during = within(samples, { fromMs: beforeMs, toMs: endMs });
   const clients = during.filter(({ tries }) => tries === 0).length;
-  const after = { fromMs: endMs, untilMs: endMs + afterMs };
-  const usualAt = loadBackAt(samples, { ...after, perSecond });
-  const backAt = recoveredAt(samples, { ...after, baselineMs: before.p99Ms });
+  const after = { fromMs: endMs, untilMs: endMs + afterMs, baselineMs: before.p99Ms, perSecond };
   const servedOfAll = samples.filter((s) => s.at >= beforeMs && s.at < endMs && isServed(s));
   return {
     samples,
     capacity,
     baselineP99Ms: before.p99Ms,
-    loadBackMs: usualAt - endMs,
-    recoveryMs: Math.max(0, backAt - usualAt),
+    ...recoveryAfter(samples, after),
     controlMs,
     amplification: attemptsPerRequest(grown),
     servedShare: servedOfAll.length / clients,
@@ -194,12 +226,18 @@ const measureLayout = async (rig: Rig, its: Sizes, layout: Layout): Promise<Layo
     ...its.factors.map((factor) => ({ factor, closing: false })),
     ...its.closingFactors.map((factor) => ({ factor, closing: true })),
   ];
-  for (const { factor, closing } of wanted) {
-    options.progress(`${layout}: ${factor} × ${before.toFixed(0)} logins/s`);
-    const level = await runLevel(rig, its, { factor, closing }, before);
-    const after = await capacity();
-    levels.push({ ...level, capacity: (before + after) / 2 });
-    before = after;
+  for (const one of wanted) {
+    const rounds: Round[] = [];
+    // What is judged as a share of the capacity is measured several times.
+    const count = one.factor > 1 && !one.closing ? its.rounds : 1;
+    for (let i = 0; i < count; i++) {
+      options.progress(`${layout}: ${one.factor} × ${before.toFixed(0)} logins/s`);
+      const round = await runRound(rig, its, one, before);
+      const after = await capacity();
+      rounds.push({ ...round, capacity: (before + after) / 2 });
+      before = after;
+    }
+    levels.push(levelOf(one, rounds, windowOf(rig, its)));
   }
   options.progress(`${layout}: burst`);
   return { layout, slots, levels, burst: await runBurst(rig, its, before) };

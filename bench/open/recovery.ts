@@ -40,7 +40,7 @@ const isBad = (samples: readonly Sample[], baselineMs: number): boolean => {
   );
 };
 
-/** When the three seconds begin; `untilMs` when there are none. */
+/** When the three seconds begin; never is infinite. */
 export const recoveredAt = (samples: readonly Sample[], given: Given): number => {
   const { steadyMs, lengthMs, stepMs } = tolerance;
   const all = stretches(samples, given);
@@ -49,7 +49,7 @@ export const recoveredAt = (samples: readonly Sample[], given: Given): number =>
   const steady = all.find(
     (_, i) => i + needed <= all.length && !bad.slice(i, i + needed).includes(true),
   );
-  return steady?.fromMs ?? given.untilMs;
+  return steady?.fromMs ?? Number.POSITIVE_INFINITY;
 };
 
 /**
@@ -62,5 +62,19 @@ export const loadBackAt = (
 ): number => {
   const most = (tolerance.load * given.perSecond * tolerance.lengthMs) / 1000;
   const usual = stretches(samples, given).find((stretch) => stretch.samples.length <= most);
-  return usual?.fromMs ?? given.untilMs;
+  return usual?.fromMs ?? Number.POSITIVE_INFINITY;
+};
+
+/**
+ * From the end of the burst until the load is as before, and from then on until nothing is felt any more. Where the
+ * load stays, as when everybody is refused and comes back, both are infinite.
+ */
+export const recoveryAfter = (
+  samples: readonly Sample[],
+  given: Given & { perSecond: number },
+): { loadBackMs: number; recoveryMs: number } => {
+  const usualAt = loadBackAt(samples, given);
+  const loadBackMs = usualAt - given.fromMs;
+  if (usualAt === Number.POSITIVE_INFINITY) return { loadBackMs, recoveryMs: usualAt };
+  return { loadBackMs, recoveryMs: Math.max(0, recoveredAt(samples, given) - usualAt) };
 };

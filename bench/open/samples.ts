@@ -3,7 +3,7 @@ import { percentile } from '../stats.js';
 import type { Sample } from './generator.js';
 
 /** Milliseconds since the start of the run; by intended time. */
-type Window = { fromMs: number; toMs: number };
+export type Window = { fromMs: number; toMs: number };
 export type Summary = {
   /** Tries, and those served with 200, per second. */
   offered: number;

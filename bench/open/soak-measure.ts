@@ -24,8 +24,14 @@ const faultEveryMs = 6000;
 const readEveryMs = 2000;
 const askMs = 10_000;
 const redisPauseMs = 200;
-/** The admin process does so little that its heap would be on its way to its size until the end. */
-const askedAdmin = { forMs: 15_000, together: 4 };
+/**
+ * The admin process does so little that its heap would be on its way to its size until the end, or be collected
+ * once in between. So it is asked for a while where what is judged begins, and again where its last quarter does.
+ */
+const askedAdmin = {
+  ...{ forMs: 15_000, together: 4 },
+  atShares: [warmShare, 1 - (1 - warmShare) / 4],
+};
 
 type Happening = { at: number; label: string };
 export type Soak = {
@@ -111,8 +117,8 @@ const faults: Fault[] = [
   },
 ];
 
-/** After the last reload, which replaced it: what many scrapers ask in a day. */
-const warmAdmin = async ({ fleet }: Rig, forMs: number) => {
+/** What many scrapers ask in a day. The last reload, which replaced the process, is over. */
+const askAdmin = async ({ fleet }: Rig, forMs: number) => {
   await askAgain(() => fleet.admin('GET', '/nodes'));
   const end = nowMs() + forMs;
   const ask = async () => {
@@ -131,16 +137,16 @@ const chooseFault = (count: number, share: number): Fault => {
 const disturb = async (rig: Rig, startedAt: number, forMs: number): Promise<Happening[]> => {
   const happenings: Happening[] = [];
   const everyMs = Math.min(faultEveryMs, (warmShare * forMs) / faults.length);
-  let isWarm = false;
+  const asking = [...askedAdmin.atShares];
   for (
     let due = everyMs;
     due < forMs - everyMs;
     due = Math.max(due + everyMs, nowMs() - startedAt)
   ) {
     await sleep(Math.max(0, startedAt + due - nowMs()));
-    if (!isWarm && due >= warmShare * forMs) {
-      isWarm = true;
-      await warmAdmin(rig, Math.min(askedAdmin.forMs, forMs / 20));
+    if (due >= (asking[0] ?? 1) * forMs) {
+      asking.shift();
+      await askAdmin(rig, Math.min(askedAdmin.forMs, forMs / 20));
       continue;
     }
     const fault = chooseFault(happenings.length, due / forMs);

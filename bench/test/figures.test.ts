@@ -7,7 +7,7 @@ import type { Sample } from '../open/generator.js';
 import { attemptsPerRequest, growth, readMetrics } from '../open/metrics.js';
 import { mostFailures } from '../open/opening.js';
 import { groupsOf, isFailed, isPutOff } from '../open/people.js';
-import { loadBackAt, recoveredAt } from '../open/recovery.js';
+import { loadBackAt, recoveredAt, recoveryAfter } from '../open/recovery.js';
 import { balance } from '../open/sessions.js';
 import { readProof } from '../open/verdicts.js';
 
@@ -40,9 +40,27 @@ t.test(
     const none = good.map((one) => (one.at < 4000 ? { ...one, ...refused } : one));
     t.equal(recoveredAt(none, given), 4000, 'nobody is served');
     const short = { ...given, untilMs: 6900 };
-    t.equal(recoveredAt(none, short), 6900, 'not for three seconds');
+    t.equal(recoveredAt(none, short), Number.POSITIVE_INFINITY, 'not for three seconds');
     t.equal(loadBackAt(good, { ...given, perSecond: 84 }), 1000, 'a fifth more is as before');
     t.equal(loadBackAt([...good, ...slow(1050, 9)], { ...given, perSecond: 84 }), 1100);
+  },
+);
+
+t.test(
+  'a load that stays after the burst, and what never gets well, are no recovery',
+  async (t) => {
+    const given = { fromMs: 1000, untilMs: 10_000, baselineMs: 20, perSecond: 100 };
+    const good = Array.from({ length: 900 }, (_, i) => sample(1000 + i * 10));
+    t.strictSame(recoveryAfter(good, given), { loadBackMs: 0, recoveryMs: 0 });
+    const never = Number.POSITIVE_INFINITY;
+    const refusing = good.flatMap((one) =>
+      Array.from({ length: 3 }, () => ({ ...one, ...refused })),
+    );
+    t.strictSame(recoveryAfter(refusing, given), { loadBackMs: never, recoveryMs: never });
+    const unwell = good.map((one) => ({ ...one, ms: 26 }));
+    t.strictSame(recoveryAfter(unwell, given), { loadBackMs: 0, recoveryMs: never });
+    const late = good.map((one) => (one.at < 4000 ? { ...one, ms: 26 } : one));
+    t.strictSame(recoveryAfter(late, given), { loadBackMs: 0, recoveryMs: 3000 });
   },
 );
 
