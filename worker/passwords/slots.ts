@@ -102,13 +102,20 @@ export const createSlots = <J extends Job>(options: {
     return others + share(cost) <= memoryBytes;
   };
 
+  /** So many of its kind may run at once, for what memory they take. */
+  const together = (cost: Cost): number => Math.max(1, Math.floor(memoryBytes / share(cost)));
+
   /** How long a default hash would wait for a thread, behind the queue and those whose records are looked up. */
   const threadMs = (at: number, { queue, reserved, serviceMs }: Waiting<J>): number => {
     const schedule = createSchedule(slots.map((slot) => leftMs(slot, at)));
     // Whom it may pass, because their memory is not there, are none that it waits for. What takes no more than
-    // a default hash has its memory with any thread.
-    for (const job of queue)
-      if (job.cost.bytes <= defaultCost.bytes || fits(job)) schedule.add(job.estimateMs);
+    // a default hash has its memory with any thread, and where as many of a kind as there are threads may run, its
+    // next has it as soon as one has ended.
+    for (const job of queue) {
+      const { bytes } = job.cost;
+      if (bytes <= defaultCost.bytes || together(job.cost) >= count || fits(job))
+        schedule.add(job.estimateMs);
+    }
     for (let i = 0; i < reserved; i++) schedule.add(serviceMs);
     return schedule.startsIn();
   };
@@ -117,9 +124,15 @@ export const createSlots = <J extends Job>(options: {
   const memoryMs = (at: number, { queue }: Waiting<J>): number => {
     const asked = { cost: defaultCost };
     let ms = fits(asked) ? 0 : reserve(asked, at).at - at;
-    for (const { cost, estimateMs } of queue)
-      if (cost.key !== defaultCost.key && share(cost) + defaultCost.bytes > memoryBytes)
-        ms += estimateMs;
+    for (const { cost, estimateMs } of queue) {
+      const most = together(cost);
+      if (
+        cost.key !== defaultCost.key &&
+        most < count &&
+        most * share(cost) + defaultCost.bytes > memoryBytes
+      )
+        ms += estimateMs / most;
+    }
     return ms;
   };
 

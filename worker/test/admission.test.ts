@@ -448,6 +448,27 @@ t.test(
   },
 );
 
+t.test('hashes that fill the memory together are a queue', async (t) => {
+  const of = (bytes: number): Cost => ({ key: 'legacy', relative: 5, bytes });
+  // As many as there are threads, and fewer: what is left beside them is less than a default hash wants.
+  for (const [slots, cost, together] of [
+    [2, of(100 * mib), 2],
+    [4, of(64 * mib), 4],
+    [8, of(64 * mib), 4],
+    [4, of(250 * mib), 1],
+  ] as const) {
+    const world = createWorld({ slots, memoryBytes: 256 * mib });
+    for (let i = 0; i < 5 * together; i++) world.submit('login', cost);
+    t.equal(world.admission.load().queueMs, 250, `${together} of ${slots}`);
+    while (world.refusal() === undefined && world.admission.load().inflight < 1000)
+      world.submit('login', cost);
+    t.ok(world.admission.load().inflight < 10 * together, 'it ends');
+  }
+  const world = createWorld({ slots: 4, memoryBytes: 256 * mib });
+  for (let i = 0; i < 3; i++) world.submit('login', of(100 * mib));
+  t.equal(world.admission.load().queueMs, 0, 'two of them leave room for it, and two threads');
+});
+
 t.test(
   'of mixed arrivals, no second turns a known device away and lets a suspect in',
   async (t) => {
