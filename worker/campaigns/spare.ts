@@ -32,22 +32,17 @@ export class Over extends Error {
 }
 
 export const createSpare = (options: {
-  admission: Pick<Admission, 'enter' | 'leave' | 'run' | 'load'>;
+  admission: Pick<Admission, 'enter' | 'run' | 'hasRoom' | 'load'>;
   now?: () => number;
   sleep?: (ms: number) => Promise<unknown>;
 }) => {
   const { admission, sleep = (ms: number) => sleepFor(ms) } = options;
   const now = options.now ?? performance.now.bind(performance);
 
-  const hasRoom = (): boolean => {
-    const { inflight, slots } = admission.load();
-    return inflight < slots;
-  };
-
   /** Resolves when a slot is free; rejects with Over when `isOver`. */
   const room = async (isOver: IsOver): Promise<void> => {
     while (!isOver()) {
-      if (hasRoom()) return;
+      if (admission.hasRoom()) return;
       const quarterMs = admission.load().serviceMs / 4;
       await sleep(Math.min(maxPollMs, Math.max(minPollMs, quarterMs)));
     }

@@ -86,7 +86,7 @@ export const createAdmission = (options: {
 }) => {
   const { slots: count, defaultCost, memoryBytes, send, watch } = options;
   const now = options.now ?? performance.now.bind(performance);
-  const { serviceMs, estimate, learn } = createEstimates(defaultCost, options.initialMs);
+  const { serviceMs, usualMs, estimate, learn } = createEstimates(defaultCost, options.initialMs);
   const slots = createSlots<Job>({ count: options.slots, memoryBytes, defaultCost });
   const queue: Job[] = [];
   const standing = createStanding();
@@ -131,7 +131,7 @@ export const createAdmission = (options: {
     noteEmpty(at);
     const wait = waitMs(at);
     const service = serviceMs();
-    if (shares[cls] === 0 ? !hasRoom() : wait > standing.budgetMs(service) * shares[cls]) {
+    if (shares[cls] === 0 ? !hasRoom() : wait > standing.budgetMs(usualMs()) * shares[cls]) {
       // Classes that are refused sooner say nothing about how full it is for the others.
       if (shares[cls] >= budgetShares.login) standing.noteFull(at);
       throw refuse(cls, 'full', wait);
@@ -224,6 +224,11 @@ export const createAdmission = (options: {
       release(ticket);
       const estimateMs = estimate(cost);
       const job: Job = { ticket, work, cost, estimateMs, queuedAt, resolve, reject };
+      // Who left while the record was looked up is told of no more, and others would wait for their place.
+      if (ticket.isGone()) {
+        reject(refuse(ticket.class, 'client_left', waitMs(queuedAt)));
+        return noteEmpty(queuedAt);
+      }
       queue.push(job);
       pump(queuedAt);
       if (queue.includes(job)) ticket.whenGone?.(() => drop(job));
@@ -232,7 +237,7 @@ export const createAdmission = (options: {
   const load = (): Load => ({
     inflight: inflight(),
     queueMs: waitMs(now()),
-    serviceMs: serviceMs(),
+    serviceMs: usualMs(),
     slots: count,
   });
 

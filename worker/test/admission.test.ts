@@ -509,9 +509,31 @@ t.test('the service time follows what is measured, by kind of hash', async (t) =
   t.equal(world.admission.load().serviceMs, 20);
   world.submit('login', dear);
   await world.pass(200);
-  t.equal(world.admission.load().serviceMs, 20, 'a dear hash says nothing about the default');
+  const place = world.admission.enter({ class: 'login', deadlineAt: forever, isGone: stays });
+  t.equal(world.admission.load().queueMs, 20, 'a dear hash says nothing about the default');
+  world.admission.leave(place);
   world.submit('login', dear);
   t.equal(world.admission.load().queueMs, 200, 'measured, not 20 times the default');
+});
+
+t.test('where hashes are dear, one of them is worth waiting for', async (t) => {
+  const legacy: Cost = { key: 'legacy', relative: 33, bytes: mib };
+  const world = createWorld({ slots: 1, hashMs: 10 });
+  // More than the node can do: some are refused, and its thread is not to be idle for that.
+  let served = 0;
+  for (let i = 0; i < 200; i++) {
+    if (world.refusal() === undefined)
+      world.submit('login', legacy, forever, 330).then(() => served++);
+    await world.pass(200);
+  }
+  t.ok(served * 330 > 0.95 * 200 * 200, `${served} of ${(200 * 200) / 330}`);
+  t.ok(world.admission.load().queueMs <= 660, 'and no queue of many');
+  await world.pass(1000);
+  for (let i = 0; i < 200; i++) {
+    world.submit();
+    await world.pass(20);
+  }
+  t.ok(world.admission.load().serviceMs < 20, 'when they are cheap, it is forgotten');
 });
 
 t.test('a node that slept while it hashed goes on as before', async (t) => {
@@ -527,6 +549,21 @@ t.test('a node that slept while it hashed goes on as before', async (t) => {
     await slow.pass(10);
   }
   t.ok(slow.admission.load().serviceMs < 100, 'a wrong first guess is unlearned');
+});
+
+t.test('who leaves while the record is looked up takes no place in the queue', async (t) => {
+  const world = createWorld({ slots: 1 });
+  for (let i = 0; i < 3; i++) world.submit();
+  const before = world.admission.load();
+  let isGone = false;
+  const ticket = world.admission.enter({
+    ...{ class: 'login', deadlineAt: forever },
+    isGone: () => isGone,
+  });
+  isGone = true;
+  const run = world.admission.run(ticket, ['hash', '10', 0, 0, 0], cheap);
+  await t.rejects(run, { code: 'overloaded', detail: 'client_left' });
+  t.strictSame(world.admission.load(), before);
 });
 
 t.test('a thread that dies fails what it held, and its slot goes on', async (t) => {
