@@ -1,7 +1,8 @@
 /**
  * pm2: `npm run build && npx pm2 start ecosystem.config.js`. The same programs, secrets and Redis as
  * `npm start`, each under pm2's own care. Fork mode throughout: the gateway forks its edges itself, and
- * a node is kept by a process of its own, so that SIGHUP replaces both without a gap. Secrets go by file name, so none of them is in pm2's dump.
+ * a node is kept by a process of its own, so that SIGHUP replaces both without a gap. Secrets go by
+ * file name, so none of them is in pm2's dump; one that is given by value is, with all of the environment.
  *
  * - `wait_ready`: pm2 goes on to the next one only when a program has said that it serves.
  * - `kill_timeout`: longer than the program's own budget for draining.

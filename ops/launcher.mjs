@@ -3,6 +3,8 @@
  * order, each kept by a keeper; stops them in the opposite order. It holds the lock of the data
  * directory from before the first start until after the last stop.
  */
+import { hostname } from 'node:os';
+import { isatty } from 'node:tty';
 import { formatBanner } from './banner.mjs';
 import { launchChild, nodeStopMs, programs } from './children.mjs';
 import { ensureBuilt, ensureInstalled, isOutdated, outdatedHint } from './install.mjs';
@@ -37,6 +39,8 @@ const createSystem = (env, signal) => {
   const paths = preparePaths(env);
   /** @type {Awaited<ReturnType<typeof takeLock>> | undefined} */
   let lock;
+  /** Until then the lock is what remembers those that an earlier run left behind. */
+  let hasEndedOrphans = false;
 
   const recordChildren = () => {
     // Redis is not among them: it may outlive us and is found by other means.
@@ -63,10 +67,14 @@ const createSystem = (env, signal) => {
     if (isAdopted) say('Redis was still running: using it.');
   };
 
-  /** @param {number} slot */
+  /**
+   * Beside a Redis of one's own other machines may have nodes: then the name is this host's.
+   * @param {number} slot
+   */
   const startNode = (slot) => {
     const name = `node-${slot}`;
-    const nodeEnv = { ...env, ...workerSettings(paths, env), NODE_ID: name };
+    const id = hasOwnRedis(paths, env) ? `${env.NODE_ID || hostname()}-${slot}` : name;
+    const nodeEnv = { ...env, ...workerSettings(paths, env), NODE_ID: id };
     return keep(name, () =>
       launchChild({ script: programs.worker, env: nodeEnv, log: openLog(paths, name) }),
     );
@@ -84,6 +92,7 @@ const createSystem = (env, signal) => {
     lock = await takeLock(paths.lock);
     keepLogsSmall(paths, say);
     await endOrphans(lock.previous, say);
+    hasEndedOrphans = true;
     await checkPort(settings.host, settings.port, 'PORT');
     await checkPort(settings.adminHost, settings.adminPort, 'ADMIN_PORT');
     await ensureInstalled({ say, signal });
@@ -116,7 +125,7 @@ const createSystem = (env, signal) => {
     await of(/^gateway$/);
     await of(/^node-/);
     await of(/^redis$/);
-    lock?.release();
+    if (hasEndedOrphans) lock?.release();
   };
 
   /**
@@ -152,6 +161,8 @@ const createSystem = (env, signal) => {
 /** Runs until a signal; the exit code is 0 after an orderly stop. */
 export const main = async () => {
   const stopping = new AbortController();
+  // Once it is gone it cannot be asked any more.
+  const isAtTerminal = isatty(0);
   let firstSignalAt = 0;
   /** @type {ReturnType<typeof createSystem> | undefined} */
   let system;
@@ -168,7 +179,7 @@ export const main = async () => {
   // From a terminal it means that the terminal is gone, else that the operator wants a reload.
   let isUp = false;
   const onHangup = () => {
-    if (process.stdin.isTTY) onSignal();
+    if (isAtTerminal) onSignal();
     else if (isUp) system?.reload().catch((error) => say(explain(error)));
     else say('Not reloaded: it is being started just now, with what is there.');
   };

@@ -4,7 +4,8 @@
  */
 import { killGroup, waitGroupGone } from './processes.mjs';
 
-const drainMs = 10_000;
+/** A gateway's `STOP_DELAY` is among it. */
+const drainMs = { gateway: 45_000, others: 10_000 };
 const killMs = 2000;
 
 /**
@@ -12,10 +13,11 @@ const killMs = 2000;
  * @param {(text: string) => void} say
  */
 export const endOrphans = async (children, say) => {
-  const end = performance.now() + drainMs;
+  const startedAt = performance.now();
   for (const child of children) {
     if (await waitGroupGone(child, 0)) continue;
     say(`Waiting for ${child.name} of an earlier run (pid ${child.pid}) to end …`);
+    const end = startedAt + (child.name === 'gateway' ? drainMs.gateway : drainMs.others);
     if (await waitGroupGone(child, Math.max(0, end - performance.now()))) continue;
     killGroup(child);
     await waitGroupGone(child, killMs);

@@ -44,18 +44,21 @@ const waitClientsGone = async (paths) => {
   }
 };
 
-await runApp(async ({ stopAsked }) => {
+await runApp(async ({ stopping, stopAsked }) => {
   const paths = preparePaths(process.env);
   const lock = await takeLock(paths.lock);
   await endOrphans(lock.previous, say);
   keepLogsSmall(paths, say);
   initSecrets(paths);
-  const binary = await ensureRedisBinary({ searchPath: process.env.PATH ?? '', say });
+  const searchPath = process.env.PATH ?? '';
+  const binary = await ensureRedisBinary({ searchPath, say, signal: stopping });
   const launch = () => launchRedis(paths, binary, say);
   const keeper = createKeeper({ name: 'redis', launch, say, readyTimeoutMs: 600_000 });
   try {
-    const { isAdopted } = await keeper.start();
-    say(isAdopted ? 'Redis was still running: using it.' : 'Redis is up.');
+    // One that loads a large file is told to stop, too.
+    const started = await Promise.race([keeper.start(), stopAsked]);
+    if (started === undefined) return;
+    say(started.isAdopted ? 'Redis was still running: using it.' : 'Redis is up.');
     process.send?.('ready');
     await stopAsked;
     await waitClientsGone(paths);

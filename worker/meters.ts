@@ -77,8 +77,11 @@ export const createMeters = (metrics: Metrics) => {
   const watchState = (load: () => Load, isStoreUp: () => boolean) => {
     metrics.gauge('node_inflight', 'Admitted and not finished', [], (g) => g.set(load().inflight));
     metrics.gauge('node_slots', 'Hash threads', [], (g) => g.set(load().slots));
-    metrics.gauge('node_service_seconds', 'Average time of a default hash', [], (g) =>
-      g.set(load().serviceMs / 1000),
+    metrics.gauge(
+      'node_service_seconds',
+      'Average time of a hash: of a default one, or of all that ran lately if that is more',
+      [],
+      (g) => g.set(load().serviceMs / 1000),
     );
     metrics.gauge('redis_up', '1 when the store is connected', [], (g) =>
       g.set(isStoreUp() ? 1 : 0),

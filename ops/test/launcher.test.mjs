@@ -152,6 +152,46 @@ t.test('what does not end by itself after kill -9 of the launcher is ended', asy
   t.equal(await second.exited, 0);
 });
 
+t.test(
+  'a start that is stopped while it waits for the old ones leaves them to the next',
+  async (t) => {
+    const site = await makeSite(t, { root });
+    const first = site.start({ STAND_IN_DEAF: 'node-1' });
+    await first.ready();
+    const deaf = pidOf(site, 'node-1');
+    first.kill('SIGKILL');
+    await first.exited;
+    const second = site.start();
+    await until(() => second.output().includes('Waiting for node-1'), 'it waits');
+    second.kill('SIGINT');
+    t.equal(await second.exited, 0);
+    t.ok(isRunning(deaf));
+    const third = site.start();
+    await third.ready();
+    t.match(third.output(), `Waiting for node-1 of an earlier run (pid ${deaf})`);
+    t.notOk(isRunning(deaf));
+    third.kill('SIGTERM');
+    t.equal(await third.exited, 0);
+  },
+);
+
+t.test('when its terminal goes, it stops', async (t) => {
+  const site = await makeSite(t, { root });
+  if (spawnSync('script', ['--version']).error) return t.skip('there is no script(1)');
+  const { output, terminal } = site.startAtTerminal();
+  await until(() => output().includes('Ctrl-C stops'), 'ready', 60_000);
+  terminal.kill('SIGKILL');
+  await allGone(site);
+});
+
+t.test("beside a Redis of one's own the nodes have the name of the machine", async (t) => {
+  const site = await makeSite(t, { root });
+  const env = { REDIS_URL: 'redis://127.0.0.1:1', NODE_ID: 'web1', NODES: '1' };
+  const launcher = site.start({ ...env, STAND_IN_FAIL: 'web1-1' });
+  t.equal(await launcher.exited, 1);
+  t.match(launcher.output(), 'ARGON2_PASSES must be a whole number');
+});
+
 t.test('Ctrl-C arrives twice at once and is one request; a later one exits at once', async (t) => {
   const site = await makeSite(t, { root });
   const launcher = site.start({ STAND_IN_DRAIN_MS: '3000' });

@@ -188,6 +188,23 @@ export const makeSite = async (t, { root } = {}) => {
         ),
     };
   };
+  /** As a child of script(1), whose end is that of the terminal. */
+  const startAtTerminal = () => {
+    const [file, argv] = plainNode(join(projectRoot, 'ops/start.mjs'));
+    const command = ['exec', file, ...argv].map((word) => (word === 'exec' ? word : `'${word}'`));
+    const terminal = spawn('script', ['-qfc', command.join(' '), '/dev/null'], {
+      cwd: projectRoot,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...siteEnv, SHELL: '/bin/sh' },
+    });
+    launchers.push(terminal);
+    let output = '';
+    terminal.stdout.on('data', (data) => {
+      output += data;
+      look();
+    });
+    return { terminal, output: () => output };
+  };
   const place = { root: projectRoot, dataDir, runtime, port, adminPort, env: siteEnv };
-  return { ...place, start, floodgate, look };
+  return { ...place, start, startAtTerminal, floodgate, look };
 };

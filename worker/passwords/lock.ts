@@ -61,7 +61,11 @@ export const createLock = (options: {
   /** Loaded with the first lock: many nodes never migrate, and it is a tenth of a node's start. */
   const create = async (answered: Set<RedisClient>): Promise<Redlock> => {
     loaded ??= import('redlock');
-    const { default: Locks } = await loaded;
+    const { default: Locks } = await loaded.catch((error: unknown) => {
+      // Tried again by the next one: a build that is being replaced lacks it for a moment.
+      loaded = undefined;
+      throw error;
+    });
     const servers = clients.map((client) => watch(client, () => answered.add(client)));
     const redlock = new Locks(servers, { retryCount: 0, driftFactor: 0.01 });
     // One server of several failing is normal for Redlock, and told here or nowhere.
