@@ -110,7 +110,7 @@ export const measureHashing = (seed: number) => {
     peaks: evenCounts.map((count) => peakToMean(cluster, allKeys, count)),
     moves: movingCounts.map((count) => movement(cluster, count === 1000 ? few : some, count)),
     weights: weighted(cluster, allKeys),
-    disagreement: disagreement(cluster, few),
+    disagreement: disagreement(cluster, some),
   };
 };
 

@@ -140,13 +140,34 @@ const timeline = (runs: Runs, untilMs: number, windowMs: number) => {
   });
 };
 
-type Recovery = { fromMs: number; untilMs: number; limitMs: number; windowMs?: number };
+type Recovery = {
+  fromMs: number;
+  untilMs: number;
+  limitMs: number;
+  windowMs?: number;
+  /** Good windows for so long are enough: in a long film one is bad every few seconds without any cause. */
+  steadyMs?: number;
+};
 
-/** How long after `fromMs` the last window ended that was slower than `limitMs` or missed 1 %. */
+/**
+ * How long after `fromMs` the last window ended that was slower than `limitMs` or missed 1 %; with `steadyMs` when
+ * so long a time without one begins, which may be never.
+ */
 export const recoveryMs = (
   runs: Runs,
-  { fromMs, untilMs, limitMs, windowMs = 250 }: Recovery,
-): number =>
-  timeline(runs, untilMs, windowMs)
-    .filter(({ atMs, p99Ms, missing }) => atMs >= fromMs && (p99Ms > limitMs || missing > 0.01))
-    .reduce((last, { atMs }) => Math.max(last, atMs + windowMs - fromMs), 0);
+  { fromMs, untilMs, limitMs, windowMs = 250, steadyMs }: Recovery,
+): number => {
+  const windows = timeline(runs, untilMs, windowMs)
+    .filter(({ atMs }) => atMs >= fromMs)
+    .map(({ atMs, p99Ms, missing }) => ({
+      afterMs: atMs - fromMs,
+      isBad: p99Ms > limitMs || missing > 0.01,
+    }));
+  const needed = (steadyMs ?? untilMs) / windowMs;
+  const found = windows.find((_, i) => {
+    const next = windows.slice(i, i + needed);
+    return (next.length === needed || steadyMs === undefined) && !next.some(({ isBad }) => isBad);
+  });
+  const never = steadyMs === undefined ? untilMs - fromMs : Number.POSITIVE_INFINITY;
+  return found?.afterMs ?? never;
+};

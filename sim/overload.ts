@@ -93,7 +93,12 @@ const retrying = (pauseMs: Pause): Variant => ({
   patience: { tries: 3, pauseMs },
 });
 
-const judgeStorm = (of: Results, variant: string, untilMs: number): Criterion => {
+/** `steadyMs`: see `recoveryMs`. */
+const judgeStorm = (
+  of: Results,
+  variant: string,
+  { untilMs, steadyMs }: { untilMs: number; steadyMs?: number },
+): Criterion => {
   const runs = of(variant);
   const before = latencyMs(runs, 0.99, ({ atMs }) => atMs < storm.baseMs);
   const endMs = storm.baseMs + storm.burstMs;
@@ -101,6 +106,7 @@ const judgeStorm = (of: Results, variant: string, untilMs: number): Criterion =>
     ...{ fromMs: endMs, untilMs, limitMs: 1.25 * before },
     // By quarters of a second one odd window decides: 1.75 to 5 s, depending on the seeds alone.
     windowMs: 500,
+    ...(steadyMs === undefined ? {} : { steadyMs }),
   });
   return atMost(`17 burst of 5 ×, 10 s, ${variant}: s until baseline`, tookMs / 1000, 2);
 };
@@ -119,7 +125,7 @@ export const retryStorm: Scenario = {
     },
   },
   judge: (of) => [
-    judgeStorm(of, 'clients with backoff', storm.untilMs),
-    judgeStorm(of, 'clients that heed Retry-After', heedingUntilMs),
+    judgeStorm(of, 'clients with backoff', storm),
+    judgeStorm(of, 'clients that heed Retry-After', { untilMs: heedingUntilMs, steadyMs: 3000 }),
   ],
 };

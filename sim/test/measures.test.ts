@@ -40,6 +40,9 @@ t.test('recovered is who is not bad again later', async (t) => {
   t.equal(recoveryMs([runOf(good)], given), 0);
   t.equal(recoveryMs([runOf([...good, login(1100, { tookMs: 26 })])], given), 1250);
   t.equal(recoveryMs([runOf([...good, login(1600, { outcome: 'overloaded' })])], given), 1750);
+  const late = [runOf([...good, login(1600, { outcome: 'overloaded' })])];
+  t.equal(recoveryMs(late, { ...given, steadyMs: 500 }), 0, 'enough good ones came before');
+  t.equal(recoveryMs(late, { ...given, steadyMs: 2000 }), Number.POSITIVE_INFINITY);
 });
 
 t.test('only what is known may be missed', async (t) => {

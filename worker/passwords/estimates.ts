@@ -2,8 +2,8 @@
 import type { Cost } from './recipes/recipe.js';
 
 const alpha = 0.1;
-/** Of the mean of all: a single dear hash moves it by a fiftieth of what it took. */
-const meanAlpha = 0.02;
+/** Of the mean of all kinds: a single dear hash moves it by a fiftieth of what it takes. */
+const mixAlpha = 0.02;
 /** A hash that took more than so many times what was expected is counted as so many times. */
 const maxSurprise = 4;
 /** Keys come from stored records; the default and the common ones are seen first. */
@@ -13,7 +13,8 @@ const maxKnownCosts = 256;
 export const createEstimates = (defaultCost: Cost, initialMs = 10) => {
   const measured = new Map<string, number>();
 
-  let meanMs = 0;
+  /** What the hashes that ran would take on average, in default ones. */
+  let mix = 1;
   let count = 0;
 
   /** Of a default hash. */
@@ -26,10 +27,10 @@ export const createEstimates = (defaultCost: Cost, initialMs = 10) => {
   const learn = (cost: Cost, tookMs: number): void => {
     const known = measured.get(cost.key);
     const believed = Math.min(tookMs, maxSurprise * (known ?? estimate(cost)));
-    count++;
-    meanMs += Math.max(meanAlpha, 1 / count) * (believed - meanMs);
     if (known !== undefined) measured.set(cost.key, known + alpha * (believed - known));
     else if (measured.size < maxKnownCosts) measured.set(cost.key, believed);
+    count++;
+    mix += Math.max(mixAlpha, 1 / count) * (estimate(cost) / serviceMs() - mix);
   };
 
   return {
@@ -38,7 +39,7 @@ export const createEstimates = (defaultCost: Cost, initialMs = 10) => {
      * Of the hashes that there are here, of whatever cost: where most are dear ones of a former system, one of them
      * is what others wait for, and a budget below that would leave threads idle between refusals.
      */
-    usualMs: (): number => Math.max(serviceMs(), meanMs),
+    usualMs: (): number => serviceMs() * Math.max(1, mix),
     estimate,
     learn,
   };
