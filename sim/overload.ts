@@ -82,8 +82,8 @@ export const burst: Scenario = {
 };
 
 const storm = { baseMs: 2000, burstMs: 10_000, untilMs: 17_000 };
-/** Three waits of at most three seconds are over by then. */
-const heedingUntilMs = 27_000;
+/** Who is refused comes back three times, after at most three seconds each: the load is as before 13 s after the burst. */
+const heedingUntilMs = 32_000;
 type Pause = NonNullable<Variant['patience']>['pauseMs'];
 const retrying = (pauseMs: Pause): Variant => ({
   ...tiny,
