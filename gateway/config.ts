@@ -2,7 +2,7 @@
  * The gateway's settings (design § 8): environment in, one frozen typed object out, all problems
  * reported together.
  */
-import { createEnv, mask } from '../shared/env.js';
+import { createEnv, type Env, mask } from '../shared/env.js';
 import { readIdentityFiles } from '../shared/identity.js';
 import { countCpus } from '../shared/machine.js';
 import { checkDefaultScopes, createRedisUrls, readShared } from '../shared/settings.js';
@@ -18,13 +18,13 @@ const secretNames = [
 const loopback = ['127.0.0.1', '::1', 'localhost'];
 const day = 86_400_000;
 
-const readTls = (env: ReturnType<typeof createEnv>) => {
+const readTls = (env: Env) => {
   const [certFile, keyFile] = env.together('TLS_CERT_FILE', 'TLS_KEY_FILE') ?? [];
   return certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile };
 };
 
 /** `allow:30s` or `deny`: for how long token checks go on when the revocation log is lost. */
-const readStoreLoss = (env: ReturnType<typeof createEnv>): number => {
+const readStoreLoss = (env: Env): number => {
   const text = env.optional('VERIFY_ON_STORE_LOSS') ?? 'allow:30s';
   if (text === 'deny') return 1000;
   const match = /^allow:(\d{1,4})s$/.exec(text);
@@ -35,7 +35,7 @@ const readStoreLoss = (env: ReturnType<typeof createEnv>): number => {
 };
 
 /** `current` or `current,previous`: the first seals the keyring, both open it. */
-const readKek = (env: ReturnType<typeof createEnv>) => {
+const readKek = (env: Env) => {
   const text = env.requiredSecret('KEY_ENCRYPTION_KEY', '32 random bytes in base64url.');
   const [kek = Buffer.alloc(0), previousKek, ...rest] = text
     .split(',')
@@ -49,7 +49,7 @@ const readKek = (env: ReturnType<typeof createEnv>) => {
 };
 
 /** 0 = never. Long enough for an edge to hear of a key before its first signature. */
-const readRotation = (env: ReturnType<typeof createEnv>): number => {
+const readRotation = (env: Env): number => {
   const ms = env.durationMs('KEY_ROTATION_INTERVAL', { default: 30 * day });
   if (ms > 0 && ms < 10_000)
     env.complain('KEY_ROTATION_INTERVAL must be 0s (never) or at least 10s.');
@@ -59,17 +59,13 @@ const readRotation = (env: ReturnType<typeof createEnv>): number => {
 const adminHint = 'the bearer token of the admin port.';
 
 /** A secret that must fit into an Authorization header and not be guessable. */
-const readBearer = <T extends string | undefined>(
-  env: ReturnType<typeof createEnv>,
-  name: string,
-  token: T,
-): T => {
+const readBearer = <T extends string | undefined>(env: Env, name: string, token: T): T => {
   if (token && !/^[A-Za-z0-9\-._~+/]{16,}=*$/.test(token))
     env.complain(`${name} must have at least 16 characters, all of them A-Z a-z 0-9 - . _ ~ + /`);
   return token;
 };
 
-const readAdmin = (env: ReturnType<typeof createEnv>, hasTls: boolean) => {
+const readAdmin = (env: Env, hasTls: boolean) => {
   const adminHost = env.string('ADMIN_HOST', { default: '127.0.0.1' });
   if (!loopback.includes(adminHost) && !hasTls)
     env.complain('ADMIN_HOST off loopback needs TLS_CERT_FILE and TLS_KEY_FILE.');
@@ -82,7 +78,7 @@ const readAdmin = (env: ReturnType<typeof createEnv>, hasTls: boolean) => {
 };
 
 /** RFC 8414 § 2, but for `https`: the default is a gateway on this machine. */
-const readIssuer = (env: ReturnType<typeof createEnv>, port: number): string => {
+const readIssuer = (env: Env, port: number): string => {
   const issuer = env.string('ISSUER', { default: `http://localhost:${port}` });
   if (!/^https?:\/\/[^/?#\s][^?#\s]*$/.test(issuer) || !URL.canParse(issuer))
     env.complain(
@@ -92,7 +88,7 @@ const readIssuer = (env: ReturnType<typeof createEnv>, port: number): string => 
   return issuer;
 };
 
-const readTokens = (env: ReturnType<typeof createEnv>, port: number) => {
+const readTokens = (env: Env, port: number) => {
   const issuer = readIssuer(env, port);
   return {
     issuer,
@@ -110,7 +106,7 @@ const readTokens = (env: ReturnType<typeof createEnv>, port: number) => {
   };
 };
 
-const readProxies = (env: ReturnType<typeof createEnv>): string[] => {
+const readProxies = (env: Env): string[] => {
   const proxies = env.list('TRUSTED_PROXIES');
   if (proxies.some((text) => parseRange(text) === undefined))
     env.complain('TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8, with commas.');
@@ -118,7 +114,7 @@ const readProxies = (env: ReturnType<typeof createEnv>): string[] => {
 };
 
 /** Compared letter by letter with what browsers send, so only their own spelling will do. */
-const readOrigins = (env: ReturnType<typeof createEnv>): string[] => {
+const readOrigins = (env: Env): string[] => {
   const origins = env.list('CORS_ORIGINS');
   const isOrigin = (text: string) =>
     /^https?:[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
@@ -127,7 +123,7 @@ const readOrigins = (env: ReturnType<typeof createEnv>): string[] => {
   return origins;
 };
 
-const readFloor = (env: ReturnType<typeof createEnv>): number => {
+const readFloor = (env: Env): number => {
   const floorMs = env.durationMs('LOGIN_FAILURE_FLOOR', { default: 300, max: 2000 });
   if (floorMs > 0 && floorMs < 100)
     env.complain('LOGIN_FAILURE_FLOOR below 100ms hides nothing: set more, or 0ms to measure.');

@@ -12,6 +12,7 @@ export const newUserId = (u: string): string =>
 export const accountIn = (userId: string): string | undefined =>
   /^u_([\w-]{22})[\w-]{10}$/.exec(userId)?.[1];
 
+export const isUserId = (id: string): boolean => /^[A-Za-z0-9._:@|-]{1,128}$/.test(id);
+
 /** An id that another system gave. Ids of ours, of users and of clients, begin with their letter. */
-export const isForeignId = (id: string): boolean =>
-  /^[A-Za-z0-9._:@|-]{1,128}$/.test(id) && !/^[uc]_/.test(id);
+export const isForeignId = (id: string): boolean => isUserId(id) && !/^[uc]_/.test(id);

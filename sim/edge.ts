@@ -126,7 +126,6 @@ const createRecord = (options: {
       draining = isSo;
     },
     update: () => {},
-    ended: load.ended,
     leave: () => {},
     via: 'unix' as const,
     close: () => {},

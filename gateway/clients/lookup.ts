@@ -3,8 +3,8 @@
  * digests ready, so that a request costs one look into memory and a change is in force everywhere a few
  * seconds later. What the store cannot say and nobody said within that time is unknown: an error.
  */
-import type { ClientRecord, PublicKey } from './record.js';
-import { readKeys } from './record.js';
+import { createCache } from '../cache.js';
+import { type ClientRecord, type PublicKey, readKeys } from './record.js';
 import type { StoredClient } from './registry.js';
 
 export type Client = Pick<
@@ -40,23 +40,15 @@ export const createLookup = ({
   find: (id: string) => Promise<StoredClient | undefined>;
   now?: () => number;
 }) => {
-  const known = new Map<string, { client: Client; until: number }>();
+  const known = createCache<{ client: Client; until: number }>(maxClients);
   const pending = new Map<string, Promise<Client | undefined>>();
-
-  const remember = (client: Client) => {
-    // Moved to the end, so that the first one is the one asked for longest ago.
-    known.delete(client.id);
-    const [oldest] = known.keys();
-    if (oldest !== undefined && known.size >= maxClients) known.delete(oldest);
-    known.set(client.id, { client, until: now() + freshMs });
-  };
 
   const fetch = async (id: string): Promise<Client | undefined> => {
     const stored = await find(id);
     known.delete(id);
     if (stored === undefined) return undefined;
     const client = prepare(stored);
-    remember(client);
+    known.set(id, { client, until: now() + freshMs });
     return client;
   };
 

@@ -5,10 +5,11 @@
  */
 import { hash as digest } from 'node:crypto';
 import { isAppError } from '../../shared/errors.js';
+import { isScopes } from '../../shared/fields.js';
 import type { BatchRow } from '../../shared/import-batch.js';
 import { isObject } from '../../shared/json.js';
 import { parseLine } from '../../shared/lines.js';
-import { accountIn } from '../user-id.js';
+import { accountIn, isUserId } from '../user-id.js';
 import type { Accounts } from '../username.js';
 import { type Problem, problem } from './problems.js';
 
@@ -29,12 +30,9 @@ const known = new Set([
 ]);
 /** Keycloak's records are JSON. */
 const maxHash = 4096;
-const idForm = /^[A-Za-z0-9._:@|-]{1,128}$/;
-const scopesForm = /^(?:[!#-[\]-~]+(?: [!#-[\]-~]+)*)?$/;
 const wordForm = /^[A-Za-z0-9+>_{}().:-]{1,128}$/;
 const words = ['alg', 'order', 'template', 'encoding', 'key'] as const;
 const isWord = (text: string) => wordForm.test(text);
-const isScopes = (text: string) => text.length <= 1024 && scopesForm.test(text);
 const isStatus = (text: string) => text === 'active' || text === 'disabled';
 const isNorm = (text: string) => text === 'raw' || text === 'nfc';
 
@@ -167,7 +165,7 @@ const readId = (fields: Fields, u: string, problems: Problem[]): string | undefi
   const { id } = fields;
   if (id === undefined) return undefined;
   const text = Number.isSafeInteger(id) ? String(id) : id;
-  if (typeof text === 'string' && idForm.test(text) && isFitting(text, u)) return text;
+  if (typeof text === 'string' && isUserId(text) && isFitting(text, u)) return text;
   problems.push(problem('E_FIELD_TYPE', 'id'));
   return undefined;
 };

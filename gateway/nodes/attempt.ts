@@ -58,7 +58,7 @@ export const createAttempt = (options: {
   };
 
   const settle = (node: Node, job: Job, answer: Answer): Outcome => {
-    node.ended(needOf(job));
+    node.load.ended(needOf(job));
     noteLife(node, answer);
     const outcome = judge(answer, (body) => open(node.bootId, job.attemptId, body));
     learn(node, job, outcome);

@@ -106,12 +106,6 @@ export const createLoad = (slotsAtStart: number) => {
   const ownMs = (): number => ((hashes + held - slots) * serviceMs) / slots;
   const addedMs = (): number => ((sentSince + held) * serviceMs) / slots;
 
-  /** The wait a new request would meet there: what it reported, which time works off, or ours. */
-  const waitMs = (now: number): number => {
-    const left = Math.max(0, reportedWaitMs - (now - reportedAt));
-    return Math.max(left > 0 ? left + addedMs() : 0, ownMs(), 0);
-  };
-
   /** Until when it has this edge's share, which grows with time. */
   const shareUntil = (cls: WorkClass): number =>
     sharedAt[cls] + ((hashes + held - share[cls] + 1) * shareGrowsMs) / slots;
@@ -140,7 +134,6 @@ export const createLoad = (slotsAtStart: number) => {
 
   return {
     view,
-    waitMs,
     slots: () => slots,
     inflight: () => inflight,
     serviceMs: () => serviceMs,
@@ -234,6 +227,6 @@ export const createLoad = (slotsAtStart: number) => {
     silentMs: (now: number): number => (silentSince === undefined ? 0 : now - silentSince),
     /** How long one attempt may take before the node is given up. */
     attemptMs: (): number => Math.max(3 * slowestMs + burstBudgetMs(serviceMs), minAttemptMs),
-    report: () => ({ inflight: reported, serviceMs, slots }),
+    report: () => ({ inflight: reported, serviceMs }),
   };
 };

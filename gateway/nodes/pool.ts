@@ -7,7 +7,7 @@ import { callerProof } from '../../shared/protocol.js';
 import { type Breaker, createBreaker } from './breaker.js';
 import { type Connect, createConnectTo } from './connect.js';
 import { createLine } from './forward.js';
-import { createLoad, type Need } from './load.js';
+import { createLoad } from './load.js';
 import type { Place } from './place.js';
 import type { Rank } from './rank.js';
 import type { Member } from './registry.js';
@@ -49,8 +49,6 @@ const createNode = (options: {
       entry = next.entry;
       load.setSlots(entry.slots);
     },
-    /** An attempt there has ended. */
-    ended: (need: Need) => load.ended(need),
     /** What is on its way goes on, of admins too. */
     leave: line.renew,
     close: line.close,

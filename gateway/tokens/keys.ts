@@ -33,7 +33,7 @@ import {
 } from './ring.js';
 import { createRingStore, type RingStore, type Stored } from './ring-store.js';
 
-export { type SigningAlg, signingAlgs } from './algorithms.js';
+export type { SigningAlg } from './algorithms.js';
 export type { SigningKey, VerifyingKey } from './live-keys.js';
 export type Keyring = Awaited<ReturnType<typeof loadKeys>>;
 

@@ -182,6 +182,11 @@ export const createRevocations = ({
     },
   });
 
+  const answerOf = (isEnded: boolean): 'ok' | 'ended' | 'unknown' => {
+    if (isEnded) return 'ended';
+    return now() - heardAt <= staleMs ? 'ok' : 'unknown';
+  };
+
   return {
     /**
      * Durable in the log, on its replicas too, and in force at this edge, when it resolves. Idempotent;
@@ -195,25 +200,16 @@ export const createRevocations = ({
     },
 
     /** Local and synchronous. `unknown`: the log was not heard for too long, so nobody can say. */
-    check: (claims: Checked): 'ok' | 'ended' | 'unknown' => {
-      if (state.ends(claims)) return 'ended';
-      return now() - heardAt <= staleMs ? 'ok' : 'unknown';
-    },
+    check: (claims: Checked) => answerOf(state.ends(claims)),
 
     /** The same for the end of a session, which must be repeatable: entries of sessions do not count. */
-    checkButSession: (claims: Checked): 'ok' | 'ended' | 'unknown' => {
-      if (state.endsButSession(claims)) return 'ended';
-      return now() - heardAt <= staleMs ? 'ok' : 'unknown';
-    },
+    checkButSession: (claims: Checked) => answerOf(state.endsButSession(claims)),
 
     /**
      * The same for the end of all sessions, which ends the caller's own, too: only an end of this very
      * token counts; the store knows whether the session ended otherwise.
      */
-    checkAlone: (claims: Checked): 'ok' | 'ended' | 'unknown' => {
-      if (state.endsAlone(claims)) return 'ended';
-      return now() - heardAt <= staleMs ? 'ok' : 'unknown';
-    },
+    checkAlone: (claims: Checked) => answerOf(state.endsAlone(claims)),
 
     /** `listener` runs whenever the log had a gap, before it is read again from its beginning. */
     onGap: (listener: () => void): void => {

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { calculateJwkThumbprint } from 'jose';
 import t from 'tap';
 import { startRedis } from '../../../shared/test/redis-server.js';
-import { loadKeys, signingAlgs } from '../../tokens/keys.js';
+import { signingAlgs } from '../../tokens/algorithms.js';
+import { loadKeys } from '../../tokens/keys.js';
 import { openClient, outcomeOf } from '../store.js';
 
 t.test('edges that start together share the keyring of the first', async (t) => {

@@ -1,6 +1,6 @@
 import { decodeProtectedHeader, jwtVerify } from 'jose';
 import t from 'tap';
-import { signingAlgs } from '../../tokens/keys.js';
+import { signingAlgs } from '../../tokens/algorithms.js';
 import { createSign } from '../../tokens/sign.js';
 import { audience, createFakeKeys, grant, issuer, nowMs, nowSeconds } from './fake-keys.js';
 

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import t from 'tap';
 import { AppError } from '../../../shared/errors.js';
-import { signingAlgs } from '../../tokens/keys.js';
+import { signingAlgs } from '../../tokens/algorithms.js';
 import { createSign } from '../../tokens/sign.js';
 import { type Claims, createVerify } from '../../tokens/verify.js';
 import { outcomeOf } from '../store.js';

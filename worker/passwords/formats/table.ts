@@ -1,7 +1,4 @@
-/**
- * The table of formats. Adding one is a file beside this one and a row here. Loaded by formats.ts with
- * the first string that is not argon2.
- */
+/** The table of formats. Adding one is a file beside this one and a row here. */
 import { argon2 } from './argon2.js';
 import { aspnetIdentity } from './aspnet-identity.js';
 import { bcrypt } from './bcrypt.js';

@@ -1,7 +1,4 @@
-/**
- * The table of kinds. Adding a function is a file beside this one and a row here. Loaded by recipes.ts
- * with the first record that needs it.
- */
+/** The table of kinds. Adding a function is a file beside this one and a row here. */
 import { argon2 } from './argon2.js';
 import { bcrypt } from './bcrypt.js';
 import { digest } from './digest.js';
