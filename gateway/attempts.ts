@@ -5,6 +5,7 @@
  * session of its own. The key is an HMAC under a key of this process, kept only while in flight.
  */
 import { createHmac, randomBytes } from 'node:crypto';
+import { codeOf } from '../shared/errors.js';
 import type { Ctx } from '../shared/http.js';
 import type { Verdict, WorkClass } from '../shared/protocol.js';
 import type { Caller } from './address.js';
@@ -90,17 +91,21 @@ export const createAttempts = ({
   const reserve = ({ u, kind, proven }: Work, { client, network }: Caller, attemptId: string) =>
     limits.reserve({ u, proven, client, network, kind, attemptId });
 
-  const countFailure = async (work: Work, caller: Caller): Promise<void> => {
-    const { fail } = await reserve(work, caller, newAttemptId());
+  /**
+   * A guess that goes no further is a failure all the same: nobody compares passwords for nothing. But it may be right,
+   * and what is in flight a stranger's: so never one of those that keep a known device out.
+   */
+  const countGuess = async (work: Work, caller: Caller): Promise<void> => {
+    const { proven: _, ...unproven } = work;
+    const { fail } = await reserve(unproven, caller, newAttemptId());
     await fail();
   };
 
-  /** A guess that goes no further is a failure all the same: nobody compares passwords for nothing. */
   const hold = (work: Work, caller: Caller, isGuess: boolean): (() => void) => {
     try {
       return nodes.hold(work.u, work.class);
     } catch (error) {
-      if (isGuess) countFailure(work, caller).catch(() => {});
+      if (isGuess) countGuess(work, caller).catch(() => {});
       throw error;
     }
   };
@@ -137,8 +142,10 @@ export const createAttempts = ({
       // Refused, timed out or lost: not the caller's fault. If this fails too, the lease runs out.
       // Leaving early is: the hash may be running, and must not be free.
       const { abandon, fail, release } = reservation;
-      const end = signal.aborted ? abandon : isGuess ? fail : release;
+      const isOthers = isGuess && work.proven !== undefined;
+      const end = signal.aborted ? abandon : isGuess && !isOthers ? fail : release;
       end().catch(() => {});
+      if (isOthers && !signal.aborted) countGuess(work, caller).catch(() => {});
       throw error;
     }
   };
@@ -201,8 +208,14 @@ export const createAttempts = ({
     const running = ofAccount?.get(key);
     if (running !== undefined && isJoinable(running, ctx)) {
       watch(ctx, running);
-      const { verdict } = await running.settled;
-      return { verdict, release: nothing };
+      try {
+        const { verdict } = await running.settled;
+        return { verdict, release: nothing };
+      } catch (error) {
+        // Whoever began it is over a limit, which says nothing of those who joined.
+        if (codeOf(error) !== 'too_many_attempts') throw error;
+        return join(ctx, work, caller, password);
+      }
     }
     const isGuess = ofAccount !== undefined && running === undefined;
     for (const other of ofAccount?.values() ?? []) other.misses++;

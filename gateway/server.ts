@@ -91,7 +91,10 @@ export const startEdge = async (given: Given): Promise<void> => {
   const devices = createDevices({ keys });
   const grant = createGrant({ sign });
   const floor = createFloor(config.failureFloorMs);
-  const followUp = createFollowUp({ genOf: sessions.genOf, publishGen: userSessions.publishGen });
+  const followUp = createFollowUp({
+    ...{ genOf: sessions.genOf, publishGen: userSessions.publishGen },
+    onStop: (finish) => lifecycle.onStop('follow-ups', finish, 2000),
+  });
   const reset = createPasswordReset({
     ...{ limits, attempts, addresses, userSessions, followUp },
     resets: createResets({ redis }),

@@ -188,6 +188,11 @@ export const createHttp = (options: HttpOptions) => {
   server.timeout = options.standstillMs ?? 60_000;
   const connections = limitConnections(options);
   server.on('connection', connections.enter);
+  server.on('error', (cause) => {
+    // Descriptors or memory are gone: one client is refused, which is no reason to end. Before, it is listen's.
+    if (server.listening)
+      logFailure(new AppError('temporarily_unavailable', { cause }), 'accept', '');
+  });
   server.on('timeout', closeUnlessRead);
   server.on('clientError', onClientError);
   server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {

@@ -122,6 +122,7 @@ const createRecord = (options: {
     seed: rank.seed(id),
     proof: '',
     isDraining: () => draining,
+    isLeaving: () => draining,
     setDraining: (isSo: boolean) => {
       draining = isSo;
     },

@@ -2,7 +2,8 @@
  * One attempt of a job at one node: sends it, keeps the node's load and breaker up to date, judges
  * what came back. An attempt lasts at most `load.attemptMs` without a sign of life from the node: a
  * node that answers others, or its self-test, is working on something dear (an old hash may take a
- * second and a half) and gets until the job's deadline. So does any node when the job has nowhere else to go.
+ * second and a half) and gets until the job's deadline. So do a node that leaves, which finishes what it has, and any
+ * node when the job has nowhere else to go.
  */
 import { headers as names, type Verdict, type WorkClass } from '../../shared/protocol.js';
 import type { Answer } from './forward.js';
@@ -49,6 +50,7 @@ export const createAttempt = (options: {
   };
 
   const isAlive = (node: Node, at: number): boolean =>
+    node.isLeaving() ||
     !node.breaker.isSuspect(node.load.silentMs(at) - probeGraceMs, node.load.serviceMs());
 
   const learn = (node: Node, job: Job, outcome: Outcome) => {

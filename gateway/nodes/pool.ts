@@ -32,6 +32,7 @@ const createNode = (options: {
   const load = createLoad(member.entry.slots);
   const line = createLine(connectTo(member.place));
   let entry = member.entry;
+  let hasLeft = false;
 
   return {
     id,
@@ -45,12 +46,17 @@ const createNode = (options: {
     breaker,
     entry: () => entry,
     isDraining: () => entry.draining,
+    /** Or another boot has its place: what it has begun it finishes, without answering to probes any more. */
+    isLeaving: () => hasLeft || entry.draining,
     update: (next: Member) => {
       entry = next.entry;
       load.setSlots(entry.slots);
     },
     /** What is on its way goes on, of admins too. */
-    leave: line.renew,
+    leave: () => {
+      hasLeft = true;
+      line.renew();
+    },
     close: line.close,
   };
 };

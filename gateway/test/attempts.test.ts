@@ -16,9 +16,12 @@ const newCtx = () => {
 };
 const work = (u: string): Work => ({ kind: 'login', u, class: 'login', body: {} });
 
+const overLimit = 'an address over its limit';
+
 const create = (answer: () => Promise<Verdict['outcome']>, suspect = false) => {
   const calls: string[] = [];
   const classes: string[] = [];
+  const reservedFor: string[] = [];
   const heldAtSubmit: number[] = [];
   let isFull = false;
   let held = 0;
@@ -31,9 +34,11 @@ const create = (answer: () => Promise<Verdict['outcome']>, suspect = false) => {
         asked.push(asking);
         if (isOver) throw new AppError('too_many_attempts');
       },
-      reserve: async () => {
+      reserve: async ({ proven, client }) => {
         calls.push('reserve');
+        reservedFor.push(proven ?? '');
         await sleep(1);
+        if (client === overLimit) throw new AppError('too_many_attempts');
         if (isLost) throw new AppError('store_unavailable');
         return {
           suspect,
@@ -69,7 +74,18 @@ const create = (answer: () => Promise<Verdict['outcome']>, suspect = false) => {
   const exceed = () => {
     isOver = true;
   };
-  return { attempts, asked, calls, classes, fill, lose, exceed, held: () => held, heldAtSubmit };
+  return {
+    attempts,
+    asked,
+    calls,
+    classes,
+    reservedFor,
+    fill,
+    lose,
+    exceed,
+    held: () => held,
+    heldAtSubmit,
+  };
 };
 
 const settle = async () => {
@@ -176,6 +192,42 @@ t.test(
     t.same(calls.filter((call) => ['fail', 'release'].includes(call)).sort(), ['fail', 'release']);
   },
 );
+
+t.test('what a known device is refused beside a guess is none of its own failures', async (t) => {
+  const { attempts, calls, reservedFor, fill } = create(async () => {
+    await sleep(10);
+    throw new AppError('overloaded');
+  });
+  const join = (password: string, proven?: string) =>
+    attempts
+      .join(newCtx().ctx, { ...work('a'), ...(proven ? { proven } : {}) }, caller, password)
+      .catch(() => {});
+  const both = [join('a guess'), join('pw', 'device:one')];
+  await Promise.all(both);
+  await sleep(5);
+  t.same(
+    calls.filter((call) => ['fail', 'release'].includes(call)),
+    ['release', 'release', 'fail'],
+  );
+  t.same(reservedFor, ['', 'device:one', ''], 'it counts as a failure of anybody');
+  const again = join('a guess');
+  fill();
+  await join('pw', 'device:one');
+  await again;
+  t.same(reservedFor.slice(3), ['', '']);
+});
+
+t.test('who joins somebody over a limit makes an attempt of their own', async (t) => {
+  const { attempts, calls } = create(settle);
+  const from = (client: string) => ({ address: '', client, network: 'n' });
+  const join = (client: string) => attempts.join(newCtx().ctx, work('a'), from(client), 'pw');
+  const first = join(overLimit);
+  const others = [join('another'), join('a third')];
+  await t.rejects(first, { code: 'too_many_attempts' });
+  for (const { verdict } of await Promise.all(others)) t.equal(verdict.outcome, 'ok');
+  t.equal(calls.filter((call) => call === 'submit').length, 1, 'one for both');
+  t.equal(attempts.size(), 0, 'nothing is kept');
+});
 
 t.test('a place is kept while the store is asked, and no longer', async (t) => {
   const { attempts, lose, held, heldAtSubmit } = create(settle);

@@ -3,21 +3,25 @@ import { AppError, codeOf } from '../../shared/errors.js';
 import { createFollowUp } from '../follow-up.js';
 import { until } from './store.js';
 
-const setup = (failures: number) => {
+const setup = (failures: number, looksMs: readonly number[] = [5, 5]) => {
   const told: [string, number][] = [];
   let tries = 0;
+  let finish = async (): Promise<unknown> => undefined;
   const followUp = createFollowUp({
     genOf: async () => 4,
     publishGen: async (u, gen) => {
       if (tries++ < failures) throw new AppError('store_unavailable');
       told.push([u, gen]);
     },
-    looksMs: [5, 5],
+    onStop: (run) => {
+      finish = run;
+    },
+    looksMs,
   });
   const change = (code: 'store_unavailable' | 'overloaded') => async () => {
     throw new AppError(code);
   };
-  return { followUp, change, told, tries: () => tries };
+  return { followUp, change, told, tries: () => tries, stop: () => finish() };
 };
 
 t.test('what nobody knows the end of is looked at twice, whatever fails meanwhile', async (t) => {
@@ -25,6 +29,14 @@ t.test('what nobody knows the end of is looked at twice, whatever fails meanwhil
   t.equal(await followUp('u', 3, change('store_unavailable')).catch(codeOf), 'store_unavailable');
   await until(() => told.length > 0);
   t.equal(tries(), 2);
+  t.strictSame(told, [['u', 4]]);
+});
+
+t.test('an edge that stops looks at what is not finished', async (t) => {
+  const { followUp, change, told, stop } = setup(0, [60_000]);
+  await followUp('u', 3, change('store_unavailable')).catch(codeOf);
+  t.strictSame(told, []);
+  await stop();
   t.strictSame(told, [['u', 4]]);
 });
 

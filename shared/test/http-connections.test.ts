@@ -72,3 +72,13 @@ t.test('a connection with too many requests at once', async (t) => {
   t.equal(waiting, 16);
   t.strictSame(refused, ['pipeline'], 'one connection, counted once');
 });
+
+t.test('a connection that could not be accepted ends nothing, and is said once', async (t) => {
+  const lines: object[] = [];
+  const log = { error: () => {}, warn: (fields: object) => void lines.push(fields) };
+  const { server, port } = await serveRoutes(t, { routes, log });
+  const full = Object.assign(new Error('accept ENFILE'), { code: 'ENFILE', syscall: 'accept' });
+  for (let i = 0; i < 3; i++) server.emit('error', full);
+  t.match(await raw(port, ask, /204/), /204/);
+  t.match(lines, [{ route: 'accept', err: { cause: full } }]);
+});

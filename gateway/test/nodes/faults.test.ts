@@ -124,6 +124,28 @@ t.test('a node that works on something dear, and says that it lives, is waited f
   t.equal(fake('n1').seen.length + fake('n2').seen.length, 1, 'and not asked twice');
 });
 
+t.test(
+  'a node that leaves finishes its dear hash: a new boot in its place, or a stop',
+  async (t) => {
+    const dear: Handler = (res, seen) =>
+      void setTimeout(() => reply(res, 200, verdictFor(seen, 'boot-1')), 1500);
+    for (const changes of [{ boot_id: 'boot-2' }, { draining: true }]) {
+      const { nodes, fake, beat, until } = await setUp(t, ['n1', 'n2'], dear);
+      const seenBy = (id: string) => fake(id).seen.length;
+      const login = codeFrom(nodes);
+      await until(() => seenBy('n1') + seenBy('n2') === 1);
+      const id = seenBy('n1') === 1 ? 'n1' : 'n2';
+      await beat(id, changes);
+      await until(() =>
+        nodes.snapshot().some((node) => node.draining || node.boot_id === 'boot-2'),
+      );
+      fake(id).state.isWell = false;
+      t.equal(await login, 'ok');
+      t.equal(seenBy('n1') + seenBy('n2'), 1, 'and nobody else is asked');
+    }
+  },
+);
+
 t.test('a silent node is waited for when nobody else would be asked', async (t) => {
   const afterMs: Handler = (res, seen) =>
     void setTimeout(() => reply(res, 200, verdictFor(seen, 'boot-1')), 1200);
