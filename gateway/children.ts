@@ -1,6 +1,20 @@
-/** What the primary does to one child process, whatever its place. */
+/** What the primary knows of one child process, and does to it, whatever its place. */
 import type { Worker } from 'node:cluster';
 import type { ToChild } from './ipc.js';
+
+export type Role = 'edge' | 'admin';
+/** A place that one process at a time fills. */
+export type Slot = {
+  role: Role;
+  worker: Worker;
+  /** These are on the clock of `performance.now()`. */
+  bornAt: number;
+  heardAt: number;
+  connections: number;
+  isReady: boolean;
+  /** Deaths in a row before ten seconds of life. */
+  failures: number;
+};
 
 export const tell = (worker: Worker, message: ToChild): void => {
   if (worker.isConnected()) worker.send(message, () => {});

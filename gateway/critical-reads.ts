@@ -7,12 +7,9 @@ import { codeOf } from '../shared/errors.js';
 import type { Log } from '../shared/log.js';
 import type { BackupStore } from './backup.js';
 import type { CookieStore } from './cookie-store.js';
-import { isCritical } from './session-id.js';
+import { isCritical, sessionIdOf } from './session-id.js';
 import type { LookAtSession } from './session-look.js';
 import type { Revoked } from './tokens/revoked.js';
-
-/** `<u>.<id>` of a cookie, whose form nobody has looked at yet. */
-const sessionIdOf = (cookie: string): string => cookie.split('.', 2).join('.');
 
 const orDown = (error: unknown): undefined => {
   if (codeOf(error) !== 'store_unavailable') throw error;

@@ -10,14 +10,12 @@ import type { Log } from '../shared/log.js';
 import type { RedisClient } from '../shared/redis.js';
 import { storeCall } from '../shared/redis-calls.js';
 import type { BackupStore } from './backup.js';
-import { goneKey, isCritical, splitId } from './session-id.js';
+import { goneKey, isCritical, sessionIdOf, splitId } from './session-id.js';
 import type { Rotation, Sessions } from './sessions.js';
 import type { UserSessions } from './user-sessions.js';
 
 type Logs = Pick<Log, 'warn'>;
 type Rotate = Parameters<Sessions['rotate']>;
-
-const sessionIdOf = (refreshToken: string): string => refreshToken.split('.', 2).join('.');
 
 /** `sessions` on the main store, `second` on the backup. */
 export const createCriticalSessions = ({

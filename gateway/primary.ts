@@ -1,6 +1,6 @@
 /**
  * The gateway's first process: forks the edges and one admin child, replaces what dies, kills what
- * hangs, reloads edges one at a time on SIGHUP. No dependency, no Redis, no request is ever read.
+ * hangs (SIGHUP: reload.ts). No dependency, no Redis, no request is ever read.
  *
  * Edges accept by themselves, all from the one queue that the kernel keeps. With round robin each connection
  * passes through here and to an edge one at a time, for 0.2 ms of CPU more and once round the edge's loop;
@@ -10,32 +10,17 @@
 import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lifecycle } from '../shared/lifecycle.js';
-import { drain as drainChild, tell } from './children.js';
+import { drain as drainChild, type Role, type Slot, tell } from './children.js';
 import type { Config } from './config.js';
 import { createGatherEdges } from './gather-edges.js';
 import { drainMs, type FromChild, isMessage, keepAliveMs } from './ipc.js';
+import { createReload } from './reload.js';
 import { createFindHung, pingMs } from './silence.js';
 
-type Role = 'edge' | 'admin';
-/** A place that one process at a time fills. */
-type Slot = {
-  role: Role;
-  worker: Worker;
-  /** These are on the clock of `performance.now()`. */
-  bornAt: number;
-  heardAt: number;
-  connections: number;
-  isReady: boolean;
-  /** Deaths in a row before ten seconds of life. */
-  failures: number;
-};
 type Logs = { info(fields: object, text: string): void; error(fields: object, text: string): void };
 
-const readyMs = 10_000;
 /** Far more than a start that waits for every store lasts: it fails by itself then. */
 const startMs = 120_000;
-/** Between two edges that are replaced: a start takes most of a processor, and what waited for it passes. */
-const settleMs = 1000;
 
 export const startPrimary = ({
   config,
@@ -57,9 +42,9 @@ export const startPrimary = ({
   const slots: Slot[] = [];
   const patienceMs = drainMs(config.stopDelayMs);
   const serving = new WeakSet<Worker>();
+  /** Killed; a busy machine takes a while to say that they have ended. */
+  const killed = new WeakSet<Worker>();
   let isServing = false;
-  let isReloading = false;
-  let isReloadAsked = false;
   let port: number | undefined;
 
   /** `more`: of its environment. */
@@ -88,8 +73,7 @@ export const startPrimary = ({
     isServing = true;
     log.info({ port, edges: config.edges, admin_port: config.adminPort }, 'gateway is ready');
     lifecycle.ready();
-    // Asked for while the edges started: they may have read what was there before.
-    if (isReloadAsked && !lifecycle.stopping()) void reload();
+    reloads.whenServing();
   };
 
   const onReady = (slot: Slot) => {
@@ -152,68 +136,22 @@ export const startPrimary = ({
     }
   };
 
-  const becameReady = async (slot: Slot): Promise<boolean> => {
-    for (let waited = 0; waited < readyMs && !slot.worker.isDead(); waited += 50) {
-      if (slot.isReady) return true;
-      await sleep(50);
-    }
-    return slot.isReady && !slot.worker.isDead();
-  };
-
   const drain = (worker: Worker, limitMs = patienceMs) =>
     drainChild(worker, serving.has(worker), limitMs);
 
-  /** New first, then the old one drains. A new one that does not become ready: the old one stays. */
-  const replace = async (at: number, old: Slot): Promise<boolean> => {
-    const next = fork(old.role);
-    const isReady = await becameReady(next);
-    // Then the stop ends it as it ends all: politely if it serves.
-    if (lifecycle.stopping()) return false;
-    if (!isReady) {
-      next.worker.process.kill('SIGKILL');
-      return false;
-    }
-    if (slots[at] !== old) return drain(next.worker).then(() => true);
-    slots[at] = next;
-    await drain(old.worker, patienceMs + keepAliveMs);
-    return true;
-  };
-
-  const tellWhy = (err: unknown): boolean => {
-    log.error({ err }, 'no process can be started');
-    return false;
-  };
-
-  const reload = async () => {
-    // One that comes during a reload is about something newer: it is done afterwards.
-    isReloadAsked = true;
-    if (isReloading || !isServing) return;
-    isReloading = true;
-    isReloadAsked = false;
-    log.info({}, 'reloading');
-    for (const [at, old] of slots.entries()) {
-      // Whoever is forked now would be missed by the stop.
-      if (lifecycle.stopping()) break;
-      if (await replace(at, old).catch(tellWhy)) {
-        await sleep(settleMs);
-        continue;
-      }
-      log.error({ role: old.role }, 'reload aborted: the new process did not become ready');
-      break;
-    }
-    isReloading = false;
-    log.info({}, 'reload ended');
-    if (isReloadAsked && !lifecycle.stopping()) await reload();
-  };
-
   const end = (text: string, { role, worker }: Slot, more: object) => {
     log.error({ role, child: worker.process.pid, ...more }, text);
+    killed.add(worker);
     worker.process.kill('SIGKILL');
   };
 
   /** It froze before it could say anything: nobody else would notice. */
   const isStuck = ({ worker, bornAt }: Slot): boolean =>
-    isServing && !serving.has(worker) && !worker.isDead() && performance.now() - bornAt > giveUpMs;
+    isServing &&
+    !serving.has(worker) &&
+    !killed.has(worker) &&
+    !worker.isDead() &&
+    performance.now() - bornAt > giveUpMs;
 
   const findHung = createFindHung<Slot>({ log });
   const ping = () => {
@@ -230,10 +168,15 @@ export const startPrimary = ({
     }
   };
 
+  const reloads = createReload({
+    ...{ slots, fork, drain, lifecycle, log },
+    leaveMs: patienceMs + keepAliveMs,
+    isServing: () => isServing,
+  });
   for (let i = 0; i < config.edges; i++) slots.push(fork('edge'));
   slots.push(fork('admin'));
   const pings = setInterval(ping, pingMs);
-  lifecycle.onReload(reload);
+  lifecycle.onReload(reloads.reload);
   lifecycle.onStop(
     'children',
     async () => {

@@ -28,6 +28,9 @@ export const splitId = (sessionId: string): { u: string; id: string } => {
   return { u, id };
 };
 
+/** `<u>.<id>` of a refresh token or a cookie, whose form nobody has looked at yet. */
+export const sessionIdOf = (token: string): string => token.split('.', 2).join('.');
+
 /** True for what may be the id of a session of account `u`, whether there is one or not. */
 export const isSessionOf = (u: string, sessionId: string): boolean =>
   ownForm.test(sessionId) && sessionId.startsWith(`${u}.`);

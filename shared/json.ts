@@ -74,3 +74,7 @@ export const parseJson = (bytes: Uint8Array): Record<string, unknown> => {
   checkShape(text);
   return value;
 };
+
+/** An object whose values are all texts. */
+export const isTexts = (value: unknown): value is Record<string, string> =>
+  isObject(value) && Object.values(value).every((each) => typeof each === 'string');

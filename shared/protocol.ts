@@ -7,6 +7,7 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { AppError } from './errors.js';
+import { isObject } from './json.js';
 
 export const headers = {
   caller: 'x-floodgate-caller',
@@ -78,15 +79,14 @@ export const signVerdict = (
 ): Verdict & { mac: string } => ({ ...verdict, mac: hmac(secret, verdictText(bootId, verdict)) });
 
 const hasVerdictShape = (body: unknown): body is Verdict & { mac: string } => {
-  if (typeof body !== 'object' || body === null) return false;
-  const v = body as Record<string, unknown>;
   return (
-    typeof v.attempt_id === 'string' &&
-    (v.outcome === 'ok' || v.outcome === 'denied' || v.outcome === 'exists') &&
-    typeof v.user_id === 'string' &&
-    Number.isSafeInteger(v.gen) &&
-    typeof v.scopes === 'string' &&
-    typeof v.mac === 'string'
+    isObject(body) &&
+    typeof body.attempt_id === 'string' &&
+    (body.outcome === 'ok' || body.outcome === 'denied' || body.outcome === 'exists') &&
+    typeof body.user_id === 'string' &&
+    Number.isSafeInteger(body.gen) &&
+    typeof body.scopes === 'string' &&
+    typeof body.mac === 'string'
   );
 };
 
@@ -149,10 +149,10 @@ export const signEntry = (secret: string, entry: NodeEntry): string => {
 };
 
 const isEndpoint = (value: unknown): boolean => {
-  if (typeof value !== 'object' || value === null) return false;
-  const e = value as Record<string, unknown>;
-  const isSocket = typeof e.unix === 'string' && typeof e.dir_id === 'string';
-  const isTcp = typeof e.tcp === 'string' && ['string', 'undefined'].includes(typeof e.name);
+  if (!isObject(value)) return false;
+  const isSocket = typeof value.unix === 'string' && typeof value.dir_id === 'string';
+  const isTcp =
+    typeof value.tcp === 'string' && ['string', 'undefined'].includes(typeof value.name);
   return isSocket !== isTcp;
 };
 
@@ -160,16 +160,15 @@ const isEndpoint = (value: unknown): boolean => {
 const maxSlots = 1024;
 
 const hasEntryShape = (value: unknown): value is NodeEntry => {
-  if (typeof value !== 'object' || value === null) return false;
-  const e = value as Record<string, unknown>;
   return (
-    ['id', 'boot_id', 'version', 'zone'].every((name) => typeof e[name] === 'string') &&
-    Array.isArray(e.endpoints) &&
-    e.endpoints.every(isEndpoint) &&
-    Number.isSafeInteger(e.slots) &&
-    Number(e.slots) >= 1 &&
-    Number(e.slots) <= maxSlots &&
-    typeof e.draining === 'boolean'
+    isObject(value) &&
+    ['id', 'boot_id', 'version', 'zone'].every((name) => typeof value[name] === 'string') &&
+    Array.isArray(value.endpoints) &&
+    value.endpoints.every(isEndpoint) &&
+    Number.isSafeInteger(value.slots) &&
+    Number(value.slots) >= 1 &&
+    Number(value.slots) <= maxSlots &&
+    typeof value.draining === 'boolean'
   );
 };
 

@@ -8,6 +8,7 @@ import { invalidField } from '../../shared/fields.js';
 import type { Route } from '../../shared/http.js';
 import type { BatchHead, BatchResult, BatchRow, RowResult } from '../../shared/import-batch.js';
 import { isWarning } from '../../shared/import-batch.js';
+import { isTexts } from '../../shared/json.js';
 import { linesOf, parseLine } from '../../shared/lines.js';
 import {
   checkAccountKey,
@@ -32,11 +33,6 @@ const probeMs = 5000;
 
 type Fields = Record<string, unknown>;
 type Item = { row: BatchRow; read: ReadRowHash };
-
-const isTexts = (value: unknown): value is Record<string, string> =>
-  typeof value === 'object' &&
-  value !== null &&
-  Object.values(value).every((each) => typeof each === 'string');
 
 const textOf = (fields: Fields, name: string): string => {
   const value = fields[name];

@@ -6,15 +6,12 @@
 import { AppError } from '../../../shared/errors.js';
 import { invalidField } from '../../../shared/fields.js';
 import type { Route } from '../../../shared/http.js';
-import { isObject } from '../../../shared/json.js';
+import { isObject, isTexts } from '../../../shared/json.js';
 import { linesOf, parseLine } from '../../../shared/lines.js';
 import type { BatchAsk, createBatch } from '../../import/batch.js';
 
 const maxBytes = 8 * 1024 * 1024;
 const maxLines = 2000;
-
-const isTexts = (value: unknown): value is Record<string, string> =>
-  isObject(value) && Object.values(value).every((each) => typeof each === 'string');
 
 const readProbe = (value: unknown): BatchAsk['probe'] => {
   if (value === undefined) return undefined;
