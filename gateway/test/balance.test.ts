@@ -1,4 +1,4 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { createBalance } from '../balance.js';
 
 /** How many answers in a row are the last ones of their connections. */
@@ -8,27 +8,36 @@ const countLast = (balance: ReturnType<typeof createBalance>): number => {
   return count;
 };
 
-t.test('an edge with clearly more than its share gives a quarter of the rest away', async (t) => {
+/** `rows`: connections of this edge, the mean of all, and how many it gives away then. */
+const givesAway = (
+  t: Test,
+  rows: readonly (readonly [count: number, mean: number, last: number])[],
+  most?: number,
+) => {
   let own = 0;
-  const balance = createBalance(() => own);
+  const balance = createBalance(() => own, most);
   t.equal(countLast(balance), 0, 'nothing is known yet');
-  for (const [count, mean, last] of [
-    [0, 0, 0],
-    [1, 0.25, 0],
-    [100, 100, 0],
-    [126, 100, 0],
-    [127, 100, 1],
-    [226, 100, 25],
-    [8, 2, 2],
-    [3, 2, 0],
-  ] as const) {
+  for (const [count, mean, last] of rows) {
     own = count;
     t.equal(balance.heard(0), count, 'what the primary will know');
     balance.heard(mean);
     t.equal(countLast(balance), last, `${count} of ${mean}`);
     t.equal(countLast(balance), 0, 'once');
   }
-  own = 226;
+  return balance;
+};
+
+t.test('an edge with clearly more than its share gives a quarter of the rest away', async (t) => {
+  const balance = givesAway(t, [
+    [0, 0, 0],
+    [1, 0.25, 0],
+    [100, 100, 0],
+    [126, 100, 0],
+    [127, 100, 1],
+    [8, 2, 2],
+    [3, 2, 0],
+    [226, 100, 25],
+  ]);
   balance.heard(226);
   balance.heard(100);
   balance.heard(226);
@@ -36,19 +45,16 @@ t.test('an edge with clearly more than its share gives a quarter of the rest awa
 });
 
 t.test('one that is nearly full gives away whatever is over its share', async (t) => {
-  let own = 0;
-  const balance = createBalance(() => own, 150);
-  for (const [count, mean, last] of [
-    [120, 100, 0],
-    [121, 100, 5],
-    [150, 125, 6],
-    [150, 150, 0],
-  ] as const) {
-    own = count;
-    balance.heard(0);
-    balance.heard(mean);
-    t.equal(countLast(balance), last, `${count} of ${mean}`);
-  }
+  givesAway(
+    t,
+    [
+      [120, 100, 0],
+      [121, 100, 5],
+      [150, 125, 6],
+      [150, 150, 0],
+    ],
+    150,
+  );
 });
 
 t.test('the mean is held against what it was made of', async (t) => {

@@ -137,43 +137,40 @@ t.test('kill -9 of the launcher: its programs end, Redis stays and is adopted', 
   await allGone(site);
 });
 
-t.test('what does not end by itself after kill -9 of the launcher is ended', async (t) => {
+/** A node that does not end, of a launcher that was killed. */
+const leaveDeafNode = async (t) => {
   const site = await makeSite(t, { root });
-  const first = site.start({ STAND_IN_DEAF: 'node-1' });
-  await first.ready();
+  const launcher = site.start({ STAND_IN_DEAF: 'node-1' });
+  await launcher.ready();
   const deaf = pidOf(site, 'node-1');
-  first.kill('SIGKILL');
-  await first.exited;
-  const second = site.start();
-  await second.ready();
-  t.match(second.output(), `Waiting for node-1 of an earlier run (pid ${deaf})`);
+  launcher.kill('SIGKILL');
+  await launcher.exited;
+  return { site, deaf };
+};
+
+/** The next start waits for it, ends it and serves. */
+const endsDeafNode = async (t, { site, deaf }) => {
+  const launcher = site.start();
+  await launcher.ready();
+  t.match(launcher.output(), `Waiting for node-1 of an earlier run (pid ${deaf})`);
   t.notOk(isRunning(deaf));
-  second.kill('SIGTERM');
-  t.equal(await second.exited, 0);
+  launcher.kill('SIGTERM');
+  t.equal(await launcher.exited, 0);
+};
+
+t.test('what does not end by itself after kill -9 of the launcher is ended', async (t) => {
+  await endsDeafNode(t, await leaveDeafNode(t));
 });
 
-t.test(
-  'a start that is stopped while it waits for the old ones leaves them to the next',
-  async (t) => {
-    const site = await makeSite(t, { root });
-    const first = site.start({ STAND_IN_DEAF: 'node-1' });
-    await first.ready();
-    const deaf = pidOf(site, 'node-1');
-    first.kill('SIGKILL');
-    await first.exited;
-    const second = site.start();
-    await until(() => second.output().includes('Waiting for node-1'), 'it waits');
-    second.kill('SIGINT');
-    t.equal(await second.exited, 0);
-    t.ok(isRunning(deaf));
-    const third = site.start();
-    await third.ready();
-    t.match(third.output(), `Waiting for node-1 of an earlier run (pid ${deaf})`);
-    t.notOk(isRunning(deaf));
-    third.kill('SIGTERM');
-    t.equal(await third.exited, 0);
-  },
-);
+t.test('a start that is stopped while it waits for them leaves them to the next', async (t) => {
+  const left = await leaveDeafNode(t);
+  const stopped = left.site.start();
+  await until(() => stopped.output().includes('Waiting for node-1'), 'it waits');
+  stopped.kill('SIGINT');
+  t.equal(await stopped.exited, 0);
+  t.ok(isRunning(left.deaf));
+  await endsDeafNode(t, left);
+});
 
 t.test('when its terminal goes, it stops', async (t) => {
   const site = await makeSite(t, { root });
