@@ -8,9 +8,9 @@ import { cpuTime, type Layout, place, usedMs } from '../cpu.js';
 import { createWatch } from '../neighbours.js';
 import type { Options } from '../report.js';
 import { median } from '../stats.js';
+import { type Burst, measureBurst } from './burst-measure.js';
 import type { Sample } from './generator.js';
 import { attemptsPerRequest, growth, type Metrics, readMetrics, total } from './metrics.js';
-import { recoveredAt, recoveryAfter } from './recovery.js';
 import { closeRig, measureCapacity, openRig, pidsOf, type Rig } from './rig.js';
 import { isRefused, isServed, type Summary, summarise, type Window, within } from './samples.js';
 
@@ -32,7 +32,6 @@ export const sizes = {
   settleMs: 2000,
   pauseMs: 1500,
 };
-const retries = 2;
 
 export type Level = Summary & {
   factor: number;
@@ -57,20 +56,6 @@ export type Level = Summary & {
   /** Of the edges per request, nearly all of which are refusals at a multiple of the capacity. */
   edgeCpuUs: number;
   neighbours: number;
-};
-export type Burst = {
-  samples: Sample[];
-  capacity: number;
-  baselineP99Ms: number;
-  /** After the last arrival of the burst, until the load is as before: who was told to come back does so. */
-  loadBackMs: number;
-  /** From then on, until all is as it was before (see recovery). */
-  recoveryMs: number;
-  /** The same as `recoveryMs` where there was no burst: what the machine does by itself. */
-  controlMs: number;
-  amplification: number;
-  /** Clients of the burst that got in at last. */
-  servedShare: number;
 };
 export type LayoutResult = { layout: Layout; slots: number; levels: Level[]; burst: Burst };
 
@@ -167,45 +152,6 @@ const levelOf = (wanted: Wanted, rounds: readonly Round[], window: Window): Leve
   };
 };
 
-/** As with a burst, but without: how long it seems to last until all is as it was before. */
-const runControl = async (rig: Rig, its: Sizes, capacity: number): Promise<number> => {
-  const { base, beforeMs, afterMs } = its.burst;
-  const untilMs = beforeMs + afterMs;
-  const phases = [{ perSecond: base * capacity, durationMs: untilMs }];
-  const { samples } = await rig.load.run({ phases, retries });
-  const baselineMs = summarise(samples, { fromMs: 0, toMs: beforeMs }).p99Ms;
-  return recoveredAt(samples, { fromMs: beforeMs, untilMs, baselineMs }) - beforeMs;
-};
-
-const runBurst = async (rig: Rig, its: Sizes, capacity: number): Promise<Burst> => {
-  const { base, factor, beforeMs, durationMs, afterMs } = its.burst;
-  const perSecond = base * capacity;
-  const controlMs = await runControl(rig, its, capacity);
-  await sleep(its.pauseMs);
-  const phases = [
-    { perSecond, durationMs: beforeMs },
-    { perSecond: factor * capacity, durationMs },
-    { perSecond, durationMs: afterMs },
-  ];
-  const { result, grown } = await watched(rig, () => rig.load.run({ phases, retries }));
-  const { samples } = result;
-  const endMs = beforeMs + durationMs;
-  const before = summarise(samples, { fromMs: 0, toMs: beforeMs });
-  const during = within(samples, { fromMs: beforeMs, toMs: endMs });
-  const clients = during.filter(({ tries }) => tries === 0).length;
-  const after = { fromMs: endMs, untilMs: endMs + afterMs, baselineMs: before.p99Ms, perSecond };
-  const servedOfAll = samples.filter((s) => s.at >= beforeMs && s.at < endMs && isServed(s));
-  return {
-    samples,
-    capacity,
-    baselineP99Ms: before.p99Ms,
-    ...recoveryAfter(samples, after),
-    controlMs,
-    amplification: attemptsPerRequest(grown),
-    servedShare: servedOfAll.length / clients,
-  };
-};
-
 /** What a gateway that has run for a day has behind it; a new one's first seconds are slower. */
 const warmUpRefusals = async (rig: Rig, its: Sizes, capacity: number) => {
   rig.options.progress('warming up what refuses');
@@ -240,7 +186,8 @@ const measureLayout = async (rig: Rig, its: Sizes, layout: Layout): Promise<Layo
     levels.push(levelOf(one, rounds, windowOf(rig, its)));
   }
   options.progress(`${layout}: burst`);
-  return { layout, slots, levels, burst: await runBurst(rig, its, before) };
+  const given = { plan: its.burst, pauseMs: its.pauseMs, capacity: before };
+  return { layout, slots, levels, burst: await measureBurst(rig, given) };
 };
 
 export const measureOverload = async (options: Options, its = sizes): Promise<LayoutResult[]> => {

@@ -2,13 +2,8 @@
 import { drawChart } from '../chart.js';
 import { linePanel } from '../chart-lines.js';
 import { atLeast, atMost, type Bench, type Criterion, round } from '../report.js';
-import {
-  type Burst,
-  type LayoutResult,
-  type Level,
-  measureOverload,
-  sizes,
-} from './overload-measure.js';
+import type { Burst } from './burst-measure.js';
+import { type LayoutResult, type Level, measureOverload, sizes } from './overload-measure.js';
 import { tolerance } from './recovery.js';
 import { series, showCodes } from './samples.js';
 
