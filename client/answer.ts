@@ -78,15 +78,19 @@ export const isFields = (value: unknown): value is Fields =>
 const matching = (value: unknown, grammar: RegExp): string | undefined =>
   typeof value === 'string' && grammar.test(value) ? value : undefined;
 
+const isPassing = (status: number): boolean => status === 408 || status === 429 || status >= 500;
+
+const codeGrammar = /^[a-z][a-z0-9_]{0,63}$/;
+
 const errorOf = ({ status, headers, fields }: Good, now: number): FloodgateError => {
-  const code = matching(fields.error, /^[a-z][a-z0-9_]{0,63}$/) ?? `status_${status}`;
+  const code = matching(fields.error, codeGrammar) ?? `status_${status}`;
   const retryAfterMs = readRetryAfter(headers.get('retry-after'), {
     date: headers.get('date'),
     now,
   });
   const requestId = fields.request_id ?? headers.get('x-request-id');
   return new FloodgateError(code, {
-    kind: status === 408 || status === 429 || status >= 500 ? 'unavailable' : 'rejected',
+    kind: isPassing(status) ? 'unavailable' : 'rejected',
     status,
     retryAfterMs,
     requestId: matching(requestId, /^[\w.:+/=-]{1,128}$/),
@@ -95,6 +99,13 @@ const errorOf = ({ status, headers, fields }: Good, now: number): FloodgateError
     mayHaveRun: status >= 500 && !isNotStarted(status, code),
   });
 };
+
+/**
+ * Every refusal of the server has its code. A 4xx without one is a proxy's that has no way to it, or does not let
+ * us through: nobody has looked at the token, or the password.
+ */
+const isDecided = ({ status, fields }: Good): boolean =>
+  isPassing(status) || matching(fields.error, codeGrammar) !== undefined;
 
 const badAnswer = (status: number): Bad => ({
   error: new FloodgateError('bad_answer', { status, mayHaveRun: true }),
@@ -127,7 +138,9 @@ export const createAttempt = ({ fetch, now }: { fetch: Fetch; now: () => number 
       const fields = parse(ok ? await text : await text.catch(() => undefined));
       if (ok) return fields ? { status, headers, fields } : badAnswer(status);
       if (status < 400) return badAnswer(status);
-      const error = errorOf({ status, headers, fields: fields ?? {} }, now());
+      const answer = { status, headers, fields: fields ?? {} };
+      if (!isDecided(answer)) return badAnswer(status);
+      const error = errorOf(answer, now());
       return { error, failure: { how: 'answer', status, code: error.code } };
     } catch (error) {
       return unanswered(error, signal);

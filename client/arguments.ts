@@ -4,9 +4,12 @@
  */
 import { FloodgateError } from './errors.js';
 
+const invalid = (argument: 'token' | 'clientAddress' | 'userAgent' | 'url') =>
+  new FloodgateError('bad_argument', { argument });
+
 /** An Authorization header (RFC 6750 § 2.1), or bad_argument for what cannot be a token. */
 export const bearer = (token: string): string => {
-  if (!/^[\w.~+/-]+=*$/.test(token)) throw new FloodgateError('bad_argument');
+  if (!/^[\w.~+/-]+=*$/.test(token)) throw invalid('token');
   return `Bearer ${token}`;
 };
 
@@ -32,9 +35,8 @@ const isFieldValue = (text: string): boolean => /^[\t -~\x80-\xff]*$/.test(text)
 
 /** The headers that say so, or bad_argument. */
 export const onBehalfOf = ({ clientAddress, userAgent }: OnBehalf): Record<string, string> => {
-  if (clientAddress !== undefined && !isAddress(clientAddress))
-    throw new FloodgateError('bad_argument');
-  if (userAgent !== undefined && !isFieldValue(userAgent)) throw new FloodgateError('bad_argument');
+  if (clientAddress !== undefined && !isAddress(clientAddress)) throw invalid('clientAddress');
+  if (userAgent !== undefined && !isFieldValue(userAgent)) throw invalid('userAgent');
   return {
     ...(clientAddress === undefined ? {} : { 'x-forwarded-for': clientAddress }),
     ...(userAgent === undefined ? {} : { 'user-agent': userAgent }),
@@ -52,13 +54,13 @@ const isUsable = (url: string): boolean => {
 
 /** http or https without credentials or fragment. Throws bad_argument, which quotes nothing. */
 export const checkUrl = (url: string): string => {
-  if (!isUsable(url)) throw new FloodgateError('bad_argument');
+  if (!isUsable(url)) throw invalid('url');
   return url;
 };
 
 /** Addresses below a base, which may have a path of its own. */
 export const endpoint = (baseUrl: string): ((path: string) => string) => {
   const base = checkUrl(baseUrl).replace(/\/+$/, '');
-  if (base.includes('?')) throw new FloodgateError('bad_argument');
+  if (base.includes('?')) throw invalid('url');
   return (path) => base + path;
 };

@@ -19,6 +19,7 @@ import {
   orAborted,
   sleep as realSleep,
   type Sleep,
+  usefulMs,
 } from './deadline.js';
 import { FloodgateError } from './errors.js';
 import { createLane, type Lane } from './lane.js';
@@ -61,9 +62,17 @@ export type Call = {
 type Turn = Pick<Deadline, 'signal' | 'leftMs'>;
 
 const maxRepeats = 2;
+/** Over which those come back who sat out a pause: the server has given each of them another one already. */
+const maxStretchMs = 2000;
 
-const pausesAll = ({ status, retryAfterMs }: FloodgateError): boolean =>
-  status === 503 && retryAfterMs !== undefined;
+/**
+ * What the server says of itself, or a proxy of it. Any other 503 is about one token or one account (its issuer cannot
+ * be asked, a key of its hash is missing): whoever sends such a token must not hold up everybody else.
+ */
+const aboutAll = ['overloaded', 'no_node', 'store_unavailable', 'status_503'];
+
+const pausesAll = ({ status, code, retryAfterMs }: FloodgateError): boolean =>
+  status === 503 && retryAfterMs !== undefined && aboutAll.includes(code);
 
 export const createCaller = (options: CallerOptions = {}) => {
   const { random = Math.random, sleep = realSleep, maxConcurrent = 32, maxQueued = 256 } = options;
@@ -73,7 +82,8 @@ export const createCaller = (options: CallerOptions = {}) => {
   const backoff = createBackoff({ random });
   const budget = createBudget(options.retryBudget);
   const attempt = createAttempt({ fetch, now });
-  const openLane = () => createLane({ maxConcurrent, maxQueued, backoff, now, sleep });
+  const stretch = createBackoff({ random, capMs: maxStretchMs });
+  const openLane = () => createLane({ maxConcurrent, maxQueued, stretch, now, sleep });
   /** A full house at the password nodes says nothing about checks and refreshes. */
   const lanes = { password: openLane(), session: openLane() };
 
@@ -85,7 +95,8 @@ export const createCaller = (options: CallerOptions = {}) => {
       const outcome = await attempt(request, its.signal);
       const error = 'error' in outcome ? outcome.error : undefined;
       if (error === undefined || error.kind === 'rejected') lane.resume();
-      else if (pausesAll(error)) lane.pause(error.retryAfterMs ?? 0);
+      else if (pausesAll(error))
+        lane.pause(error.retryAfterMs ?? 0, { isFull: error.code === 'overloaded' });
       return outcome;
     } finally {
       its.clear();
@@ -102,7 +113,7 @@ export const createCaller = (options: CallerOptions = {}) => {
     const { error, failure } = failed;
     if (tries >= maxRepeats || !mayRepeat(call.rule, failure, tries)) return false;
     const waitMs = backoff(tries, error.retryAfterMs);
-    if (signal.aborted || waitMs >= leftMs() || !budget.spend()) return false;
+    if (signal.aborted || waitMs + usefulMs > leftMs() || !budget.spend()) return false;
     // After a 503 the lane keeps everybody waiting, this caller too.
     if (!pausesAll(error)) await sleep(waitMs, signal);
     return true;

@@ -7,6 +7,9 @@ import { FloodgateError } from './errors.js';
 /** What a call has where nobody says otherwise. */
 export const callTimeoutMs = 10_000;
 
+/** Less is no time for an answer: nothing is sent that late after a pause, to be done for nobody. */
+export const usefulMs = 500;
+
 /** Longer ones fire at once. */
 const longestTimerMs = 2 ** 31 - 1;
 

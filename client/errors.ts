@@ -26,7 +26,7 @@ const local = {
     text: 'What is saved of the session could not be loaded.',
   },
   not_saved: { kind: 'not_saved', text: 'The new tokens could not be saved, so none was used.' },
-  bad_argument: { kind: 'misuse', text: 'An argument is not valid.' },
+  bad_argument: { kind: 'misuse', text: 'An argument is not valid' },
 } as const;
 
 export type LocalCode = keyof typeof local;
@@ -83,6 +83,8 @@ type Details = {
   requestId?: string | undefined;
   description?: string | undefined;
   mayHaveRun?: boolean;
+  /** Which, of those that a caller of ours gives; never what is in it. */
+  argument?: 'token' | 'clientAddress' | 'userAgent' | 'url';
   cause?: unknown;
 };
 
@@ -103,9 +105,12 @@ export class FloodgateError extends Error {
   readonly mayHaveRun: boolean;
 
   constructor(code: ErrorCode, details: Details = {}) {
-    const { kind, status, cause } = details;
+    const { kind, status, argument, cause } = details;
     const text = isLocal(code) ? local[code].text : `The server answered ${status} ${code}.`;
-    super(text, cause === undefined ? undefined : { cause });
+    super(
+      argument === undefined ? text : `${text}: ${argument}.`,
+      cause === undefined ? undefined : { cause },
+    );
     this.name = 'FloodgateError';
     this.kind = kind ?? (isLocal(code) ? local[code].kind : 'rejected');
     this.code = code;

@@ -1,11 +1,12 @@
 /**
  * Through here go all calls of one kind: a bounded number at a time, a bounded line before them, and a
- * pause for everybody when the server asks one caller to wait. Each refusal takes one place away and
- * answers give them back slowly, so that a program with many callers settles at what the server takes
- * at once instead of going from burst to pause and back. Only 503 pauses the others: 429 is about one
+ * pause for everybody when the server asks one caller to wait. Each refusal by a full server takes one place
+ * away, half of them at most in one pause, and answers give them back slowly, so that a program with many callers
+ * settles at what the server takes at once instead of going from burst to pause and back. A server that lost its
+ * store takes none away: it takes as much as before once it is well. Only 503 pauses the others: 429 is about one
  * account or address, and one mistyped password must not stop everybody else.
  */
-import { type Deadline, orAborted, type Sleep } from './deadline.js';
+import { type Deadline, orAborted, type Sleep, usefulMs } from './deadline.js';
 import { FloodgateError } from './errors.js';
 import type { Backoff } from './retry.js';
 
@@ -19,19 +20,22 @@ type Patience = Pick<Deadline, 'signal' | 'leftMs'>;
 export const createLane = ({
   maxConcurrent,
   maxQueued,
-  backoff,
+  stretch,
   now,
   sleep,
 }: {
   maxConcurrent: number;
   maxQueued: number;
-  backoff: Backoff;
+  /** When those come back who sat out their n-th pause in a row. */
+  stretch: Backoff;
   now: () => number;
   sleep: Sleep;
 }) => {
   const line: (() => void)[] = [];
   let running = 0;
   let limit = maxConcurrent;
+  /** Below which this pause takes no more places away. */
+  let leastLimit = 1;
   let pausedUntil = 0;
   /** Pauses in a row: each doubles the stretch over which those who waited come back. */
   let refusals = 0;
@@ -48,7 +52,7 @@ export const createLane = ({
   /** Nobody stands in line, or sends, for an answer that cannot be in time. */
   const checkPause = (deadline: Patience) => {
     const retryAfterMs = pausedUntil - now();
-    if (retryAfterMs > 0 && retryAfterMs >= deadline.leftMs())
+    if (retryAfterMs > 0 && retryAfterMs + usefulMs > deadline.leftMs())
       throw new FloodgateError('asked_to_wait', { retryAfterMs });
   };
 
@@ -79,9 +83,9 @@ export const createLane = ({
       checkPause(deadline);
       const leftMs = pausedUntil - now();
       if (leftMs <= 0) return;
-      // With jitter, so that those who waited do not come back as one.
-      const waitMs = Math.min(backoff(refusals, leftMs), Math.max(leftMs, deadline.leftMs() - 1));
-      await sleep(waitMs, deadline.signal);
+      // With jitter, so that those who waited do not come back as one, and with time left for the answer.
+      const latestMs = Math.max(leftMs, deadline.leftMs() - usefulMs);
+      await sleep(Math.min(stretch(refusals, leftMs), latestMs), deadline.signal);
     }
   };
 
@@ -100,11 +104,14 @@ export const createLane = ({
         leave();
       }
     },
-    /** The server wants everybody to wait. */
-    pause: (retryAfterMs: number) => {
-      limit = Math.max(1, limit - 1);
+    /** The server wants everybody to wait; `isFull`: for others' sake, of whom we may be many. */
+    pause: (retryAfterMs: number, { isFull }: { isFull: boolean }) => {
       // Those refused together count as one.
-      if (now() >= pausedUntil) refusals++;
+      if (now() >= pausedUntil) {
+        refusals++;
+        leastLimit = Math.max(1, limit / 2);
+      }
+      if (isFull) limit = Math.max(leastLimit, limit - 1);
       pausedUntil = Math.max(pausedUntil, now() + retryAfterMs);
     },
     /** The server takes work. */

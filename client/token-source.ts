@@ -38,23 +38,24 @@ export const createTokenSource = ({
   backoff: Backoff;
   now: () => number;
   random: () => number;
+  /** From an earlier run of the program. */
   first?: Held | undefined;
   /** Of waiting for a renewal, where that does not end in time by itself; it goes on. */
   timeoutMs?: number;
 }) => {
-  let held: (Held & { since: number; renewAt: number }) | undefined;
+  let held: (Held & { renewAt: number; newUntil: number }) | undefined;
   let renewal: Promise<string> | undefined;
   /** Failed renewals in a row, and what callers without a token get until the next one is due. */
   let failures = 0;
   let failed: { error: unknown; nextAt: number } | undefined;
 
-  const hold = ({ accessToken, expiresAt }: Held) => {
-    const since = now();
-    held = { accessToken, expiresAt, since, renewAt: renewalTime(since, expiresAt, random) };
+  const hold = ({ accessToken, expiresAt }: Held, isNew = true) => {
+    const renewAt = renewalTime(now(), expiresAt, random);
+    held = { accessToken, expiresAt, renewAt, newUntil: isNew ? now() + brandNewMs : 0 };
     failures = 0;
     failed = undefined;
   };
-  if (first !== undefined) hold(first);
+  if (first !== undefined) hold(first, false);
 
   const attempt = async (): Promise<string> => {
     try {
@@ -109,7 +110,7 @@ export const createTokenSource = ({
      * refuses that will refuse the next, and each would cost a renewal.
      */
     discard: (accessToken: string) => {
-      if (held?.accessToken !== accessToken || now() - held.since < brandNewMs) return;
+      if (held?.accessToken !== accessToken || now() < held.newUntil) return;
       held = undefined;
     },
   };

@@ -4,16 +4,10 @@
  */
 import type { Server as PlainServer } from 'node:http';
 import type { Server } from 'node:https';
-import {
-  type Certificate,
-  type CertificateFiles,
-  endOf,
-  watchCertificate,
-} from '../shared/certificate.js';
+import { type Certificate, type CertificateFiles, watchCertificate } from '../shared/certificate.js';
 import { gatewayName, type Identity, openIdentity } from '../shared/identity.js';
 import type { Lifecycle } from '../shared/lifecycle.js';
 import type { Log } from '../shared/log.js';
-import type { Metrics } from '../shared/metrics.js';
 
 /** Takes over changed files, and tells of it; returns a function that ends this. */
 export const keepCertificate = (
@@ -44,22 +38,4 @@ export const openGatewayIdentity = (
   const identity = openIdentity({ files, isOwn, wanted, log });
   lifecycle.onStop('certificate for nodes', identity.close);
   return identity;
-};
-
-/** The end of each certificate in force, for an alert before it comes. `use`: public or nodes. */
-export const watchEnds = (
-  metrics: Metrics,
-  inForce: Readonly<Record<string, () => Certificate | undefined>>,
-): void => {
-  metrics.gauge(
-    'certificate_end_timestamp_seconds',
-    'When the certificate in force ends',
-    ['use'],
-    (gauge) => {
-      for (const [use, find] of Object.entries(inForce)) {
-        const certificate = find();
-        if (certificate !== undefined) gauge.set({ use }, endOf(certificate));
-      }
-    },
-  );
 };

@@ -71,6 +71,12 @@ export const createAdminCall = (env, timeoutMs = defaultTimeoutMs) => {
     /** @param {Error} error @returns {never} */
     const fail = (error) => {
       const reason = error.cause instanceof Error ? codeOf(error.cause) : error.name;
+      if (/CERT|SIGN/.test(reason))
+        throw new AdminError(
+          `The certificate of the admin port at ${url} is not to be trusted (${reason}). Set ADMIN_URL to ` +
+            'https://NAME:PORT with a name that is in it, and NODE_EXTRA_CA_CERTS to the file of your own CA.',
+          0,
+        );
       throw new AdminError(
         `No answer from the admin port at ${url} (${reason}). Is the gateway running? ` +
           'Set ADMIN_URL, or ADMIN_HOST and ADMIN_PORT, to where it listens.',

@@ -6,6 +6,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { systemCodeOf } from './describe-error.js';
+import type { Metrics } from './metrics.js';
 
 export type CertificateFiles = { certFile: string; keyFile: string; caFile?: string };
 /** `ca`: who signs those that we talk to; without it nobody is asked for a certificate. */
@@ -23,7 +24,7 @@ export const readCertificate = (files: CertificateFiles): Certificate => {
   try {
     createSecureContext(all);
     // A CA that is none would not be missed there.
-    if (caFile !== undefined) new X509Certificate(readFileSync(caFile));
+    if ('ca' in all) new X509Certificate(all.ca);
     return all;
   } catch (cause) {
     throw new Error(`${pathsOf(files).join(', ')} do not fit together or are no PEM files.`, {
@@ -77,4 +78,22 @@ export const watchCertificate = (options: {
   };
   const timer = setInterval(look, intervalMs).unref();
   return () => clearInterval(timer);
+};
+
+/** The end of each certificate in force, for an alert before it comes. `use`: public, nodes or node. */
+export const watchEnds = (
+  metrics: Metrics,
+  inForce: Readonly<Record<string, () => Certificate | undefined>>,
+): void => {
+  metrics.gauge(
+    'certificate_end_timestamp_seconds',
+    'When the certificate in force ends',
+    ['use'],
+    (gauge) => {
+      for (const [use, find] of Object.entries(inForce)) {
+        const certificate = find();
+        if (certificate !== undefined) gauge.set({ use }, endOf(certificate));
+      }
+    },
+  );
 };

@@ -64,6 +64,19 @@ const isIssuedBy = (chain: Buffer, ca: Buffer): boolean => {
   );
 };
 
+/** With one that the other side refuses we would be ready, and nobody could talk to us. */
+const checkTime = ({ validFrom, validTo }: X509Certificate, file: string): void => {
+  const now = Date.now();
+  if (now > Date.parse(validTo))
+    throw new Error(
+      `NODE_TLS_CERT_FILE ${file} ended on ${validTo}: floodgate certs … --renew makes a new one.`,
+    );
+  if (now < Date.parse(validFrom))
+    throw new Error(
+      `NODE_TLS_CERT_FILE ${file} is valid from ${validFrom} only: is this machine's clock right?`,
+    );
+};
+
 /** Throws an Error that says what to do when the files are no good or name nobody that we are. */
 export const openIdentity = (options: {
   files: Required<CertificateFiles>;
@@ -89,14 +102,19 @@ export const openIdentity = (options: {
       throw new Error(
         `NODE_TLS_CERT_FILE ${files.certFile} is of none of the CAs in NODE_TLS_CA_FILE ${files.caFile}.`,
       );
-    const daysLeft = Math.floor((1000 * endOf(certificate) - Date.now()) / day);
-    if (daysLeft < warnDays)
-      log.warn({ days_left: daysLeft }, 'certificate ends: floodgate certs … --renew');
+    checkTime(leaf, files.certFile);
     const context = createSecureContext({ ...certificate, minVersion: tlsVersion });
     return { certificate, name, context };
   };
 
   let current = read(readCertificate(files));
+  const warn = () => {
+    const daysLeft = Math.floor((1000 * endOf(current.certificate) - Date.now()) / day);
+    if (daysLeft < warnDays)
+      log.warn({ days_left: daysLeft }, 'certificate ends: floodgate certs … --renew');
+  };
+  warn();
+  const daily = setInterval(warn, day).unref();
   /** Others know us by the name that we began with. */
   const use = (certificate: Certificate) => {
     const next = read(certificate);
@@ -105,8 +123,11 @@ export const openIdentity = (options: {
         `NODE_TLS_CERT_FILE ${files.certFile} is for ${next.name} now, and we are known as ${current.name}: restart.`,
       );
     current = next;
+    warn();
     for (const listener of listeners) listener(certificate);
   };
+
+  const endWatch = watchCertificate({ files, use, log });
 
   return {
     certificate: (): Certificate => current.certificate,
@@ -114,6 +135,9 @@ export const openIdentity = (options: {
     context: (): SecureContext => current.context,
     /** Called after a change with what is now in force. */
     onChange: (listener: (certificate: Certificate) => void) => void listeners.push(listener),
-    close: watchCertificate({ files, use, log }),
+    close: () => {
+      clearInterval(daily);
+      endWatch();
+    },
   };
 };

@@ -126,9 +126,9 @@ export const parseLoad = (text: unknown): Load | undefined => {
 
 /**
  * `dir_id` names the socket directory: an edge uses the socket only if it sees the same one. `tcp` is
- * host:port, with TLS when there is a `name`: the one in the certificate that the node will show.
+ * host:port, always with TLS; `name` is the one in the certificate that the node will show.
  */
-export type Endpoint = { unix: string; dir_id: string } | { tcp: string; name?: string };
+export type Endpoint = { unix: string; dir_id: string } | { tcp: string; name: string };
 
 export type NodeEntry = {
   id: string;
@@ -150,10 +150,10 @@ export const signEntry = (secret: string, entry: NodeEntry): string => {
 
 const isEndpoint = (value: unknown): boolean => {
   if (!isObject(value)) return false;
-  const isSocket = typeof value.unix === 'string' && typeof value.dir_id === 'string';
-  const isTcp =
-    typeof value.tcp === 'string' && ['string', 'undefined'].includes(typeof value.name);
-  return isSocket !== isTcp;
+  const { unix, dir_id: dirId, tcp, name } = value;
+  const isSocket = typeof unix === 'string' && typeof dirId === 'string' && tcp === undefined;
+  const isTcp = typeof tcp === 'string' && typeof name === 'string' && unix === undefined;
+  return isSocket || isTcp;
 };
 
 /** A node that says more would draw every account to itself. */

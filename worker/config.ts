@@ -3,15 +3,16 @@
  * reported together. Only main and server see it whole.
  */
 import { hostname } from 'node:os';
-import { isLoopback } from '../shared/address.js';
 import { createEnv, type Env, mask } from '../shared/env.js';
 import { readIdentityFiles } from '../shared/identity.js';
 import { countCpus, memoryBytes } from '../shared/machine.js';
 import { splitRedisUrls } from '../shared/redis-url.js';
 import { checkDefaultScopes, createRedisUrls, readShared } from '../shared/settings.js';
 import { readCredentials } from './credentials/settings.js';
+import { readDeclaration } from './passwords/formats/translate.js';
 import { isStrongKey, parseKeys } from './passwords/keys.js';
 import { targetProblem, weakestTarget } from './passwords/policy.js';
+import type { Keys } from './passwords/recipes/recipe.js';
 import type { TcpSettings } from './tcp.js';
 
 export type Config = ReturnType<typeof loadConfig>;
@@ -74,7 +75,7 @@ const readNodeId = (env: Env, fallback: string): string => {
 
 const tlsHint =
   'make certificates with "floodgate certs node NAME" and set NODE_TLS_CERT_FILE, ' +
-  'NODE_TLS_KEY_FILE and NODE_TLS_CA_FILE, or use 127.0.0.1.';
+  'NODE_TLS_KEY_FILE and NODE_TLS_CA_FILE. Gateways on this machine reach the node without it.';
 
 /** Undefined: the node serves its unix socket only. */
 const readTcp = (env: Env): TcpSettings | undefined => {
@@ -85,10 +86,12 @@ const readTcp = (env: Env): TcpSettings | undefined => {
     if (advertise !== undefined) env.complain('NODE_ADVERTISE needs NODE_LISTEN.');
     return undefined;
   }
-  const hosts = [listen.host, advertise?.host ?? listen.host];
-  if (tls === undefined && !hosts.every(isLoopback))
-    env.complain(`NODE_LISTEN off this machine needs TLS: ${tlsHint}`);
-  return { listen, advertise, tls };
+  if (advertise !== undefined && listen.port === 0)
+    env.complain(
+      'NODE_ADVERTISE names a port, and NODE_LISTEN takes any that is free (0): give it that port, or leave NODE_ADVERTISE out.',
+    );
+  if (tls === undefined) env.complain(`NODE_LISTEN needs TLS: ${tlsHint}`);
+  return tls && { listen, advertise, tls };
 };
 
 /**
@@ -112,10 +115,17 @@ const readLockUrls = (
   return given.length === 0 ? [fallback] : given;
 };
 
-/** A node gives DEFAULT_SCOPES only to users of an operator's table. */
-const readStore = (env: Env) => {
+/** A node gives DEFAULT_SCOPES only to users of an operator's table, whose hashes may need the key ring. */
+const readStore = (env: Env, keys: Keys) => {
   const credentials = readCredentials(env);
-  if (credentials.table !== undefined) checkDefaultScopes(env, credentials.table.defaultScopes);
+  const { table } = credentials;
+  if (table === undefined) return credentials;
+  checkDefaultScopes(env, table.defaultScopes);
+  try {
+    if (table.format !== undefined) readDeclaration(table.format, keys);
+  } catch (error) {
+    env.complain(error instanceof Error ? error.message : 'CREDENTIALS_FORMAT is not understood.');
+  }
   return credentials;
 };
 
@@ -126,11 +136,12 @@ export const loadConfig = (source: NodeJS.ProcessEnv, pid: number) => {
   const threads = readThreads(env, target.memoryKiB * 1024);
   const urls = createRedisUrls(env);
   const shared = readShared(env, source, urls);
+  const keys = readKeys(env);
   const config = {
     nodeId: readNodeId(env, defaultNodeId(source, pid)),
     threads,
     target,
-    ...readKeys(env),
+    ...keys,
     // Enough for every thread, so that none stands idle for want of memory while all hashes are ours.
     hashMemoryBytes: Math.max(
       minHashMemory,
@@ -138,7 +149,7 @@ export const loadConfig = (source: NodeJS.ProcessEnv, pid: number) => {
       Math.floor(memoryBytes() / 4),
     ),
     ...shared,
-    credentials: readStore(env),
+    credentials: readStore(env, keys.passwordKeys),
     lockRedisUrls: readLockUrls(env, urls, shared.redisUrl),
     tcp: readTcp(env),
     blocklistFile: env.optional('PASSWORD_BLOCKLIST_FILE'),

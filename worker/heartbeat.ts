@@ -12,6 +12,8 @@ export type Heartbeat = ReturnType<typeof createHeartbeat>;
 type Logs = { warn(fields: object, text: string): void; info(fields: object, text: string): void };
 
 const everyMs = 1000;
+/** A successor of ours has us drained long before. */
+const twinBeats = 30;
 
 /**
  * Forgets silent nodes, then enters or renews one. KEYS seen, entries. ARGV id, entry, ttl ms, boot id,
@@ -67,6 +69,8 @@ export const createHeartbeat = (options: {
   let isDraining = false;
   let isLost = false;
   let isReplaced = false;
+  /** Beats in a row in which another one was in our place, and nobody told us to leave. */
+  let heldBeats = 0;
   let isClosed = false;
   let endpoints: Endpoint[] = [];
   let text = '';
@@ -87,6 +91,12 @@ export const createHeartbeat = (options: {
       const isHeld = (await send(isDraining ? 'drain' : 'renew')) === 0;
       if (isHeld && !isReplaced) log.info({}, 'another process of this NODE_ID has entered');
       isReplaced = isHeld;
+      heldBeats = isHeld && !isDraining ? heldBeats + 1 : 0;
+      if (heldBeats === twinBeats)
+        log.warn(
+          { node: id, alarm: true },
+          'another process of this NODE_ID gets all the logins: give each node a NODE_ID of its own',
+        );
       if (isLost) log.info({}, 'node registry is back');
       isLost = false;
       return true;

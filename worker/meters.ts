@@ -88,22 +88,9 @@ export const createMeters = (metrics: Metrics) => {
     );
   };
 
-  /** When this node serves TCP with a certificate. */
-  const watchCertificate = (end: () => number | undefined) => {
-    const [name, help] = [
-      'certificate_end_timestamp_seconds',
-      'When the certificate in force ends',
-    ];
-    metrics.gauge(name, help, ['use'], (g) => {
-      const at = end();
-      if (at !== undefined) g.set({ use: 'node' }, at);
-    });
-  };
-
   return {
     watch,
     watchState,
-    watchCertificate,
     migrated: (outcome: MigrationOutcome) => migrations.inc({ outcome }),
     stalled: () => stalls.inc(),
     campaigned: (outcome: Outcome) => campaign.inc({ outcome }),

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { watchEnds } from '../shared/certificate.js';
 import { AppError } from '../shared/errors.js';
 import { createHttp, type HttpOptions } from '../shared/http.js';
 import type { Lifecycle } from '../shared/lifecycle.js';
@@ -30,7 +31,7 @@ import { createAdmission } from './passwords/admission.js';
 import { createBlocklist } from './passwords/blocklist.js';
 import { createCheck } from './passwords/check.js';
 import { createTranslate, readDeclaration } from './passwords/formats/translate.js';
-import { createKeyRing } from './passwords/keys.js';
+import { createKeyRing, type KeyRing } from './passwords/keys.js';
 import { createLock } from './passwords/lock.js';
 import { createMigrate } from './passwords/migrate.js';
 import { createPolicy } from './passwords/policy.js';
@@ -83,21 +84,21 @@ const listen = (server: Server, path: string): Promise<void> =>
     });
   });
 
-/** The store of password records; a format that is declared for its texts is checked first. */
-const openStoreOf = ({ credentials: settings }: Config, redis: RedisClient, log: Log) => {
+/** The store of password records, whose texts may be in a declared format. */
+const openStoreOf = ({ config, log }: Given, redis: RedisClient, keys: KeyRing) => {
+  const { credentials: settings, passwordKeys } = config;
   const format = settings.table?.format;
-  const translate = createTranslate(format === undefined ? undefined : readDeclaration(format));
-  return openCredentials({ settings, redis, translate, log });
+  const declared = format === undefined ? undefined : readDeclaration(format, passwordKeys);
+  return openCredentials({ settings, redis, translate: createTranslate(declared, keys), log });
 };
 
 /** Everything that needs a hash thread. */
 const createPasswords = async (
-  { config, lifecycle, log, openThreads = createThreads }: Given,
+  given: Given,
   { redis, meters }: { redis: RedisClient; meters: Meters },
 ) => {
+  const { config, lifecycle, log, openThreads = createThreads } = given;
   const { target, threads: count, hashMemoryBytes: memoryBytes } = config;
-  const { credentials, close } = await openStoreOf(config, redis, log);
-  lifecycle.onStop('credentials', close);
   const blocklist = createBlocklist(config.blocklistFile);
   const keys = createKeyRing({
     keys: config.passwordKeys,
@@ -107,6 +108,8 @@ const createPasswords = async (
       log.error({ key: id, alarm: true }, 'a record needs a key that is not in PASSWORD_KEYS');
     },
   });
+  const { credentials, close } = await openStoreOf(given, redis, keys);
+  lifecycle.onStop('credentials', close);
   const policy = createPolicy({ target, blocklist, pepper: keys.pepper, norm: credentials.norm });
   const lockClients = openLockClients(config.lockRedisUrls, log);
   lifecycle.onStop('lock servers', () => Promise.all(lockClients.map(quitRedis)));
@@ -209,7 +212,7 @@ const openDoors = async (given: Given, parts: Parts, socket: SocketEndpoint) => 
     log,
   });
   lifecycle.onStop('certificate', tcp.close);
-  parts.meters.watchCertificate(tcp.certificateEnd);
+  watchEnds(parts.metrics, { node: tcp.certificate });
   const stop = (ms: number) => Promise.all([http.stop(ms), tcp.stop(ms)]);
   return { endpoints: [...endpoints, tcp.endpoint], stop };
 };
@@ -233,7 +236,8 @@ export const startWorker = async (given: Given): Promise<Started> => {
   const entry = { id: nodeId, boot_id: bootId, slots, version, zone };
   const heartbeat = createHeartbeat({ redis, secret, entry, log });
   const fence = createFence({ onStall: meters.stalled });
-  const desk = createDesk({ redis, nodeId, bootId });
+  const isTable = config.credentials.table !== undefined;
+  const desk = createDesk({ redis, nodeId, bootId, isTable });
   const parts = { ...passwords, desk, bootId, secret, metrics, meters, heartbeat, fence };
   const doors = await openDoors(given, parts, endpoint);
   lifecycle.onStop('registry', heartbeat.leave);

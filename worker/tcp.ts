@@ -1,6 +1,5 @@
 /**
- * The node's second door, for gateways on other machines: TCP, with mutual TLS 1.3 unless it is open to
- * this machine only. The one caller let in is the gateway, by the name in its certificate: another
+ * The node's second door, for gateways on other machines: TCP with mutual TLS 1.3. The one caller let in is the gateway, by the name in its certificate: another
  * node's certificate is as good as none. Changed certificate files are taken over without a restart:
  * what connects later gets the new ones, what is connected is told to come back.
  */
@@ -8,7 +7,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import { hostname } from 'node:os';
 import type { TLSSocket } from 'node:tls';
 import { type Address, formatAddress } from '../shared/address.js';
-import { type CertificateFiles, endOf } from '../shared/certificate.js';
+import type { Certificate, CertificateFiles } from '../shared/certificate.js';
 import type { createHttp, HttpOptions } from '../shared/http.js';
 import {
   gatewayName,
@@ -26,7 +25,7 @@ export type TcpSettings = {
   listen: Address;
   /** Where gateways reach it, when that is not where it listens. */
   advertise?: Address | undefined;
-  tls?: Required<CertificateFiles> | undefined;
+  tls: Required<CertificateFiles>;
 };
 type Http = ReturnType<typeof createHttp>;
 type Serve = (more: Pick<HttpOptions, 'tls' | 'decorate'>) => Http;
@@ -61,7 +60,8 @@ const guard = (server: Server, log: Log) => {
     socket.once('close', () => connected.delete(socket));
   });
   server.on('tlsClientError', (err: Error, socket: TLSSocket) => {
-    tell({ address: socket.remoteAddress, err });
+    // Node ends such a connection itself, and says only that it hung up.
+    tell({ address: socket.remoteAddress, reason: socket.authorizationError ?? err.message });
     socket.destroy();
   });
   return connected;
@@ -104,21 +104,21 @@ export const openTcp = async (options: {
   endpoint: Endpoint;
   stop: Http['stop'];
   close: () => void;
-  /** Of the certificate in force, in seconds since 1970. */
-  certificateEnd: () => number | undefined;
+  /** The one in force. */
+  certificate: () => Certificate;
 }> => {
   const { settings, nodeId, serve, log } = options;
   const { tls: files } = settings;
   const wanted = `this node is ${nodeId}: set NODE_ID, or see floodgate certs node`;
   const isOwn = (name: string) => isNameOf(name, nodeId);
-  const identity = files && openIdentity({ files, isOwn, wanted, log });
-  const http = identity ? openTls(serve, identity, log) : serve({});
+  const identity = openIdentity({ files, isOwn, wanted, log });
+  const http = openTls(serve, identity, log);
   const port = await listen(http.server, { ...settings.listen, setting: 'NODE_LISTEN' });
   const tcp = formatAddress(addressOf(settings, port));
   return {
-    endpoint: identity ? { tcp, name: identity.name() } : { tcp },
+    endpoint: { tcp, name: identity.name() },
     stop: http.stop,
-    close: () => identity?.close(),
-    certificateEnd: () => identity && endOf(identity.certificate()),
+    close: identity.close,
+    certificate: identity.certificate,
   };
 };

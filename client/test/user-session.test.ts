@@ -57,6 +57,17 @@ const openSession = async (
   return { ...server, time, session, saved };
 };
 
+t.test('a token from an earlier run is not handed out again once it was refused', async (t) => {
+  const { session, seen } = await openSession(t, issue);
+  const old = await session.getToken();
+  session.discard(old);
+  const fresh = await session.getToken();
+  t.not(fresh, old);
+  session.discard(fresh);
+  t.equal(await session.getToken(), fresh, 'a brand-new one is: the next would be refused, too');
+  t.equal(seen.length, 1);
+});
+
 t.test('a lost answer is asked for again with the same token, and saved once', async (t) => {
   const family = createFamily();
   const { session, seen, saved, time } = await openSession(t, (res, { body }, nth) => {

@@ -2,7 +2,7 @@
  * Composition root of the admin child: metrics of the whole fleet, nodes and users. Nothing of it
  * is on the public port; every call needs ADMIN_TOKEN, a scrape also takes METRICS_TOKEN.
  */
-import { type Certificate, readCertificate } from '../../shared/certificate.js';
+import { type Certificate, readCertificate, watchEnds } from '../../shared/certificate.js';
 import { createHttp } from '../../shared/http.js';
 import type { Lifecycle } from '../../shared/lifecycle.js';
 import { listen } from '../../shared/listen.js';
@@ -23,7 +23,7 @@ import { createNodes } from '../nodes/submit.js';
 import { createObserve } from '../observe.js';
 import { openBackup, openUserSessions } from '../open-backup.js';
 import { createResets } from '../resets.js';
-import { keepCertificate, openGatewayIdentity, watchEnds } from '../tls.js';
+import { keepCertificate, openGatewayIdentity } from '../tls.js';
 import { loadKeys } from '../tokens/keys.js';
 import { createPublish } from '../tokens/revocations.js';
 import { createKeyDesk } from '../tokens/rotation.js';
@@ -75,8 +75,9 @@ export const startAdmin = async ({
   const resets = createResets({ redis });
   const { errand } = nodes;
   const claims = createClaims({ redis });
-  const batch = createBatch({ accounts, claims, errand });
-  const setPassword = createSetPassword({ nodes, userSessions, secret: secrets[0] ?? '' });
+  const [secret = ''] = secrets;
+  const batch = createBatch({ accounts, claims, errand, secret });
+  const setPassword = createSetPassword({ nodes, userSessions, secret });
   const { defaultScopes, kek, previousKek, tokenAlg: alg, keyIntervalMs: intervalMs } = config;
   const keys = await patiently(() => loadKeys({ redis, kek, previousKek, alg, intervalMs }));
   const keepMs = { refresh: config.sessionMaxMs, device: maxAgeSeconds * 1000 };

@@ -18,7 +18,7 @@ import type { Place } from './place.js';
 export type Connect = {
   open: () => Socket;
   /** Until this event the peer is not known; undefined: what is written waits for the right one. */
-  readyOn?: 'connect' | 'secureConnect';
+  readyOn?: 'secureConnect';
 };
 type Logs = { warn(fields: object, text: string): void };
 
@@ -83,10 +83,6 @@ export const createConnectTo =
   (place: Place): Connect => {
     const { identity, log = { warn: () => {} } } = given;
     if (place.kind === 'unix') return { open: () => connectPlain({ path: place.path }) };
-    if (place.kind === 'tcp') {
-      const { host, port } = place;
-      return { open: () => settle(connectPlain({ host, port })), readyOn: 'connect' };
-    }
     if (identity === undefined) throw new Error('TLS without a certificate');
     return { open: createTls(place, identity, log), readyOn: 'secureConnect' };
   };

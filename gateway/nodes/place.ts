@@ -2,16 +2,14 @@
  * Where an edge reaches a node, of all the endpoints that the node's signed entry names: the unix socket
  * when it is in the very directory that this process sees, else TCP. On TCP the name that the entry
  * claims must be one that this node may have; the certificate is held against it at each connection.
- * Without TLS only this machine counts, and once there are certificates not even this machine.
  */
 import { basename, join } from 'node:path';
-import { isLoopback, parseAddress } from '../../shared/address.js';
+import { parseAddress } from '../../shared/address.js';
 import { isNameOf } from '../../shared/identity.js';
 import type { Endpoint, NodeEntry } from '../../shared/protocol.js';
 
 export type Place =
   | { readonly kind: 'unix'; readonly path: string }
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'tls'; readonly host: string; readonly port: number; readonly name: string };
 
 /** What this process can use. `dirId`: which directory `runtimeDir` is. */
@@ -26,8 +24,6 @@ const placeOf = (endpoint: Endpoint, nodeId: string, here: Here): Place | undefi
   const address = parseAddress(endpoint.tcp);
   if (address === undefined || address.port === 0) return undefined;
   const { name } = endpoint;
-  if (name === undefined)
-    return isLoopback(address.host) && !here.hasTls ? { kind: 'tcp', ...address } : undefined;
   return here.hasTls && isNameOf(name, nodeId) ? { kind: 'tls', ...address, name } : undefined;
 };
 

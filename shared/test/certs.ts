@@ -30,9 +30,9 @@ export const makeAuthority = async (t: Test) => {
     renameSync(`${path}.new`, path);
   };
 
-  /** Makes the pair, or makes it anew. */
-  const make = async (file: string, uri: string, usage: Usage): Promise<Files> => {
-    const pair = await issue(ca, { name: file, uri, hosts: [], usage });
+  /** Makes the pair, or makes it anew, as if at `now`. */
+  const make = async (file: string, uri: string, usage: Usage, now?: number): Promise<Files> => {
+    const pair = await issue(ca, { name: file, uri, hosts: [], usage }, now);
     const paths = {
       certFile: join(dir, `${file}.cert`),
       keyFile: join(dir, `${file}.key`),
@@ -58,8 +58,8 @@ export const makeAuthority = async (t: Test) => {
     caFile,
     make,
     gateway: () => make('gateway', 'floodgate://gateway', 'client'),
-    node: (name: string, usage: Usage = 'server') =>
-      make(`node-${name}`, `floodgate://node/${name}`, usage),
+    node: (name: string, usage: Usage = 'server', now?: number) =>
+      make(`node-${name}`, `floodgate://node/${name}`, usage, now),
   };
 };
 

@@ -150,10 +150,12 @@ t.test('scopes of users in an operator’s table are scopes', async (t) => {
 
 t.test('a TCP endpoint off this machine needs all three certificate files', async (t) => {
   const tls = { NODE_TLS_CERT_FILE: '/c', NODE_TLS_KEY_FILE: '/k', NODE_TLS_CA_FILE: '/a' };
-  const open = /NODE_LISTEN off this machine needs TLS.*floodgate certs/;
+  const open = /NODE_LISTEN needs TLS.*floodgate certs/;
+  const free = /NODE_ADVERTISE names a port, and NODE_LISTEN takes any/;
   const cases: [Record<string, string>, RegExp | ''][] = [
-    [{ NODE_LISTEN: '127.0.0.1:0' }, ''],
-    [{ NODE_LISTEN: '[::1]:7443' }, ''],
+    [{ NODE_LISTEN: '127.0.0.1:0', ...tls }, ''],
+    [{ NODE_LISTEN: '127.0.0.1:0' }, open],
+    [{ NODE_LISTEN: '[::1]:7443' }, open],
     [{ NODE_LISTEN: '0.0.0.0:7443', ...tls }, ''],
     [{ NODE_LISTEN: '127.0.0.1:7443', NODE_ADVERTISE: 'node.example:7443', ...tls }, ''],
     [{ NODE_LISTEN: '0.0.0.0:7443' }, open],
@@ -162,7 +164,11 @@ t.test('a TCP endpoint off this machine needs all three certificate files', asyn
     [{ NODE_LISTEN: '127.0.0.1:7443', NODE_ADVERTISE: 'node.example:7443' }, open],
     [{ NODE_LISTEN: '0.0.0.0:7443', NODE_TLS_CERT_FILE: '/c' }, /go together/],
     [{ NODE_ADVERTISE: 'node.example:7443' }, /NODE_ADVERTISE needs NODE_LISTEN/],
-    [{ NODE_LISTEN: '127.0.0.1:0', NODE_ADVERTISE: '127.0.0.1:0' }, /NODE_ADVERTISE must be/],
+    [
+      { NODE_LISTEN: '127.0.0.1:0', NODE_ADVERTISE: '127.0.0.1:0', ...tls },
+      /NODE_ADVERTISE must be/,
+    ],
+    [{ NODE_LISTEN: '0.0.0.0:0', NODE_ADVERTISE: 'node.example:7443', ...tls }, free],
   ];
   for (const text of ['7443', ':7443', '::1:7443', 'host:70000', 'host:', 'a b:1', '[x]:1'])
     cases.push([{ NODE_LISTEN: text }, /NODE_LISTEN must be host:port/]);

@@ -19,12 +19,14 @@ const client = connectRedis({ url: redis.url, name: 'test', log });
 t.teardown(() => client.disconnect());
 await whenReady(client, 2000);
 
-const createBeat = (id: string, url = redis.url) => {
+type Logs = Parameters<typeof createHeartbeat>[0]['log'];
+
+const createBeat = (id: string, url = redis.url, itsLog: Logs = log) => {
   const own = connectRedis({ url, name: 'beat', log });
   t.teardown(() => own.disconnect());
   const endpoints = [{ unix: '/run/n.sock', dir_id: 'd' }];
   const entry = { id, boot_id: newId(), endpoints, slots: 2, version: '1', zone: 'z' };
-  const beat = createHeartbeat({ redis: own, secret: 'first', entry, log });
+  const beat = createHeartbeat({ redis: own, secret: 'first', entry, log: itsLog });
   return { entry, own, beat: { ...beat, enter: () => beat.enter(endpoints) } };
 };
 
@@ -125,6 +127,22 @@ t.test('who serves takes the place of one that drains', async (t) => {
   await serves.beat.setDraining(false);
   t.equal((await read('both'))?.boot_id, serves.entry.boot_id);
   await serves.beat.leave();
+});
+
+t.test('two that live on under one NODE_ID are told of, once', async (t) => {
+  const warned: string[] = [];
+  const write = { info: () => {}, warn: (_: object, text: string) => void warned.push(text) };
+  const before = createBeat('twin', redis.url, write);
+  const after = createBeat('twin');
+  await Promise.all([whenReady(before.own, 2000), whenReady(after.own, 2000)]);
+  await before.beat.enter();
+  await after.beat.enter();
+  for (let i = 0; i < 29; i++) await before.beat.setDraining(false);
+  t.strictSame(warned, [], 'a successor takes its time to start');
+  for (let i = 0; i < 29; i++) await before.beat.setDraining(false);
+  t.match(warned, [/NODE_ID of its own/]);
+  t.equal(warned.length, 1);
+  await after.beat.leave();
 });
 
 t.test('a node is back in its place when its successor has gone', async (t) => {

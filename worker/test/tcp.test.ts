@@ -14,7 +14,11 @@ const authority = await makeAuthority(t);
 const gateway = await authority.gateway();
 const local = { host: '127.0.0.1', port: 0 };
 
-const open = async (t: Test, settings: Partial<TcpSettings>, nodeId = 'n1') => {
+const open = async (
+  t: Test,
+  settings: Pick<TcpSettings, 'tls'> & Partial<TcpSettings>,
+  nodeId = 'n1',
+) => {
   let handled = 0;
   const routes = [
     {
@@ -150,6 +154,14 @@ t.test(
   },
 );
 
+t.test('a certificate that has ended, or not begun, is refused at start', async (t) => {
+  const year = 366 * 86_400_000;
+  const ended = await authority.node('n4', 'server', Date.now() - 2 * year);
+  await t.rejects(open(t, { tls: ended }, 'n4'), /ended on .*--renew/);
+  const early = await authority.node('n5', 'server', Date.now() + year);
+  await t.rejects(open(t, { tls: early }, 'n5'), /valid from .* clock/);
+});
+
 t.test('a certificate that nobody would believe is refused at start', async (t) => {
   const tls = await authority.node('web');
   const other = await makeAuthority(t);
@@ -163,10 +175,9 @@ t.test('a certificate that nobody would believe is refused at start', async (t) 
 });
 
 t.test('what it says of itself', async (t) => {
-  const plain = await open(t, {});
-  t.same(plain.endpoint, { tcp: `127.0.0.1:${plain.port}` }, 'no name without TLS');
+  const tls = await authority.node('n1');
   const advertise = { host: '2001:db8::5', port: 7443 };
-  const elsewhere = await open(t, { advertise, tls: await authority.node('n1') });
+  const elsewhere = await open(t, { advertise, tls });
   t.match(elsewhere.endpoint, { tcp: '[2001:db8::5]:7443' });
-  await t.rejects(open(t, { listen: { host: '192.0.2.1', port: 0 } }), /NODE_LISTEN/);
+  await t.rejects(open(t, { listen: { host: '192.0.2.1', port: 0 }, tls }), /NODE_LISTEN/);
 });

@@ -1,4 +1,6 @@
 /** When an edge may begin to use the registry, and what it says of it. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { type NodeEntry, signEntry } from '../../../shared/protocol.js';
@@ -13,7 +15,7 @@ const secret = 'the secret of the cluster';
 const entryOf = (id: string, changes: Partial<NodeEntry> = {}): NodeEntry => ({
   id,
   boot_id: 'boot-1',
-  endpoints: [{ tcp: '127.0.0.1:7443' }],
+  endpoints: [{ unix: '/run/n.sock', dir_id: 'here' }],
   slots: 2,
   version: '0.1.0',
   zone: '',
@@ -24,6 +26,7 @@ const entryOf = (id: string, changes: Partial<NodeEntry> = {}): NodeEntry => ({
 /** `user`: as whom the registry reads. `open` makes it; `pass` is its clock. */
 const setUp = async (t: Test, user = '') => {
   const server = await startRedis(t);
+  writeFileSync(join(server.dir, 'dir_id'), 'here');
   const admin = await openClient(t, server);
   await admin.call('ACL', 'SETUSER', 'narrow', 'on', '>pw', '~other', '+@all');
   const lines: object[] = [];
