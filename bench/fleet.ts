@@ -29,8 +29,7 @@ export type Fleet = {
   onStop: (step: () => unknown) => void;
   nodes: FleetNodes;
   gatewayPid: number;
-  /** A call of the admin port: the text of its answer, an error unless it is 2xx. */
-  admin: (method: 'GET' | 'POST', path: string) => Promise<string>;
+  admin: ReturnType<typeof createAdmin>;
   /** Other nodes instead of those there are; resolves when the edges know. */
   setNodes: (nodes: number, threadsPerNode: number) => Promise<void>;
   stop: () => Promise<void>;
@@ -77,15 +76,39 @@ const gatewayProcesses = (pid: number): Process[] => [
   }),
 ];
 
-const createAdmin =
-  (port: number, token: string) =>
-  async (method: 'GET' | 'POST', path: string): Promise<string> => {
-    const headers = { authorization: `Bearer ${token}` };
-    const answer = await fetch(`http://127.0.0.1:${port}${path}`, { method, headers });
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
-    return text;
+type AdminOptions = {
+  body?: object;
+  /** How often at most, until it is one that is wanted. */
+  tries?: number;
+  /** Refusals that the caller can do something with. */
+  also?: readonly number[];
+};
+const againMs = 200;
+
+/** Calls of the admin port. Throws for any other status than 2xx and those of `also`. */
+const createAdmin = (port: number, token: string) => {
+  const ask = async (method: 'GET' | 'POST', path: string, body: object | undefined) => {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body && { 'content-type': 'application/json' }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    return { status: answer.status, text: await answer.text() };
   };
+  return async (method: 'GET' | 'POST', path: string, its: AdminOptions = {}) => {
+    const { body, tries = 1, also = [] } = its;
+    for (let tried = 1; ; tried++) {
+      const lost = (error: unknown) => ({ status: 0, text: String(error) });
+      const { status, text } = await ask(method, path, body).catch(lost);
+      if ((status >= 200 && status < 300) || also.includes(status)) return { status, text, tried };
+      if (tried === tries) throw new Error(`${method} ${path}: ${status} ${text}`);
+      await sleep(againMs);
+    }
+  };
+};
 
 export const startFleet = async (options: FleetOptions): Promise<Fleet> => {
   const { profile, edges } = options;

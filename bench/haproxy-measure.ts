@@ -4,10 +4,10 @@
  * lost (haproxy-loss.ts).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ClosedLoopCalls, Slice } from './closed-loop.js';
 import { type Loss, measureLosses } from './haproxy-loss.js';
 import { clients, hotCount, hotGroup, openRig, type Rig } from './haproxy-rig.js';
 import { type ByWay, inTurn, mapWays, type Way } from './haproxy-ways.js';
-import type { LoadCalls, Slice } from './load.js';
 import { besideNeighbours } from './neighbours.js';
 import type { Plan, Sample } from './open/generator.js';
 import { byPerson, isServed, latencies, type Summary, summarise, within } from './open/samples.js';
@@ -69,7 +69,8 @@ export type HaproxyResult = {
 
 // ─── throughput ──────────────────────────────────────────────────────────────
 
-const slice = (crowd: Peer<LoadCalls>) => crowd.ask('closed', { connections: clients, ...span });
+const slice = (crowd: Peer<ClosedLoopCalls>) =>
+  crowd.ask('closed', { connections: clients, ...span });
 
 const measureThroughput = async (rig: Rig, options: Options) => {
   const compareWith = (way: Exclude<Way, 'floodgate'>) =>

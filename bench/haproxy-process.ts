@@ -49,9 +49,8 @@ export const haproxyVersion = (path: string): string => {
 // ─── the nodes, as a neighbour on the same host finds them ───────────────────
 
 const bootIds = async (fleet: Fleet): Promise<string[]> => {
-  const { nodes }: { nodes: { boot_id: string }[] } = JSON.parse(
-    await fleet.admin('GET', '/nodes'),
-  );
+  const { text } = await fleet.admin('GET', '/nodes');
+  const { nodes }: { nodes: { boot_id: string }[] } = JSON.parse(text);
   return nodes.map(({ boot_id }) => boot_id);
 };
 

@@ -5,6 +5,7 @@
  * is active at a time.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ClosedLoopCalls } from './closed-loop.js';
 import { place } from './cpu.js';
 import { type Fleet, startFleet } from './fleet.js';
 import {
@@ -15,7 +16,6 @@ import {
   verdictRequests,
 } from './haproxy-process.js';
 import { type ByWay, mapWays, type Way, ways } from './haproxy-ways.js';
-import type { LoadCalls } from './load.js';
 import { createLoad, type Load } from './open/load.js';
 import { type Peer, startPeer } from './peer.js';
 import { createUsers, forwardedLogins } from './users.js';
@@ -34,7 +34,7 @@ export type Rig = {
   /** Open loop. */
   loads: ByWay<Load>;
   /** Closed loop. */
-  crowds: ByWay<Peer<LoadCalls>>;
+  crowds: ByWay<Peer<ClosedLoopCalls>>;
   /** Everything the bench has started. */
   pids: () => number[];
   /** Three nodes anew, HAProxy in front of them. */
@@ -60,7 +60,7 @@ const whenAll = async <T>(found: ByWay<Promise<T>>): Promise<ByWay<T>> => {
 
 /** Signs everybody in, which warms the edge up, and learns the account keys from the session ids. */
 const learnAccounts = async (port: number, logins: string[]): Promise<string[]> => {
-  const crowd = startPeer<LoadCalls>('load.ts');
+  const crowd = startPeer<ClosedLoopCalls>('closed-loop.ts');
   const accounts = new Set<string>();
   try {
     await crowd.ask('aim', { target: { host: '127.0.0.1', port }, requests: logins });
@@ -87,7 +87,7 @@ const openClients = async (fleet: Fleet, ports: Ports, requests: Requests) => {
     return load;
   });
   const crowds = mapWays(async (way) => {
-    const crowd = startPeer<LoadCalls>('load.ts');
+    const crowd = startPeer<ClosedLoopCalls>('closed-loop.ts');
     fleet.onStop(crowd.stop);
     await crowd.ask('aim', { target: targetOf(way), requests: requests[way].slice(hotCount) });
     return crowd;

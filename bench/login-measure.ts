@@ -4,9 +4,9 @@
  * everything on two shared cores and with the hash threads alone on one of them.
  */
 import { availableParallelism } from 'node:os';
+import type { ClosedLoopCalls, Slice } from './closed-loop.js';
 import { cpuTime, type Layout, place } from './cpu.js';
 import { type Fleet, startFleet } from './fleet.js';
-import type { LoadCalls, Slice } from './load.js';
 import type { LoopCalls } from './loop.js';
 import { createMeter, mapParts, type Parts } from './meter.js';
 import { besideNeighbours } from './neighbours.js';
@@ -27,7 +27,7 @@ export const sizes = {
   warmUpMs: { edges: 60_000, nodes: 8000 },
 };
 
-type Rig = { fleet: Fleet; users: Users; load: Peer<LoadCalls>; options: Options };
+type Rig = { fleet: Fleet; users: Users; load: Peer<ClosedLoopCalls>; options: Options };
 /** The rig with so many nodes, and the loop with as many threads as they have. */
 type Stand = Rig & { nodes: number; slots: number; loop: Peer<LoopCalls> };
 type SystemSlice = { rate: number; done: number; failed: number; cpu: Parts };
@@ -59,7 +59,7 @@ const openRig = async (options: Options, userCount: number): Promise<Rig> => {
   options.progress('starting');
   const { profile } = options;
   const fleet = await startFleet({ nodes, threadsPerNode: threadsFor(nodes), profile });
-  const load = startPeer<LoadCalls>('load.ts');
+  const load = startPeer<ClosedLoopCalls>('closed-loop.ts');
   try {
     options.progress(`creating ${userCount} users`);
     const users = await createUsers(fleet, userCount);

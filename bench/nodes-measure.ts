@@ -4,9 +4,9 @@
  * up and on the way down, so that drift shows instead of passing for growth.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ClosedLoopCalls } from './closed-loop.js';
 import { pin, usedMs } from './cpu.js';
 import { type Fleet, startFleet } from './fleet.js';
-import type { LoadCalls } from './load.js';
 import { createLoad, type Load } from './open/load.js';
 import { summarise } from './open/samples.js';
 import { type Peer, startPeer } from './peer.js';
@@ -62,7 +62,7 @@ type Rig = {
   edge: number;
   standIns: Peer<StandInCalls>;
   /** Closed loop and open loop. */
-  crowd: Peer<LoadCalls>;
+  crowd: Peer<ClosedLoopCalls>;
   load: Load;
   options: Options;
   pace: Pace;
@@ -87,7 +87,7 @@ const openRig = async (options: Options, pace: Pace): Promise<Rig> => {
     profile,
   });
   const standIns = startPeer<StandInCalls>('stand-in-node.ts');
-  const crowd = startPeer<LoadCalls>('load.ts');
+  const crowd = startPeer<ClosedLoopCalls>('closed-loop.ts');
   fleet.onStop(standIns.stop);
   fleet.onStop(crowd.stop);
   try {

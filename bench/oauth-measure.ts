@@ -3,9 +3,10 @@
  * tokens are used once each, so a slice of refreshes is one round over all sessions, and the next one
  * takes the successors.
  */
+
+import type { ClosedLoopCalls } from './closed-loop.js';
 import { cpuTime } from './cpu.js';
 import { type Fleet, startFleet } from './fleet.js';
-import type { LoadCalls } from './load.js';
 import { type Peer, startPeer } from './peer.js';
 import type { Options } from './report.js';
 import { type Interval, median, medianInterval } from './stats.js';
@@ -19,7 +20,13 @@ export type Measured = { rate: Interval; edgeUs: number; redisUs: number };
 const connections = 16;
 const sliceMs = 1000;
 
-type Rig = { fleet: Fleet; load: Peer<LoadCalls>; edge: number; redis: number; options: Options };
+type Rig = {
+  fleet: Fleet;
+  load: Peer<ClosedLoopCalls>;
+  edge: number;
+  redis: number;
+  options: Options;
+};
 type Sample = { rate: number; edgeUs: number; redisUs: number };
 
 const formRequest = (path: string, form: Record<string, string>, authorization = ''): string => {
@@ -32,14 +39,9 @@ const formRequest = (path: string, form: Record<string, string>, authorization =
 };
 
 /** The Authorization line of a client that may ask about every token. */
-const addClient = async ({ adminPort, adminToken }: Fleet): Promise<string> => {
-  const answer = await fetch(`http://127.0.0.1:${adminPort}/clients`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ name: 'bench', scopes: 'read write', introspect: 'any' }),
-  });
-  const text = await answer.text();
-  if (answer.status !== 201) throw new Error(`no client was made: ${answer.status} ${text}`);
+const addClient = async ({ admin }: Fleet): Promise<string> => {
+  const body = { name: 'bench', scopes: 'read write', introspect: 'any' };
+  const { text } = await admin('POST', '/clients', { body });
   const { client_id, client_secret }: Record<string, unknown> = JSON.parse(text);
   const pair = Buffer.from(`${client_id}:${client_secret}`).toString('base64');
   return `Authorization: Basic ${pair}\r\n`;
@@ -106,7 +108,7 @@ const measureRefresh = async (rig: Rig, pairs: readonly Pair[]): Promise<Measure
   });
 };
 
-const measureAll = async (rig: Rig, crowd: Peer<LoadCalls>) => {
+const measureAll = async (rig: Rig, crowd: Peer<ClosedLoopCalls>) => {
   const { fleet, options } = rig;
   options.progress(`signing in ${tokenCount} users`);
   const users = await createUsers(fleet, tokenCount);
@@ -131,8 +133,8 @@ export const measureOauth = async (
   options.progress('starting');
   const { profile } = options;
   const fleet = await startFleet({ nodes: 1, threadsPerNode: 1, edges: 1, profile });
-  const load = startPeer<LoadCalls>('load.ts');
-  const crowd = startPeer<LoadCalls>('load.ts');
+  const load = startPeer<ClosedLoopCalls>('closed-loop.ts');
+  const crowd = startPeer<ClosedLoopCalls>('closed-loop.ts');
   try {
     const pidOf = (wanted: string) =>
       fleet.processes().find(({ kind }) => kind === wanted)?.pid ?? 0;

@@ -2,13 +2,16 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
+/** Milliseconds of CLOCK_MONOTONIC, which all processes and threads share. */
+export const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+
 /** A thread takes a moment to start, which must not pass for latency: start it before choosing the times. */
 export const startPacer = async () => {
   const thread = new Worker(new URL('./pacer.mjs', import.meta.url), { execArgv: [] });
   await once(thread, 'online');
   return {
     /**
-     * Calls `arrive` at each of `times` (milliseconds of CLOCK_MONOTONIC) until it says false. Resolves
+     * Calls `arrive` at each of `times` (see nowMs) until it says false. Resolves
      * after the last one, and the thread has ended.
      */
     pace: (times: readonly number[], arrive: (at: number) => boolean): Promise<void> =>

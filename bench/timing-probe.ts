@@ -3,6 +3,7 @@
  * clock: logins with a wrong password for accounts of several kinds, in rounds of one of each in random
  * order. Each comes from a network of its own, and no account is tried so often that it is limited.
  */
+import { nowMs } from './pacer.js';
 import { loginRequest } from './users.js';
 import { openWire, type Target } from './wire.js';
 
@@ -19,8 +20,6 @@ export type Probe = Awaited<ReturnType<typeof openProbe>>;
 
 /** Nodes that are full, or too slow: on a machine that others use. */
 const busy = [503, 504];
-
-const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 const shuffle = <T>(items: readonly T[]): T[] =>
   items

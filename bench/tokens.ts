@@ -4,8 +4,8 @@
  * live entries about other sessions, in the product's own form.
  */
 import { randomBytes } from 'node:crypto';
+import type { ClosedLoopCalls } from './closed-loop.js';
 import type { Fleet } from './fleet.js';
-import type { LoadCalls } from './load.js';
 import type { Peer } from './peer.js';
 import { refreshRequests } from './users.js';
 
@@ -25,7 +25,11 @@ export const parsePair = (body: string): Pair => {
 };
 
 /** Refused logins are tried again with the next user: nothing is measured here. */
-export const signInAll = async (crowd: Peer<LoadCalls>, connections: number, count: number) => {
+export const signInAll = async (
+  crowd: Peer<ClosedLoopCalls>,
+  connections: number,
+  count: number,
+) => {
   const pairs: Pair[] = [];
   for (let rounds = 0; pairs.length < count; rounds++) {
     if (rounds > 20) throw new Error('nearly all logins are refused');
@@ -39,8 +43,8 @@ export const signInAll = async (crowd: Peer<LoadCalls>, connections: number, cou
 /** `crowd` is aimed at logins of distinct users; `load` is aimed anew. */
 export const takeTokens = async (given: {
   fleet: Fleet;
-  crowd: Peer<LoadCalls>;
-  load: Peer<LoadCalls>;
+  crowd: Peer<ClosedLoopCalls>;
+  load: Peer<ClosedLoopCalls>;
   count: number;
   slots: number;
 }): Promise<Tokens> => {

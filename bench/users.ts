@@ -2,7 +2,6 @@
  * Accounts for a bench, made the way an operator imports them: through the admin port, with one
  * stored hash. All share a password; they are distinct accounts, so nothing is coalesced.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { hashSync } from '@node-rs/argon2';
 import type { Fleet } from './fleet.js';
 
@@ -14,28 +13,14 @@ const together = 8;
 export const hashOptions = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 
 /** On a machine that is busy starting things, the first answers may be "not now". */
-const maxTries = 20;
-const pauseMs = 200;
+const tries = 20;
 
 export type Row = { username: string; hash: string; status?: 'disabled' };
 
-const importUser = async (fleet: Fleet, row: Row, tries = 1): Promise<void> => {
-  const answer = await fetch(`http://127.0.0.1:${fleet.adminPort}/users`, {
-    method: 'POST',
-    headers: {
-      authorization: `Bearer ${fleet.adminToken}`,
-      'content-type': 'application/json',
-    },
-    body: JSON.stringify(row),
-  });
-  const text = await answer.text();
-  if (answer.status === 503 && tries < maxTries) {
-    await sleep(pauseMs);
-    return importUser(fleet, row, tries + 1);
-  }
-  // 409: an earlier try was written, its answer was lost.
-  if (answer.status === 409 && tries > 1) return;
-  if (answer.status !== 201) throw new Error(`import of a user: ${answer.status} ${text}`);
+const importUser = async ({ admin }: Fleet, body: Row): Promise<void> => {
+  const { status, tried } = await admin('POST', '/users', { body, tries, also: [409] });
+  // Else an earlier try was written, and its answer lost.
+  if (status === 409 && tried === 1) throw new Error(`there is a user ${body.username}`);
 };
 
 /** One call of the admin port for each. */

@@ -6,10 +6,12 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BareCalls } from './bare-server.js';
+import type { ClosedLoopCalls, Slice } from './closed-loop.js';
 import { cpuTime, pin } from './cpu.js';
 import { type Fleet, startFleet } from './fleet.js';
-import type { LoadCalls, Slice } from './load.js';
 import { besideNeighbours } from './neighbours.js';
+import { createLoad } from './open/load.js';
+import { isServed, latencies, within } from './open/samples.js';
 import { type Peer, startPeer } from './peer.js';
 import type { Options } from './report.js';
 import { type Comparison, compare } from './slices.js';
@@ -33,10 +35,10 @@ type Rig = {
   edge: number;
   tokens: Tokens;
   logins: string[];
-  /** Sends checks. */
-  load: Peer<LoadCalls>;
+  /** Sends checks, one after the other. */
+  load: Peer<ClosedLoopCalls>;
   /** Signs in. */
-  crowd: Peer<LoadCalls>;
+  crowd: Peer<ClosedLoopCalls>;
   bare: Peer<BareCalls>;
   slots: number;
 };
@@ -68,8 +70,8 @@ const openRig = async (options: Options): Promise<Rig> => {
     edges: 1,
     profile,
   });
-  const load = startPeer<LoadCalls>('load.ts');
-  const crowd = startPeer<LoadCalls>('load.ts');
+  const load = startPeer<ClosedLoopCalls>('closed-loop.ts');
+  const crowd = startPeer<ClosedLoopCalls>('closed-loop.ts');
   const bare = startPeer<BareCalls>('bare-server.ts');
   try {
     options.progress(`creating ${tokenCount} users`);
@@ -136,7 +138,7 @@ const measureWarm = async (rig: Rig, options: Options) => {
   await crowd.ask('aim', { target: { host: '127.0.0.1', port: barePort }, requests });
   for (const pid of [edge, bare.pid]) pin(pid, '0');
   for (const pid of [load.pid, crowd.pid]) pin(pid, '1');
-  const run = (peer: Peer<LoadCalls>, windowMs = span.windowMs) =>
+  const run = (peer: Peer<ClosedLoopCalls>, windowMs = span.windowMs) =>
     peer.ask('closed', { connections: saturating, settleMs: span.settleMs, windowMs });
   options.progress('warming up');
   await run(load, 3000);
@@ -180,24 +182,24 @@ const measureCold = async ({ load, fleet, edge, bare, tokens }: Rig, options: Op
 };
 
 const measureFlood = async (rig: Rig, options: Options): Promise<Flood> => {
-  const { fleet, load, crowd, tokens, slots, edge } = rig;
+  const { fleet, crowd, tokens, slots, edge } = rig;
   const target = { host: '127.0.0.1', port: fleet.port };
-  await load.ask('aim', { target, requests: verifyRequests(tokens.warm) });
   await crowd.ask('aim', { target, requests: rig.logins });
-  for (const pid of [edge, load.pid, crowd.pid]) pin(pid, '0-1');
+  const checks = await createLoad({ target, groups: { all: verifyRequests(tokens.warm) } });
+  fleet.onStop(checks.stop);
+  for (const pid of [edge, checks.pid, crowd.pid]) pin(pid, '0-1');
+  const durationMs = floodSpan.settleMs + floodSpan.windowMs;
   let lost = 0;
   const check = async () => {
-    const slice = await load.ask('open', {
-      connections: saturating,
-      perSecond: checksPerSecond,
-      ...floodSpan,
+    const { samples } = await checks.run({
+      phases: [{ perSecond: checksPerSecond, durationMs }],
     });
-    lost += slice.failed;
-    const p99 = percentile(slice.latencies, 0.99);
-    return { rate: p99, p50: percentile(slice.latencies, 0.5) };
+    lost += samples.filter((sample) => !isServed(sample)).length;
+    const its = latencies(within(samples, { fromMs: floodSpan.settleMs, toMs: durationMs }));
+    return { rate: percentile(its, 0.99), p50: percentile(its, 0.5) };
   };
   const flooded = async () => {
-    const windowMs = floodSpan.settleMs + floodSpan.windowMs + 200;
+    const windowMs = durationMs + 200;
     const crowding = crowd.ask('closed', { connections: 3 * slots, settleMs: 0, windowMs });
     await sleep(100);
     const checked = await check();
@@ -205,7 +207,7 @@ const measureFlood = async (rig: Rig, options: Options): Promise<Flood> => {
     return checked;
   };
   const { a, b, dropped, isNoisy } = await compare({
-    ...besideNeighbours(pidsOf(rig), options, 'flood'),
+    ...besideNeighbours([...pidsOf(rig), checks.pid], options, 'flood'),
     a: flooded,
     b: check,
   });

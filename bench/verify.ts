@@ -1,5 +1,5 @@
 /** The verify bench: are token checks fast, and do they stay fast while a crowd signs in? */
-import type { Slice } from './load.js';
+import type { Slice } from './closed-loop.js';
 import {
   atLeast,
   atMost,

@@ -19,37 +19,18 @@ const isCampaign = (value: unknown): value is Campaign =>
   'due' in value;
 
 const pollMs = 500;
-const maxTries = 40;
+/** Nodes that were killed are missed for a while. */
+const tries = 50;
 
-/** Undefined for 409: there is no such campaign to steer, or another one is under way. */
-const call = async (
-  fleet: Fleet,
-  method: 'GET' | 'POST',
-  path: string,
-  body?: object,
-): Promise<string | undefined> => {
-  for (let tries = 1; ; tries++) {
-    const answer = await fetch(`http://127.0.0.1:${fleet.adminPort}${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${fleet.adminToken}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const text = await answer.text();
-    if (answer.ok) return text;
-    if (answer.status === 409) return undefined;
-    // Nodes that were killed are missed for a while.
-    if (answer.status < 500 || tries === maxTries)
-      throw new Error(`${method} ${path}: ${answer.status} ${text}`);
-    await sleep(250);
-  }
-};
-
-export const createCampaignCalls = (fleet: Fleet) => {
+export const createCampaignCalls = ({ admin }: Fleet) => {
+  /** Undefined for 409: there is no such campaign to steer, or another one is under way. */
+  const call = async (method: 'GET' | 'POST', path: string, body?: object) => {
+    const its = { tries, also: [409], ...(body && { body }) };
+    const { status, text } = await admin(method, path, its);
+    return status === 409 ? undefined : text;
+  };
   const show = async (): Promise<Campaign> => {
-    const found: unknown = JSON.parse((await call(fleet, 'GET', '/campaigns')) ?? '{}');
+    const found: unknown = JSON.parse((await call('GET', '/campaigns')) ?? '{}');
     const inside: unknown =
       typeof found === 'object' && found !== null && 'campaign' in found ? found.campaign : found;
     if (!isCampaign(inside)) throw new Error('the admin port shows no campaign');
@@ -57,14 +38,14 @@ export const createCampaignCalls = (fleet: Fleet) => {
   };
   /** False: it is over. */
   const steer = async (verb: 'pause' | 'resume'): Promise<boolean> =>
-    (await call(fleet, 'POST', `/campaigns/${verb}`)) !== undefined;
+    (await call('POST', `/campaigns/${verb}`)) !== undefined;
 
   return {
     show,
-    start: (key: string) => call(fleet, 'POST', '/campaigns', { key }),
+    start: (key: string) => call('POST', '/campaigns', { key }),
     steer,
     /** Percent of each node's threads, from now on. */
-    setShare: (share: number) => call(fleet, 'POST', '/campaigns/share', { share: String(share) }),
+    setShare: (share: number) => call('POST', '/campaigns/share', { share: String(share) }),
     /** Resolves when `isTrue`; rejects when it ended otherwise. */
     until: async (isTrue: (now: Campaign) => boolean, onLook: (now: Campaign) => void) => {
       for (;;) {

@@ -3,9 +3,9 @@
  * and something happens to one of them.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { nowMs } from '../pacer.js';
 import type { Options } from '../report.js';
 import type { Sample } from './generator.js';
-import { nowMs } from './load.js';
 import { attemptsPerRequest, growth, readMetrics } from './metrics.js';
 import { type Fault, type FaultName, faultNames, lastNode, prepare } from './node-faults.js';
 import { edges, findOpening, notWatched, type Opening, untilWhole } from './opening.js';

@@ -5,7 +5,7 @@
  * the client library does; the connections are our own, for speed. Every try is one sample.
  */
 import { createBackoff, type Failure, mayRepeat, readRetryAfter } from '../../client/retry.js';
-import { startPacer } from '../pacer.js';
+import { nowMs, startPacer } from '../pacer.js';
 import { serve } from '../peer.js';
 import { poissonTimes } from '../stats.js';
 import type { Target } from '../wire.js';
@@ -53,8 +53,6 @@ type Crowd = { name: string; kept: Uint8Array[]; closing: Uint8Array[]; next: nu
 const leadMs = 50;
 const sweepMs = 100;
 const defaultGiveUpMs = 10_000;
-
-const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 let lines: Lines = createLines({ host: '127.0.0.1', port: 0 });
 let crowds: Crowd[] = [];

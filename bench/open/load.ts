@@ -17,9 +17,6 @@ const settleMs = 500;
 /** Asking again at once would turn a busy moment into a flood of refusals. */
 const pauseMs = 25;
 
-/** The same clock as `startedAt` of a run. */
-export const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
-
 /** `groups`: requests by kind of client, ready to be sent. */
 export const createLoad = async (given: { target: Target; groups: Record<string, string[]> }) => {
   const peer = startPeer<GeneratorCalls>('open/generator.ts');

@@ -26,7 +26,7 @@ const prefix = 'floodgate_';
 const admin = 'admin';
 
 export const readMetrics = async (fleet: Pick<Fleet, 'admin'>): Promise<Metrics> => {
-  const text = await fleet.admin('GET', '/metrics');
+  const { text } = await fleet.admin('GET', '/metrics');
   const rows = text.split('\n').flatMap(readRow);
   const sum: Sum = (name, labels = {}) =>
     rows.reduce(

@@ -3,9 +3,9 @@ import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FleetNode } from '../fleet-nodes.js';
+import { nowMs } from '../pacer.js';
 import { type Peer, startPeer } from '../peer.js';
 import type { FaultyCalls } from './faulty-node.js';
-import { nowMs } from './load.js';
 import type { Rig } from './rig.js';
 
 export const faultNames = ['kill -9', 'SIGSTOP', '3 × slower', 'fast-failing'] as const;

@@ -1,7 +1,7 @@
 /** How the edges come to know that a node is not well: until it is chosen no more, until each breaker is open. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FleetNode } from '../fleet-nodes.js';
-import { nowMs } from './load.js';
+import { nowMs } from '../pacer.js';
 import { type Metrics, readMetrics } from './metrics.js';
 import type { Rig } from './rig.js';
 
@@ -29,7 +29,7 @@ type NodeState = {
 export const notWatched: Opening = { openMs: undefined, avoidedMs: undefined, failuresAtEdge: 0 };
 
 const nodeStates = async (rig: Rig): Promise<NodeState[]> =>
-  JSON.parse(await rig.fleet.admin('GET', '/nodes')).nodes;
+  JSON.parse((await rig.fleet.admin('GET', '/nodes')).text).nodes;
 
 /** All three known to the edges and at their full weight. */
 export const untilWhole = async (rig: Rig) => {
@@ -38,7 +38,7 @@ export const untilWhole = async (rig: Rig) => {
     if (states.length === 3 && states.every((n) => n.state === 'closed' && n.weight === 1)) return;
     await sleep(500);
   }
-  throw new Error(`the nodes do not recover: ${await rig.fleet.admin('GET', '/nodes')}`);
+  throw new Error(`the nodes do not recover: ${(await rig.fleet.admin('GET', '/nodes')).text}`);
 };
 
 /** At the edge that had most. */

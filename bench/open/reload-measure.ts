@@ -6,10 +6,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { nowMs } from '../pacer.js';
 import type { Options } from '../report.js';
 import { forwardedLogins } from '../users.js';
 import type { Sample } from './generator.js';
-import { createLoad, type Load, nowMs } from './load.js';
+import { createLoad, type Load } from './load.js';
 import { clientsPerSlot, closeRig, openRig, type Rig } from './rig.js';
 
 /** Starting a process takes a core for most of a second, and there are two. */
@@ -88,7 +89,7 @@ const drainNode: Act = {
     const { admin } = rig.fleet;
     const { id } = oldest(rig);
     const isEmpty = async () => {
-      const { nodes } = JSON.parse(await admin('GET', '/nodes'));
+      const { nodes } = JSON.parse((await admin('GET', '/nodes')).text);
       return nodes.find((node: { id: string }) => node.id === id).inflight === 0;
     };
     const askedAt = nowMs();

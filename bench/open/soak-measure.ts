@@ -5,9 +5,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FleetNode } from '../fleet-nodes.js';
+import { nowMs } from '../pacer.js';
 import type { Options } from '../report.js';
 import type { Sample } from './generator.js';
-import { nowMs } from './load.js';
 import { clientsPerSlot, closeRig, openRig, type Rig } from './rig.js';
 import { type Reading, takeReadings } from './soak-watch.js';
 import { type Proof, readProof } from './verdicts.js';
@@ -22,7 +22,11 @@ const nodeCount = 3;
 export const sizes = { users: 300, warmUpMs: 10_000 };
 const faultEveryMs = 6000;
 const readEveryMs = 2000;
-const askMs = 10_000;
+/**
+ * One that was killed is listed as it was for up to three seconds, one that was stopped for longer is
+ * back with its next heartbeat: an operator asks again.
+ */
+const tries = 50;
 const redisPauseMs = 200;
 /**
  * The admin process does so little that its heap would be on its way to its size until the end, or be collected
@@ -54,21 +58,6 @@ const pick = <T>(items: readonly T[]): T => {
 /** Any but the first, which lives as long as the soak. */
 const mortal = ({ fleet }: Rig): FleetNode =>
   pick(fleet.nodes.all().filter(({ id }) => id !== 'node-0'));
-
-/**
- * One that was killed is listed as it was for up to three seconds, one that was stopped for longer is
- * back with its next heartbeat: an operator asks again.
- */
-const askAgain = async (call: () => Promise<unknown>): Promise<void> => {
-  for (const end = nowMs() + askMs; ; await sleep(200)) {
-    try {
-      await call();
-      return;
-    } catch (error) {
-      if (nowMs() > end) throw error;
-    }
-  }
-};
 
 const faults: Fault[] = [
   {
@@ -102,9 +91,9 @@ const faults: Fault[] = [
     run: async (rig) => {
       const { fleet } = rig;
       const { id } = pick(fleet.nodes.all());
-      await askAgain(() => fleet.admin('POST', `/nodes/${id}/drain`));
+      await fleet.admin('POST', `/nodes/${id}/drain`, { tries });
       await sleep(2000);
-      await askAgain(() => fleet.admin('POST', `/nodes/${id}/undrain`));
+      await fleet.admin('POST', `/nodes/${id}/undrain`, { tries });
     },
   },
   {
@@ -119,11 +108,11 @@ const faults: Fault[] = [
 
 /** What many scrapers ask in a day. The last reload, which replaced the process, is over. */
 const askAdmin = async ({ fleet }: Rig, forMs: number) => {
-  await askAgain(() => fleet.admin('GET', '/nodes'));
+  await fleet.admin('GET', '/nodes', { tries });
   const end = nowMs() + forMs;
   const ask = async () => {
     while (nowMs() < end)
-      for (const path of ['/metrics', '/nodes']) await askAgain(() => fleet.admin('GET', path));
+      for (const path of ['/metrics', '/nodes']) await fleet.admin('GET', path, { tries });
   };
   await Promise.all(Array.from({ length: askedAdmin.together }, ask));
 };

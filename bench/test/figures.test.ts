@@ -65,7 +65,10 @@ t.test(
 );
 
 const textOf = (rows: readonly (readonly [labels: string, value: number])[]) => ({
-  admin: async () => rows.map(([labels, value]) => `floodgate_${labels} ${value}`).join('\n'),
+  admin: async () => ({
+    ...{ status: 200, tried: 1 },
+    text: rows.map(([labels, value]) => `floodgate_${labels} ${value}`).join('\n'),
+  }),
 });
 
 t.test('failures are those of the edge that had most, attempts count second ones', async (t) => {

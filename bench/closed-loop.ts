@@ -1,13 +1,11 @@
 /**
- * The load generator, a process of its own: on shared cores whatever it costs is taken from the
- * system under test, so it does next to nothing per request.
- * Closed loop: k connections, each sends its next request when the answer is there. Open loop:
- * Poisson arrivals whether or not answers come; latency counts from the intended time, so a stall
- * is seen by every request that it delays (no coordinated omission).
+ * A closed loop of clients, a process of its own: k connections, each sends its next request when the
+ * answer is there. On shared cores whatever it costs is taken from the system under test, so it does next
+ * to nothing per request. Arrivals at a fixed rate are open/generator.ts.
  */
-import { startPacer } from './pacer.js';
+import { nowMs } from './pacer.js';
 import { serve } from './peer.js';
-import { poissonTimes, shareInside } from './stats.js';
+import { shareInside } from './stats.js';
 import { openWire, type Target, type Wire } from './wire.js';
 
 export type Slice = {
@@ -26,9 +24,6 @@ type Line = {
   sentAt: number;
   onAnswer: (status: number, text: string) => void;
 };
-
-/** CLOCK_MONOTONIC, which threads share. */
-const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 const refusedPauseMs = 25;
 
@@ -80,7 +75,6 @@ const createRecord = (from: number, to: number, keepBodies: boolean) => {
   let sent = 0;
   let failed = 0;
   return {
-    sent: () => sent,
     add: (start: number, end: number, status: number, text: string) => {
       sent++;
       if (status !== 200) {
@@ -144,51 +138,6 @@ const closed = async (options: {
   return record.slice();
 };
 
-/** Arrivals beyond the free connections wait in line, and their latency runs. */
-const open = async (options: {
-  connections: number;
-  settleMs: number;
-  windowMs: number;
-  perSecond: number;
-}): Promise<Slice> => {
-  const { connections, settleMs, windowMs, perSecond } = options;
-  const free = await openLines(connections);
-  const pacer = await startPacer();
-  const from = nowMs() + settleMs + 50;
-  const intended = poissonTimes(perSecond, settleMs + windowMs).map((t) => from - settleMs + t);
-  const record = createRecord(from, from + windowMs, false);
-  await new Promise<void>((resolve, reject) => {
-    let due = 0;
-    let taken = 0;
-    const start = (line: Line, at: number) => {
-      line.sentAt = at;
-      line.onAnswer = (status, text) => {
-        record.add(at, nowMs(), status, text);
-        free.push(line);
-        if (record.sent() === intended.length) return resolve();
-        dispatch();
-      };
-      line.wire?.send(nextRequest());
-    };
-    const dispatch = () => {
-      while (taken < due && free.length > 0) {
-        const line = free.pop();
-        const at = intended[taken++] ?? 0;
-        if (line?.wire !== undefined) start(line, at);
-        // The server has closed it: with its last answer, or while nobody used it.
-        else openLine().then((fresh) => start(fresh, at), reject);
-      }
-    };
-    const arrive = () => {
-      due++;
-      dispatch();
-      return true;
-    };
-    pacer.pace(intended, arrive).catch(reject);
-  });
-  return record.slice();
-};
-
 const calls = {
   aim: (aimed: { target: Target; requests: string[] }) => {
     for (const line of lines) line.wire?.close();
@@ -198,8 +147,7 @@ const calls = {
     next = 0;
   },
   closed,
-  open,
 };
-export type LoadCalls = typeof calls;
+export type ClosedLoopCalls = typeof calls;
 
 serve(calls);
