@@ -22,7 +22,9 @@ const migrateHelp = `Usage: floodgate migrate <command>
 
   --dry-run         only count
   --key ID          a key of PASSWORD_KEYS, for the wrapped records: demanded for class E (unsalted)
-  --force           wrap class E without a key all the same
+  --force           wrap class E without a key all the same, and a table of your own
+                    (CREDENTIALS_SCHEMA=table) although its other programs cannot read what is
+                    wrapped: they refuse those users until they have signed in here
   --share N         percent of each node's hash threads at most (default 10)
   --watch           show the progress until it ends; exit status 1 when it was refused or cancelled,
                     or hashes failed
@@ -48,12 +50,18 @@ const formatTime = (seconds) => {
 };
 
 /** @param {Campaign} campaign */
-const describeEnd = ({ status, dry_run, due, wrapped, changed, failed, due_class_e }) => {
-  if (status === 'refused')
-    return (
-      `Nothing was wrapped: ${due_class_e} hashes have no salt (class E), so lists of such hashes from\n` +
-      'elsewhere could be tried against them. Name a key of PASSWORD_KEYS with --key, or use --force.'
-    );
+const describeRefusal = ({ table, due_class_e }) =>
+  table
+    ? 'Nothing was wrapped: the hashes are in a table of your own, and only Floodgate reads wrapped ones, so\n' +
+      'your other programs would refuse those users until they have signed in here. If nothing else checks\n' +
+      'passwords there, use --force, with --key too: forced, hashes without salt (class E) demand none.'
+    : `Nothing was wrapped: ${due_class_e} hashes have no salt (class E), so lists of such hashes from\n` +
+      'elsewhere could be tried against them. Name a key of PASSWORD_KEYS with --key, or use --force.';
+
+/** @param {Campaign} campaign */
+const describeEnd = (campaign) => {
+  const { status, dry_run, due, wrapped, changed, failed } = campaign;
+  if (status === 'refused') return describeRefusal(campaign);
   if (dry_run) return `Dry run: ${due} of the hashes below are to be wrapped.`;
   const rest = `${changed} had changed meanwhile, ${failed} failed`;
   return `${status === 'done' ? 'Done' : 'Cancelled'}: ${wrapped} wrapped, ${rest}.`;
@@ -159,6 +167,8 @@ export const runMigrate = async (args, env) => {
   const isComplete = (command === 'share') === (argument !== undefined) && rest.length === 0;
   if (run === undefined || !isComplete) throw new UsageError(migrateHelp);
   const campaign = await run(env, values, argument);
+  // Some are refused before they begin.
+  if (command === 'start' && hasFailed(campaign, command)) process.exitCode = 1;
   if (!values.watch) return show(campaign, values);
   const ended = isOver(campaign) ? campaign : await watch(env);
   if (hasFailed(ended, command)) process.exitCode = 1;

@@ -15,6 +15,7 @@ import {
 import type { Errand } from '../nodes/errand.js';
 import type { Accounts } from '../username.js';
 import type { Claim, createClaims } from './claims.js';
+import { createMarks } from './marks.js';
 import { type Problem, problem, problemOf } from './problems.js';
 import { type Defaults, type ReadRow, readImportRow } from './row.js';
 
@@ -33,6 +34,8 @@ export type LineResult = {
 } & Partial<Problem> & { also?: Problem[] };
 export type BatchAnswer = {
   ok: number;
+  /** Of those, the accounts that may not sign in. */
+  disabled: number;
   /** Of the lines with something to say, in order. */
   results: LineResult[];
   /** Ids of all lines, '' where there is none; nothing when they are not wanted. */
@@ -94,14 +97,19 @@ export const createBatch = ({
   accounts,
   claims,
   errand,
+  secret,
 }: {
   accounts: Accounts;
   claims: ReturnType<typeof createClaims>;
   errand: Errand;
+  /** NODE_SECRET, the current one. */
+  secret: string;
 }) => {
+  const names = { accounts, marks: createMarks(secret) };
+
   const read = (text: string, defaults: Defaults): Read => {
     const { line, json } = splitLine(text);
-    return Object.assign(readImportRow(json, defaults, accounts), { line, found: null });
+    return Object.assign(readImportRow(json, defaults, names), { line, found: null });
   };
 
   /** Ids of other systems become these accounts' own; the claims that are new. */
@@ -145,8 +153,10 @@ export const createBatch = ({
     for (const [at, each] of sent.entries()) each.found = answer.results[at] ?? null;
     const unused = [...fresh].filter(([each]) => hasFailed(each) || each.found?.id !== undefined);
     await claims.giveBack(unused.map(([each]) => claimOf(each)));
+    const good = reads.filter((each) => !hasFailed(each));
     return {
-      ok: reads.filter((each) => !hasFailed(each)).length,
+      ok: good.length,
+      disabled: good.filter(({ row }) => row?.status === 'disabled').length,
       results: reads.flatMap(resultOf),
       ids: ask.ids ? reads.map(({ id, row, found }) => found?.id ?? id ?? row?.user_id ?? '') : [],
       prints: ask.write ? '' : printsOf(reads),

@@ -3,7 +3,6 @@
  * problems of a line are collected, so that a file needs one round of repairs, not one per field.
  * Names become account keys here; the hash is looked at by the node only.
  */
-import { hash as digest } from 'node:crypto';
 import { isAppError } from '../../shared/errors.js';
 import { isScopes } from '../../shared/fields.js';
 import type { BatchRow } from '../../shared/import-batch.js';
@@ -11,6 +10,7 @@ import { isObject } from '../../shared/json.js';
 import { parseLine } from '../../shared/lines.js';
 import { accountIn, isUserId } from '../user-id.js';
 import type { Accounts } from '../username.js';
+import type { Marks } from './marks.js';
 import { type Problem, problem } from './problems.js';
 
 type Fields = Record<string, unknown>;
@@ -22,7 +22,6 @@ export type ReadRow = {
   problems: Problem[];
   row?: BatchRow;
 };
-type Content = Omit<BatchRow, 'attempt' | 'user_id'>;
 
 const known = new Set([
   ...['id', 'login', 'hash', 'format', 'alg', 'order', 'template', 'encoding', 'salt', 'params'],
@@ -146,16 +145,6 @@ const readLogin = (fields: Fields, accounts: Accounts, problems: Problem[]) => {
   }
 };
 
-/** The same content is the same attempt, whichever file or run it comes from. */
-const attemptOf = (id: string | undefined, row: Content): string => {
-  const { u, name, format, hash, options, norm, scopes, status } = row;
-  const content = [id ?? '', u, name, format, hash, options, norm, scopes, status];
-  return digest('sha256', `floodgate import v1\n${JSON.stringify(content)}`, 'base64url').slice(
-    0,
-    22,
-  );
-};
-
 /** An id of ours names its account, so it fits no other one. */
 const isFitting = (id: string, u: string): boolean =>
   !id.startsWith('c_') && (!id.startsWith('u_') || u === '' || accountIn(id) === u);
@@ -177,7 +166,11 @@ const fill = (fields: Fields, defaults: Defaults): Fields => {
 };
 
 /** Never throws. A file has millions of lines: nothing is copied here that need not be. */
-export const readImportRow = (text: string, defaults: Defaults, accounts: Accounts): ReadRow => {
+export const readImportRow = (
+  text: string,
+  defaults: Defaults,
+  { accounts, marks }: { accounts: Accounts; marks: Marks },
+): ReadRow => {
   const parsed = parseLine(text);
   if (parsed === undefined) return { problems: [problem('E_JSON')] };
   const problems: Problem[] = [];
@@ -208,8 +201,8 @@ export const readImportRow = (text: string, defaults: Defaults, accounts: Accoun
     scopes,
     status: status === 'disabled' ? 'disabled' : 'active',
   };
-  row.attempt = attemptOf(id, row);
-  if (id === undefined) row.user_id = `u_${row.u}${row.attempt.slice(0, 10)}`;
+  row.attempt = marks.attemptOf(id, row);
+  if (id === undefined) row.user_id = marks.idOf(row.u);
   read.row = row;
   return read;
 };

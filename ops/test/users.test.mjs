@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { createMarks } from '../../gateway/import/marks.js';
 import { readImportRow } from '../../gateway/import/row.js';
 import { createAccounts } from '../../gateway/username.js';
 import { readRowHash } from '../../worker/import/read-hash.js';
@@ -26,7 +27,7 @@ const signer =
 const ring = createKeyRing({
   keys: { fb: Buffer.from(signer, 'base64'), pep: Buffer.from('pepper-of-devise') },
 });
-const accounts = createAccounts(Buffer.alloc(32));
+const names = { accounts: createAccounts(Buffer.alloc(32)), marks: createMarks('a secret') };
 
 const readAll = async (path, map) => {
   const items = [];
@@ -43,7 +44,7 @@ const toRows = async (file, source, settings = {}) => {
 /** What a node makes of a row, and whether this password matches. */
 const check = (row, password) => {
   const { line: _, code: __, ...fields } = row;
-  const read = readImportRow(JSON.stringify(fields), {}, accounts);
+  const read = readImportRow(JSON.stringify(fields), {}, names);
   if (read.row === undefined) return { problems: read.problems };
   const { hash, result } = readRowHash(read.row, ring, new Map());
   const isRight = hash !== undefined && runWork(hash.verify(password, ring.need(hash.keyIds)));
@@ -144,9 +145,39 @@ t.test('keys in the rows of a file for Auth0 leave them for the key ring', async
   }
   t.strictSame(check(stranger, 'hashcat').found, ['key_unknown', 'secret_in_row']);
   t.strictSame(check(unknown, 'hashcat').found, ['hash_unknown'], 'another function');
-  const { row } = readImportRow(JSON.stringify({ ...hex, line: undefined }), {}, accounts);
+  const { row } = readImportRow(JSON.stringify({ ...hex, line: undefined }), {}, names);
   const { stored } = readRowHash(row, ring, new Map());
   t.match(stored, /^\$x-hmac\$alg=sha256,o=k,salt=,key=pep\$/, 'the id of the key, not the key');
+});
+
+/** Rows whose optional columns are all empty, and what is there without a password or a second name. */
+const sparse = [
+  ['django', { id: 1, username: 'a', is_active: 't' }, ['password', 'email']],
+  ['wordpress', { ID: 1, user_login: 'a' }, ['user_pass', 'user_email', 'user_status']],
+  ['drupal', { uid: 1, name: 'a', status: 1 }, ['pass', 'mail']],
+  ['auth0', { user_id: 1, email: 'a' }, ['passwordHash', 'username', 'blocked']],
+  ['aspnet', { Id: 1, UserName: 'a' }, ['PasswordHash', 'Email', 'LockoutEnd']],
+  ['devise', { id: 1, username: 'a' }, ['encrypted_password', 'email', 'locked_at']],
+  ['laravel', { id: 1, name: 'a' }, ['password', 'email', 'deleted_at']],
+  [
+    'supabase',
+    { id: 1, phone: 'a' },
+    ['encrypted_password', 'email', 'banned_until', 'deleted_at'],
+  ],
+];
+
+t.test('an empty column is empty, however a database prints it', async (t) => {
+  const row = { id: '1', login: 'a', hash: null };
+  for (const [source, fields, columns] of sparse)
+    for (const empty of ['', 'NULL', '\\N']) {
+      const record = { ...fields, ...Object.fromEntries(columns.map((name) => [name, empty])) };
+      t.strictSame(mappings[source].map(record, {}), { row }, `${source}: ${empty}`);
+    }
+  const { map } = mappings.laravel;
+  t.match(map({ email: 'null', password: '\\n' }), { row: { login: 'null', hash: '\\n' } });
+  const off = { row: { status: 'disabled' } };
+  for (const empty of ['', 'NULL', '\\N'])
+    t.match(mappings.django.map({ username: 'a', is_active: empty }, {}), off, 'not said to be');
 });
 
 t.test('columns by name', async (t) => {
@@ -154,7 +185,8 @@ t.test('columns by name', async (t) => {
   t.strictSame(map?.({ Mail: 'a@b.c', Pass: 'x', No: '7' }), {
     row: { login: 'a@b.c', hash: 'x', id: '7' },
   });
-  t.match(map?.({ Mail: '', Pass: 'x', No: '7' }), { code: 'E_FIELD_MISSING' });
+  for (const Mail of ['', 'NULL', '\\N'])
+    t.match(map?.({ Mail, Pass: 'x', No: '7' }), { code: 'E_FIELD_MISSING' });
   t.equal(parseMap('hash=Pass'), undefined);
   t.equal(parseMap('login'), undefined);
 });

@@ -34,13 +34,15 @@ const maxRepeats = 100_000;
 const shownFailures = 10;
 
 /** @returns {Counts} */
-const noCounts = () => ({ lines: 0, ok: 0, failed: 0, codes: {} });
+const noCounts = () => ({ lines: 0, ok: 0, disabled: 0, failed: 0, codes: {} });
 
-/** @param {Counts} counts @param {number} lines @param {Result[]} results */
-const count = (counts, lines, results) => {
+/** @param {Counts} counts @param {Answered} answered */
+const count = (counts, { items, results, disabled }) => {
+  const lines = items.length;
   const failed = results.filter((result) => !result.ok).length;
   counts.lines += lines;
   counts.failed += failed;
+  counts.disabled += disabled;
   counts.ok += lines - failed;
   for (const { code, also = [] } of results)
     for (const each of [code, ...also.map((/** @type {Result} */ one) => one.code)])
@@ -136,7 +138,7 @@ const dryRun = async (options, digest) => {
       const { items } = answered;
       if (answered.probe === 'right') probed = [items[0]?.line ?? 0, items.at(-1)?.line ?? 0];
       findRepeats(answered);
-      count(counts, items.length, answered.results);
+      count(counts, answered);
       results.write(answered);
       const room = shownFailures - failures.length;
       if (room > 0) failures.push(...answered.results.filter((each) => !each.ok).slice(0, room));
@@ -214,7 +216,7 @@ const commit = async (options, state, isResume) => {
       call,
       head: { ...headOf(options), write: true },
       take: (answered) => {
-        count(written, answered.items.length, answered.results);
+        count(written, answered);
         results.write(answered);
         written.through = answered.items.at(-1)?.line ?? written.through;
         written.resultBytes = results.bytes();
@@ -238,10 +240,11 @@ const commit = async (options, state, isResume) => {
 };
 
 /** @param {Counts} counts @param {Result[]} failures */
-const describe = ({ lines, ok, failed, codes }, failures) => {
+const describe = ({ lines, ok, disabled, failed, codes }, failures) => {
   const rows = [
     ['lines', formatCount(lines)],
     ['good', formatCount(ok)],
+    ['  disabled', formatCount(disabled)],
     ['failed', formatCount(failed)],
     ...Object.entries(codes)
       .sort()

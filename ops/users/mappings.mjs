@@ -12,13 +12,16 @@ import { fromAuth0Custom } from './auth0.mjs';
  * @typedef {{ help: string, settings?: readonly string[], map: (record: Fields, settings: Settings) => Mapped | undefined }} Mapping `map`: undefined is nobody
  */
 
-/** The first that is there and not empty. @param {...unknown} values */
-const first = (...values) => values.find((value) => value != null && value !== '');
+/** Nothing, and how databases print it. @param {unknown} value */
+const isEmpty = (value) => value == null || value === '' || value === 'NULL' || value === '\\N';
 
-const falsy = ['0', 'f', 'false', 'no', 'n', ''];
+/** The first that is there and not empty. @param {...unknown} values */
+const first = (...values) => values.find((value) => !isEmpty(value));
+
+const falsy = ['0', 'f', 'false', 'no', 'n'];
 
 /** Truth as databases print it. @param {unknown} value */
-const isTrue = (value) => value === true || !falsy.includes(String(value ?? '').toLowerCase());
+const isTrue = (value) => !isEmpty(value) && !falsy.includes(String(value).toLowerCase());
 
 /** @param {unknown} login @param {unknown} id @param {Fields} rest @param {boolean} [isActive] @returns {Mapped} */
 const toRow = (login, id, rest, isActive = true) => {
@@ -41,10 +44,10 @@ const declared = (text, format, more = {}) => ({ hash: text, format, ...more });
 
 /** Django: a CSV of auth_user, or `dumpdata auth.user`. @param {Fields} record @returns {Mapped} */
 const django = (record) => {
-  const { username, email, password = '', is_active } = record.fields ?? record;
+  const { username, email, password, is_active } = record.fields ?? record;
   const id = first(record.pk, record.id);
   const isActive = is_active === undefined || isTrue(is_active);
-  const hash = String(password);
+  const hash = String(first(password) ?? '');
   const isFast = /^(sha1|md5)\$|^[0-9a-f]{32}$/.test(hash);
   const isUnusable = hash === '' || hash.startsWith('!');
   const given = isFast ? declared(hash, 'django-digest') : plain(isUnusable ? undefined : hash);
@@ -52,8 +55,8 @@ const django = (record) => {
 };
 
 /** wp_users. 32 hex digits are md5, from before 2.5 or set by hand. @param {Fields} record */
-const wordpress = ({ ID, id, user_login, user_email, user_pass = '', user_status }) => {
-  const hash = String(user_pass);
+const wordpress = ({ ID, id, user_login, user_email, user_pass, user_status }) => {
+  const hash = String(first(user_pass) ?? '');
   const isMd5 = /^[0-9a-f]{32}$/i.test(hash);
   const given = isMd5 ? declared(hash, 'digest', { alg: 'md5' }) : plain(hash);
   const isActive = first(user_status) === undefined || !isTrue(user_status);
@@ -110,8 +113,7 @@ const aspnet = (/** @type {Fields} */ record) => {
   const { Id, UserName, Email, PasswordHash, LockoutEnd } = record;
   const isLocked = /^(9999|2[1-9]\d\d)-/.test(String(LockoutEnd ?? ''));
   const hash = first(PasswordHash);
-  const isNull = hash === undefined || hash === 'NULL';
-  const given = isNull ? plain(undefined) : declared(String(hash), 'aspnet-identity');
+  const given = hash === undefined ? plain(hash) : declared(String(hash), 'aspnet-identity');
   return toRow(first(UserName, Email), first(Id), given, !isLocked);
 };
 

@@ -7,7 +7,7 @@
 /**
  * @typedef {import('./source.mjs').Item} Item
  * @typedef {Record<string, any>} Result
- * @typedef {{ items: Item[], results: Result[], prints: Buffer, sent: Item[], ids: string[], probe?: string }} Answered
+ * @typedef {{ items: Item[], results: Result[], disabled: number, prints: Buffer, sent: Item[], ids: string[], probe?: string }} Answered
  */
 
 const batchRows = 500;
@@ -41,12 +41,14 @@ const ownResult = ({ line, code = '', field }) => ({
 const send = async (call, head, items) => {
   const sent = items.filter((item) => item.text !== undefined);
   const own = items.filter((item) => item.text === undefined).map(ownResult);
-  if (sent.length === 0) return { items, results: own, prints: Buffer.alloc(0), sent, ids: [] };
+  if (sent.length === 0)
+    return { items, results: own, disabled: 0, prints: Buffer.alloc(0), sent, ids: [] };
   const lines = sent.map(({ line, text }) => `${line} ${text}`);
   const body = `${JSON.stringify(head)}\n${lines.join('\n')}`;
-  const { results, prints, ids, probe } = await call('POST', '/users/import', body);
+  const { results, disabled, prints, ids, probe } = await call('POST', '/users/import', body);
   const all = own.length === 0 ? results : [...own, ...results].sort((a, b) => a.line - b.line);
-  return { items, results: all, prints: Buffer.from(prints, 'base64'), sent, ids, probe };
+  const bytes = Buffer.from(prints, 'base64');
+  return { items, results: all, disabled, prints: bytes, sent, ids, probe };
 };
 
 /** Pages as batches. @param {AsyncIterable<Item[]>} pages */

@@ -9,7 +9,7 @@ import { readIfThere, replaceFile } from '../files.mjs';
 import { Refusal } from '../refusal.mjs';
 
 /**
- * @typedef {{ lines: number, ok: number, failed: number, codes: Record<string, number> }} Counts
+ * @typedef {{ lines: number, ok: number, disabled: number, failed: number, codes: Record<string, number> }} Counts
  * @typedef {[line: number, code: string, first: number]} Repeat
  * @typedef {Counts & { through: number, resultBytes: number, isDone: boolean }} Written
  * @typedef {{ version: 1, digest: string, dry: Counts & { probed?: [number, number], repeats: Repeat[] }, written?: Written }} State

@@ -74,9 +74,12 @@ export const createDesk = (options: {
   /** Names this boot of this node; no spaces. */
   nodeId: string;
   bootId: string;
+  /** The records are in somebody else's table. */
+  isTable?: boolean;
   leaseMs?: number;
 }) => {
-  const { redis, nodeId, bootId, leaseMs = 5000 } = options;
+  const { redis, nodeId, bootId, isTable = false, leaseMs = 5000 } = options;
+  const flag = (isSet: boolean) => (isSet ? 1 : 0);
   const sendStart = defineScript(redis, startScript);
   const sendSteer = defineScript(redis, steerScript);
   const sendTake = defineScript(redis, takeScript);
@@ -85,9 +88,14 @@ export const createDesk = (options: {
   const sendShow = defineScript(redis, showScript);
   let taken = 0;
 
-  /** False: another campaign is under way. */
-  const start = async (id: string, { isDryRun, key, isForced, share }: Options): Promise<boolean> =>
-    (await sendStart(keys, [id, isDryRun ? 1 : 0, key, isForced ? 1 : 0, share])) === 1;
+  /** False: another campaign is under way. True also of one that is refused: it is shown as that. */
+  const start = async (
+    id: string,
+    { isDryRun, key, isForced, share }: Options,
+  ): Promise<boolean> => {
+    const args = [id, flag(isDryRun), key, flag(isForced), share, flag(isTable)];
+    return (await sendStart(keys, args)) === 1;
+  };
 
   /** False: there is none under way. */
   const steer = async (verb: 'pause' | 'resume' | 'cancel'): Promise<boolean> =>

@@ -54,8 +54,9 @@ end
 `;
 
 /**
- * Begins one unless one is under way; the same id finds its own beginning again.
- * ARGV id, dry_run, key, force, share. Returns 1 or 0.
+ * Begins one unless one is under way; the same id finds its own beginning again. One that would write to
+ * somebody else's table without being forced ends where it begins: its programs read no wrapped hash.
+ * ARGV id, dry_run, key, force, share, table (1: the records are in such a table). Returns 1 or 0.
  */
 export const startScript = {
   name: 'fgCampaignStart',
@@ -64,9 +65,10 @@ if get('id') == ARGV[1] then return 1 end
 if isActive() then return 0 end
 redis.call('DEL', S, C, L, P, O)
 redis.call('HSET', S, 'id', ARGV[1], 'status', 'counting', 'paused', '0', 'dry_run', ARGV[2],
-  'key', ARGV[3], 'force', ARGV[4], 'share', ARGV[5], 'cursor', '', 'walked', '0', 'page', '0',
-  'walker', '', 'walker_until', '0', 'started_at', now, 'ended_at', '')
+  'key', ARGV[3], 'force', ARGV[4], 'share', ARGV[5], 'table', ARGV[6], 'cursor', '', 'walked', '0',
+  'page', '0', 'walker', '', 'walker_until', '0', 'started_at', now, 'ended_at', '')
 mark(true)
+if ARGV[6] == '1' and ARGV[2] == '0' and ARGV[4] == '0' then finish('refused') end
 return 1`,
 };
 

@@ -49,6 +49,7 @@ export const viewCampaign = (shown: Shown): Record<string, unknown> | undefined 
   return {
     ...{ id: state.id, status, dry_run: state.dry_run === '1', forced: state.force === '1' },
     key: state.key === '-' ? null : (state.key ?? null),
+    table: state.table === '1',
     share: Number(state.share),
     started_at: seconds(state.started_at),
     ended_at: seconds(state.ended_at),
