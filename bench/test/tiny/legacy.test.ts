@@ -10,11 +10,11 @@ const options = { nodes: [1], durationSeconds: 1, pairs: 2, progress: () => {} }
 
 t.test('an import and one that is killed and resumed: every row is there once', async (t) => {
   ensureBuilt();
-  const found = await measureImport({ ...options, rows: 300 }, { nodes: 1, kills: 1, samples: 2 });
+  const found = await measureImport({ ...options, rows: 300 }, { nodes: 1, kills: 1, samples: 30 });
   const kinds = { '1 $argon2id': 100, '1 pbkdf2_sha256': 100, '1 $x-digest': 100 };
   t.strictSame(found.records.byKind, kinds);
   t.equal(found.records.ids, 300);
-  t.strictSame(found.signIns, { tried: 300, ok: 300 });
+  t.strictSame(found.signIns, { tried: 30, ok: 30 });
   t.equal(found.killed.records.total, 360);
   t.equal(found.killed.records.ids, 360);
   t.ok(found.perSecond > 0);
