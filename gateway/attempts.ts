@@ -11,7 +11,7 @@ import type { Verdict, WorkClass } from '../shared/protocol.js';
 import type { Caller } from './address.js';
 import { defaultLimits } from './limit-scripts.js';
 import type { Limits } from './limits.js';
-import type { Nodes } from './nodes/submit.js';
+import type { Nodes } from './nodes/nodes.js';
 
 type Signal = { readonly aborted: boolean; onAbort(fn: () => void): void };
 

@@ -19,8 +19,8 @@ export type ToChild =
   /** The whole gateway stops: readiness turns 503. */
   | { t: 'stopping' }
   | { t: 'collect'; id: number; topic: Topic }
-  /** `places`: of the edges, in the order of their parts; a primary of an older version says none. */
-  | { t: 'collected'; id: number; parts: object[][]; places?: number[] };
+  /** `places`: of the edges, in the order of their parts. */
+  | { t: 'collected'; id: number; parts: object[][]; places: number[] };
 
 export type FromChild =
   | 'ready'

@@ -24,7 +24,7 @@ import { isMessage, keepAliveMs } from './ipc.js';
 import { openVerifyAny } from './issuers/open.js';
 import { createLimits } from './limits.js';
 import { createConnectionMeters, createMeters } from './meters.js';
-import { createNodes } from './nodes/submit.js';
+import { createNodes } from './nodes/nodes.js';
 import { createObserve } from './observe.js';
 import { openSessions, openUserSessions } from './open-backup.js';
 import { openOauth } from './open-oauth.js';

@@ -4,7 +4,11 @@
  */
 import type { Server as PlainServer } from 'node:http';
 import type { Server } from 'node:https';
-import { type Certificate, type CertificateFiles, watchCertificate } from '../shared/certificate.js';
+import {
+  type Certificate,
+  type CertificateFiles,
+  watchCertificate,
+} from '../shared/certificate.js';
 import { gatewayName, type Identity, openIdentity } from '../shared/identity.js';
 import type { Lifecycle } from '../shared/lifecycle.js';
 import type { Log } from '../shared/log.js';

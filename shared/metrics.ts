@@ -105,8 +105,7 @@ export const createMetrics = ({ defaults = true }: { defaults?: boolean } = {}) 
      * each scrape; a histogram's rows carry `metricName` (`…_bucket`, `…_sum`, `…_count`).
      */
     computed: (name: string, help: string, type: ComputedType, values: () => Sample[]) => {
-      // Gateways of the version before sum up, and stumble over what does not say so.
-      const metric = { name: prefix + name, help, type, aggregator: 'sum' };
+      const metric = { name: prefix + name, help, type };
       register(registry, metric, async () => ({
         ...metric,
         values: values().map((value) => ({ ...value, ...named(value, prefix) })),

@@ -10,11 +10,11 @@ import { whenLate } from '../../shared/late.js';
 import type { Lifecycle } from '../../shared/lifecycle.js';
 import type { Metrics } from '../../shared/metrics.js';
 import type { Topic } from '../ipc.js';
-import type { Nodes } from '../nodes/submit.js';
+import type { Nodes } from '../nodes/nodes.js';
 
 type NodeView = ReturnType<Nodes['snapshot']>[number];
 type Metric = { values?: { labels?: Record<string, unknown> }[] };
-type Collected = { parts: object[][]; places?: number[] };
+type Collected = { parts: object[][]; places: number[] };
 export type Gather = ReturnType<typeof createGather>;
 
 const patienceMs = 1500;
@@ -59,7 +59,7 @@ export const createGather = (options: {
         stopWaiting();
         resolve(collected);
       };
-      const stopWaiting = whenLate(patienceMs, () => finish({ parts: [] }));
+      const stopWaiting = whenLate(patienceMs, () => finish({ parts: [], places: [] }));
       waiting.set(id, finish);
       lifecycle.tell({ t: 'gather', id, topic });
     });
@@ -68,7 +68,7 @@ export const createGather = (options: {
     const { parts, places } = await edges('metrics');
     count.set({ state: 'answered' }, parts.length);
     count.set({ state: 'expected' }, expected);
-    return parts.map((part, at) => labelled(part, { edge: String(places?.[at] ?? at + 1) }));
+    return parts.map((part, at) => labelled(part, { edge: String(places[at]) }));
   };
 
   const ofNode = async (id: string): Promise<object[]> => {

@@ -19,7 +19,7 @@ import { maxAgeSeconds } from '../devices.js';
 import { createBatch } from '../import/batch.js';
 import { createClaims } from '../import/claims.js';
 import { isMessage } from '../ipc.js';
-import { createNodes } from '../nodes/submit.js';
+import { createNodes } from '../nodes/nodes.js';
 import { createObserve } from '../observe.js';
 import { openBackup, openUserSessions } from '../open-backup.js';
 import { createResets } from '../resets.js';

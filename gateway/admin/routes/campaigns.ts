@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { AppError, codeOf } from '../../../shared/errors.js';
 import { invalidField, readFields, readFlag } from '../../../shared/fields.js';
 import type { Body, Route } from '../../../shared/http.js';
-import type { Nodes } from '../../nodes/submit.js';
+import type { Nodes } from '../../nodes/nodes.js';
 
 const fields = { key: false, share: false } as const;
 /** Of an id in PASSWORD_KEYS; somebody may give the key itself, which must not get into a log. */

@@ -4,7 +4,7 @@
  */
 import { AppError } from '../../../shared/errors.js';
 import type { Route } from '../../../shared/http.js';
-import type { Nodes } from '../../nodes/submit.js';
+import type { Nodes } from '../../nodes/nodes.js';
 import type { Gather } from '../gather.js';
 
 type View = ReturnType<Nodes['snapshot']>[number];

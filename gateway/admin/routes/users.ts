@@ -5,11 +5,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import { AppError, codeOf } from '../../../shared/errors.js';
-import { invalidField, isScopes, readFields, readOneOf } from '../../../shared/fields.js';
+import { invalidField, readFields, readOneOf } from '../../../shared/fields.js';
 import type { Route } from '../../../shared/http.js';
 import type { Verdict } from '../../../shared/protocol.js';
 import type { Claim, createClaims } from '../../import/claims.js';
-import type { Job, Nodes } from '../../nodes/submit.js';
+import type { Job, Nodes } from '../../nodes/nodes.js';
+import { isGrantable } from '../../reserved.js';
 import { isForeignId, newUserId } from '../../user-id.js';
 import type { Accounts } from '../../username.js';
 
@@ -62,7 +63,7 @@ export const createUserRoutes = ({
       handle: async (ctx, body) => {
         const read = readFields(body, fields);
         const { username, hash, user_id, scopes = defaultScopes, status = 'active' } = read;
-        if (read.scopes === '' || !isScopes(scopes)) throw invalidField('scopes');
+        if (read.scopes === '' || !isGrantable(scopes)) throw invalidField('scopes');
         readOneOf('status', status, statuses);
         const { name, u } = accounts(username);
         ctx.facts = { account: u };

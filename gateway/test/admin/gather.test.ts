@@ -14,7 +14,7 @@ const part = (count: number): Promise<object[]> => {
   return metrics.json();
 };
 
-type Answer = { parts: object[][]; places?: number[] };
+type Answer = { parts: object[][]; places: number[] };
 
 /** A gather whose primary answers so, over nodes of which one is dead. */
 const setUp = (answer: () => Promise<Answer>) => {
@@ -76,13 +76,6 @@ t.test('an edge that does not answer takes nothing from the others', async (t) =
     new Set(await scrape()),
     new Set([...elsewhere, ...edges(1), 'floodgate_things_total{edge="2"} 7']),
   );
-});
-
-t.test('a primary of an older version does not say whose a part is', async (t) => {
-  const scrape = setUp(async () => ({ parts: [await part(7), await part(5)] }));
-  const lines = await scrape();
-  t.ok(lines.includes('floodgate_things_total{edge="1"} 7'));
-  t.ok(lines.includes('floodgate_things_total{edge="2"} 5'));
 });
 
 t.test('a standstill of this process loses no part that came meanwhile', async (t) => {

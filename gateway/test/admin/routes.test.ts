@@ -13,7 +13,7 @@ import { createUserRoutes } from '../../admin/routes/users.js';
 import { createExportRoutes } from '../../admin/routes/users-export.js';
 import { createRegistry } from '../../clients/registry.js';
 import { createClaims } from '../../import/claims.js';
-import type { Job } from '../../nodes/submit.js';
+import type { Job } from '../../nodes/nodes.js';
 import { createResets } from '../../resets.js';
 import type { Revocation } from '../../tokens/revocations.js';
 import { newUserId } from '../../user-id.js';
@@ -237,6 +237,41 @@ t.test("ids of an operator's own table may have the form of ours", async (t) => 
   t.match(await call('POST', '/users/find', { username: 'emma' }), { body: { user_id: id } });
   t.match(await call('POST', `/users/${id}/disable`), { status: 200, body: { user_id: id } });
   t.equal(await redis.hget(`user:{${u}}`, 'status'), 'disabled');
+});
+
+t.test('no user, client or scope of ours begins like those of another issuer', async (t) => {
+  const accounts = createAccounts(Buffer.alloc(32));
+  const { u } = accounts('hugo');
+  const id = newUserId(u);
+  const errand = async () => ({});
+  const submit = async ({ attemptId, body }: Job): Promise<Verdict> => ({
+    ...{ attempt_id: attemptId, gen: 1, scopes: '', outcome: 'ok' },
+    user_id: String(Reflect.get(body, 'user_id')),
+  });
+  const call = await serve(t, [
+    ...createUserRoutes({
+      ...{ claims: createClaims({ redis }), nodes: { submit }, accounts, defaultScopes: '' },
+    }),
+    ...createAccountRoutes({
+      ...{ redis, errand, resets: createResets({ redis }), setPassword: async () => {} },
+      userSessions: createUserSessions({ redis, publish: async () => {}, idleMs: 60_000 }),
+    }),
+    ...createClientRoutes({ registry: createRegistry({ redis }), publish: async () => {} }),
+  ]);
+  await redis.hset(`user:{${u}}`, { gen: 1, status: 'active', user_id: id });
+  const user = { username: 'hugo', hash: 'x' };
+  const { body: client } = await call('POST', '/clients', { name: 'a service' });
+  const statuses = async (name: string) => [
+    (await call('POST', '/users', { ...user, user_id: name })).status,
+    (await call('POST', '/users', { ...user, scopes: `account ${name}` })).status,
+    (await call('PATCH', `/users/${id}`, { scopes: name })).status,
+    (await call('POST', '/clients', { name: 'b', scopes: name })).status,
+    (await call('PATCH', `/clients/${client.client_id}`, { scopes: `read ${name}` })).status,
+  ];
+  t.strictSame(await statuses('ext:partner:alice'), [400, 400, 400, 400, 400]);
+  t.strictSame(await statuses('ext-client:partner:job'), [400, 400, 400, 400, 400]);
+  t.strictSame(await statuses('extern:alice'), [201, 201, 200, 201, 200]);
+  t.strictSame(await statuses('next:ext:alice'), [201, 201, 200, 201, 200]);
 });
 
 t.test('a campaign is asked for with the id of a key; the key itself goes nowhere', async (t) => {

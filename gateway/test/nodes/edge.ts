@@ -10,7 +10,7 @@ import { type NodeEntry, signEntry } from '../../../shared/protocol.js';
 import { connectRedis, quitRedis } from '../../../shared/redis.js';
 import { whenReady } from '../../../shared/redis-calls.js';
 import type { TestRedis } from '../../../shared/test/redis-server.js';
-import { createNodes, type Job } from '../../nodes/submit.js';
+import { createNodes, type Job } from '../../nodes/nodes.js';
 import { type Handler, secret, startNode } from './fake-node.js';
 
 const log = { info: () => {}, warn: () => {} };
