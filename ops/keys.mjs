@@ -20,7 +20,8 @@ const keysHelp = `Usage: floodgate keys <command> [--json]
   rotate                a new key for access tokens; nobody notices
   rotate --refresh      the same for refresh tokens
   rotate --device       the same for device tokens
-  rotate --revoke KID   a key that somebody else may have: its tokens are dead within 3 seconds
+  rotate --revoke KID   a key that somebody else may have: its tokens are dead here within 3 seconds, at
+                        resource servers that verify by themselves when their copy of the JWKS ends
 
   --json                as JSON
 `;

@@ -73,3 +73,36 @@ t.test('links lead somewhere, in the README and in docs', async (t) => {
   }
   t.ok(count > 20, `${count} links`);
 });
+
+/** Names of metrics in a text, as they are in the code: without what a histogram adds. */
+const metricsIn = (page: string): Set<string> =>
+  new Set(
+    [...text(page).matchAll(/floodgate_([a-z_]+)/g)].map(([, name = '']) =>
+      name.replace(/_(?:bucket|sum|count)$/, ''),
+    ),
+  );
+
+t.test('every metric that an alert or a page names is in the table, and in the code', async (t) => {
+  const table = text('docs/metrics.md').slice(text('docs/metrics.md').indexOf('## All metrics'));
+  const others = text('docs/other-issuers.md');
+  const folders = [
+    'gateway',
+    'gateway/admin',
+    'gateway/nodes',
+    'gateway/issuers',
+    'worker',
+    'shared',
+  ];
+  const code = folders
+    .flatMap((folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}`))
+    .filter((path) => path.endsWith('.ts'))
+    .map(text)
+    .join('\n');
+  for (const page of ['docs/alerts.yaml', 'docs/metrics.md', 'README.md'])
+    for (const name of metricsIn(page)) {
+      if (name === '' || /^(process|nodejs)_/.test(name)) continue; // prom-client's
+      const isThere = table.includes(`| \`${name}\` |`) || others.includes(name);
+      t.ok(isThere, `${page}: ${name} is documented`);
+      t.match(code, `'${name}'`, `${page}: ${name} is counted`);
+    }
+});
