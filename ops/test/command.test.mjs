@@ -1,6 +1,8 @@
 /** The `floodgate` command as a shell sees it: help, mistakes and failures of every verb. */
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { execFile, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
 import { join } from 'node:path';
 import t from 'tap';
 import { freePort, makeDir, plainNode, realRoot } from './project.mjs';
@@ -79,4 +81,20 @@ t.test('what could not be done ends with 1', async (t) => {
     t.match(stderr, 'No answer from the admin port');
   }
   t.match(floodgate('certs', 'show'), { status: 1, stderr: /cannot be used/ });
+});
+
+t.test('a certificate that is not trusted is no gateway that is down', async (t) => {
+  const fixture = join(realRoot, 'gateway/test/fixtures/one');
+  const [key, cert] = ['key', 'cert'].map((kind) => readFileSync(`${fixture}.${kind}.pem`));
+  const server = createServer({ key, cert }).listen(0, '127.0.0.1');
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : 0;
+  const [file, argv] = plainNode(join(realRoot, 'ops/floodgate.mjs'), 'nodes');
+  const asked = { env: { ...env, ADMIN_URL: `https://127.0.0.1:${port}` } };
+  const stderr = await new Promise((resolve) => {
+    execFile(file, argv, asked, (_, __, text) => resolve(text));
+  });
+  t.match(stderr, /not to be trusted \(\w+\)\. Set ADMIN_URL .* NODE_EXTRA_CA_CERTS/);
 });
