@@ -92,15 +92,9 @@ const openStoreOf = ({ config, log }: Given, redis: RedisClient, keys: KeyRing) 
   return openCredentials({ settings, redis, translate: createTranslate(declared, keys), log });
 };
 
-/** Everything that needs a hash thread. */
-const createPasswords = async (
-  given: Given,
-  { redis, meters }: { redis: RedisClient; meters: Meters },
-) => {
-  const { config, lifecycle, log, openThreads = createThreads } = given;
-  const { target, threads: count, hashMemoryBytes: memoryBytes } = config;
-  const blocklist = createBlocklist(config.blocklistFile);
-  const keys = createKeyRing({
+/** The key ring; a record that needs a key which is not there is an alarm. */
+const openKeys = ({ config, log }: Given, meters: Meters): KeyRing =>
+  createKeyRing({
     keys: config.passwordKeys,
     pepper: config.passwordPepper,
     onMissing: (id) => {
@@ -108,8 +102,18 @@ const createPasswords = async (
       log.error({ key: id, alarm: true }, 'a record needs a key that is not in PASSWORD_KEYS');
     },
   });
+
+/** Everything that needs a hash thread. */
+const createPasswords = async (
+  given: Given,
+  { redis, meters }: { redis: RedisClient; meters: Meters },
+) => {
+  const { config, lifecycle, log, openThreads = createThreads } = given;
+  const { target, threads: count, hashMemoryBytes: memoryBytes } = config;
+  const keys = openKeys(given, meters);
   const { credentials, close } = await openStoreOf(given, redis, keys);
   lifecycle.onStop('credentials', close);
+  const blocklist = createBlocklist(config.blocklistFile);
   const policy = createPolicy({ target, blocklist, pepper: keys.pepper, norm: credentials.norm });
   const lockClients = openLockClients(config.lockRedisUrls, log);
   lifecycle.onStop('lock servers', () => Promise.all(lockClients.map(quitRedis)));

@@ -145,9 +145,18 @@ const readState = (value: unknown): State => {
   };
 };
 
-/** What a record says of its account. */
-type Owned = { userId: string; status: Status };
+/** What a record says of its account; without a status where the record itself is asked at every login. */
+type Owned = { userId: string; status?: Status };
+type Found<T> = { state: State; record: T } | undefined;
 type Entered = { u: string; userId: string; status: Status; attempt: string; endsOld: boolean };
+
+/** What is known of an account that no state is of. */
+export const noState: State = {
+  ...{ gen: 0, status: '', userId: '', attempt: '', scopes: undefined, pending: '' },
+};
+
+const isOf = ({ userId, status }: State, record: Owned): boolean =>
+  userId === record.userId && !['', 'deleted'].includes(status);
 
 export const createAccountState = ({ redis }: { redis: RedisClient }) => {
   const lookAt = defineScript(redis, lookScript);
@@ -163,7 +172,7 @@ export const createAccountState = ({ redis }: { redis: RedisClient }) => {
 
   const look = async (u: string): Promise<State> => readState(await lookAt(keyOf(u), []));
 
-  const adopt = async (u: string, { userId, status }: Owned): Promise<State> =>
+  const adopt = async (u: string, { userId, status = 'active' }: Owned): Promise<State> =>
     readState(await adoptOne(keyOf(u), [userId, status]));
 
   const end = async (u: string): Promise<boolean> => (await endOne(keyOf(u), [])) === 1;
@@ -172,12 +181,11 @@ export const createAccountState = ({ redis }: { redis: RedisClient }) => {
   const readWith = async <T extends Owned>(
     u: string,
     readRecord: (state: State) => Promise<T | undefined>,
-  ): Promise<{ state: State; record: T } | undefined> => {
+  ): Promise<Found<T>> => {
     const state = await look(u);
     const record = await readRecord(state);
     if (record === undefined) return undefined;
-    const isKnown = state.userId === record.userId && !['', 'deleted'].includes(state.status);
-    if (isKnown) return { state, record };
+    if (isOf(state, record)) return { state, record };
     const adopted = await adopt(u, record);
     const again = await readRecord(adopted);
     if (again?.userId === adopted.userId) return { state: adopted, record: again };
@@ -186,9 +194,20 @@ export const createAccountState = ({ redis }: { redis: RedisClient }) => {
     return undefined;
   };
 
+  /** As readWith, for who only looks: nothing is written. */
+  const lookWith = async <T extends Owned>(
+    u: string,
+    readRecord: (state: State) => Promise<T | undefined>,
+  ): Promise<Found<T>> => {
+    const state = await look(u);
+    const record = await readRecord(state);
+    return record && { state: isOf(state, record) ? state : noState, record };
+  };
+
   return {
     look,
     readWith,
+    lookWith,
     end,
 
     lookMany: async (us: readonly string[]): Promise<State[]> =>

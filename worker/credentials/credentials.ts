@@ -1,7 +1,8 @@
 /**
  * What a store of password records does; `redis.ts` and `postgres.ts` do it. Every write compares
  * before it sets: on the stored hash and version (the version is the fencing token between migration and
- * password change), or on absence. All functions throw AppError store_unavailable.
+ * password change), or on absence. All functions throw AppError store_unavailable, and writes to a table of
+ * somebody else's store_refused, nothing written.
  *
  * Beside every record the account's state, `user:{u}` (gen, status, user_id), is in Redis whatever the
  * store: the gateway reads it when it makes sessions. Neither has a TTL.
@@ -57,7 +58,10 @@ export type Credentials = {
   norm: Norm;
   /** `name` helps where the account key alone leads nowhere. */
   find: (u: string, name?: string) => Promise<Credential | undefined>;
-  /** In order, a few at a time: all of thousands at once would keep logins from the store. */
+  /**
+   * In order, a few at a time: all of thousands at once would keep logins from the store. Looks only: an
+   * account that nobody has signed in to yet leaves no state.
+   */
   findMany: (rows: readonly { u: string; name: string }[]) => Promise<(Credential | undefined)[]>;
   /** Inserts. The same attempt finds its own write again. */
   create: (u: string, record: NewCredential) => Promise<Created>;
@@ -67,7 +71,7 @@ export type Credentials = {
    */
   createMany: (rows: readonly Row<NewCredential>[], rule: ImportRule) => Promise<Created[]>;
   /** False: the record is not what was seen any more; nothing was written. gen and attempt stay. */
-  replaceHash: (u: string, seen: Seen, newHash: string, norm?: Norm) => Promise<boolean>;
+  replaceHash: (u: string, seen: Seen, newHash: string, norm: Norm) => Promise<boolean>;
   /**
    * Ends everything issued before. The new gen; undefined when the record has changed or the account
    * is not active. The same attempt finds its own write again.

@@ -7,25 +7,27 @@
  */
 import { AppError } from '../../shared/errors.js';
 import type { RedisClient } from '../../shared/redis.js';
-import { createAccountState, type State } from './account-state.js';
+import { createAccountState, noState, type State } from './account-state.js';
 import type { Created, Credential, Credentials, NewCredential, Row, Seen } from './credentials.js';
 import { createFindMany } from './find-many.js';
-import type { Fields, Postgres } from './postgres-client.js';
+import type { Answer, Fields, Postgres } from './postgres-client.js';
 import type { TableMap } from './table-map.js';
 
 type Logs = { warn(fields: object, text: string): void };
 type Stored = {
   userId: string;
-  status: 'active' | 'disabled';
+  isActive: boolean;
   name: string;
   hash: string;
   stored: string;
   version: string;
 };
 
-const noState: State = {
-  ...{ gen: 0, status: '', userId: '', attempt: '', scopes: undefined, pending: '' },
+/** The owner's rules for its rows: a length, a check, who refers to them. */
+const accept = (refused: string | undefined): void => {
+  if (refused !== undefined) throw new AppError('store_refused', { detail: refused });
 };
+
 /** How a scan names rows: account keys are made of names by who has the name key, the gateway. */
 const rowKey = /^row:(.+)$/s;
 
@@ -51,20 +53,20 @@ export const createTableCredentials = (parts: {
 
   const readStored = (row: Fields): Stored => ({
     userId: row.id ?? '',
-    status: !status || status.active.includes(row.status ?? '') ? 'active' : 'disabled',
+    isActive: !status || status.active.includes(row.status ?? ''),
     name: row.login ?? '',
     hash: translate(row.hash ?? ''),
     stored: row.hash ?? '',
     version: row.version ?? '',
   });
 
-  const toCredential = ({ status: inTable, ...row }: Stored, its: State): Credential => ({
+  const toCredential = (row: Stored, its: State): Credential => ({
     ...row,
     norm: 'raw',
     scopes: its.scopes ?? defaultScopes,
     attempt: its.attempt,
     gen: its.gen,
-    isActive: inTable === 'active' && (its.status || inTable) === 'active',
+    isActive: row.isActive && ['', 'active'].includes(its.status),
     pending: its.pending,
   });
 
@@ -91,16 +93,15 @@ export const createTableCredentials = (parts: {
   };
 
   /** One write if the row is still as it was seen. */
-  const replace = async (seen: Seen, newHash: string): Promise<boolean> => {
+  const replace = async (seen: Seen, newHash: string): Promise<Answer> => {
     const text = seen.stored ?? seen.hash;
     // What was read in a declared format is not rewritten for its spelling alone.
     const value = newHash === seen.hash ? text : newHash;
-    const { count } = await postgres.write(
+    return postgres.write(
       `UPDATE ${table} SET ${hash} = $3${version ? `, ${version} = ${version} + 1` : ''}
       WHERE ${id} = $1 AND coalesce(${hash}::text, '') = $2${version ? ` AND ${version}::text = $4` : ''}`,
       [seen.userId, text, value, ...(version ? [seen.version] : [])],
     );
-    return count === 1;
   };
 
   /** The id of the new row, or undefined when the name is taken. */
@@ -126,7 +127,7 @@ export const createTableCredentials = (parts: {
       ON CONFLICT DO NOTHING RETURNING ${id}::text AS id`,
       given.map(({ value }) => value),
     );
-    if (refused !== undefined) throw new AppError('store_refused', { detail: refused });
+    accept(refused);
     return rows[0]?.id ?? undefined;
   };
 
@@ -148,21 +149,23 @@ export const createTableCredentials = (parts: {
     return { outcome: 'ok', userId, scopes, gen };
   };
 
-  const find: Credentials['find'] = async (u, name) => {
-    const row = rowKey.exec(u)?.[1];
-    if (row !== undefined) {
-      const stored = await readById(row);
-      return stored && toCredential(stored, noState);
-    }
-    const found = await state.readWith(u, readRow(name));
-    return found && toCredential(found.record, found.state);
-  };
+  const findBy =
+    (read: typeof state.readWith): Credentials['find'] =>
+    async (u, name) => {
+      const row = rowKey.exec(u)?.[1];
+      if (row !== undefined) {
+        const stored = await readById(row);
+        return stored && toCredential(stored, noState);
+      }
+      const found = await read(u, readRow(name));
+      return found && toCredential(found.record, found.state);
+    };
 
   return {
     norm: 'raw',
 
-    find,
-    findMany: createFindMany(find),
+    find: findBy(state.readWith),
+    findMany: createFindMany(findBy(state.lookWith)),
 
     create: (u, record) => create(postgres.write, { u, record }),
 
@@ -173,14 +176,21 @@ export const createTableCredentials = (parts: {
       return answers;
     },
 
-    replaceHash: (_, seen, newHash) => replace(seen, newHash),
+    replaceHash: async (_, seen, newHash) => {
+      const { count, refused } = await replace(seen, newHash);
+      accept(refused);
+      return count === 1;
+    },
 
     changePassword: async (u, seen, change) => {
       const { attempt, hash: newHash } = change;
       const last = await state.begin(u, attempt);
       if (last === undefined) return undefined;
-      if (last === attempt || (await replace(seen, newHash))) return state.raise(u, attempt);
+      if (last === attempt) return state.raise(u, attempt);
+      const { count, refused } = await replace(seen, newHash);
+      if (count === 1) return state.raise(u, attempt);
       await state.giveUp(u, attempt);
+      accept(refused);
       return undefined;
     },
 
@@ -193,7 +203,7 @@ export const createTableCredentials = (parts: {
       if (its.userId === '' || its.status === 'deleted') return false;
       const text = `DELETE FROM ${table} WHERE ${id} = $1`;
       const { refused } = await postgres.write(text, [its.userId]);
-      if (refused?.startsWith('23')) throw new AppError('store_refused', { detail: refused });
+      if (refused?.startsWith('23')) accept(refused);
       return state.end(u);
     },
 

@@ -161,15 +161,17 @@ export const openPostgresCredentials = async (parts: {
     return count === 1;
   };
 
-  const find: Credentials['find'] = async (u) => {
-    const found = await state.readWith(u, () => readRow(u));
-    return found && toCredential(found.record, found.state);
-  };
+  const findBy =
+    (read: typeof state.readWith): Credentials['find'] =>
+    async (u) => {
+      const found = await read(u, () => readRow(u));
+      return found && toCredential(found.record, found.state);
+    };
 
   return {
     norm: 'nfc',
-    find,
-    findMany: createFindMany(find),
+    find: findBy(state.readWith),
+    findMany: createFindMany(findBy(state.lookWith)),
 
     create: async (u, record) => {
       const created = await insertRows(postgres.write, [{ u, record }], 'own');
@@ -185,7 +187,7 @@ export const openPostgresCredentials = async (parts: {
       return rows.map((row) => answers.get(row) ?? { outcome: 'exists' });
     },
 
-    replaceHash: (u, seen, hash, norm = 'nfc') => replace(u, seen, { hash, norm }),
+    replaceHash: (u, seen, hash, norm) => replace(u, seen, { hash, norm }),
 
     changePassword: async (u, seen, { hash, attempt }) => {
       if ((await state.begin(u, attempt)) === undefined) return undefined;

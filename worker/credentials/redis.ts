@@ -175,7 +175,7 @@ export const createRedisCredentials = ({ redis }: { redis: RedisClient }): Crede
       return rows.map(({ record }, at) => readCreated(made[at], record));
     },
 
-    replaceHash: async (u, { hash, version }, newHash, norm = 'nfc') =>
+    replaceHash: async (u, { hash, version }, newHash, norm) =>
       (await replaceRow([`cred:{${u}}`], [hash, version, newHash, norm])) === 1,
 
     changePassword: async (u, { hash, version }, change) => {

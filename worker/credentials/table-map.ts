@@ -19,7 +19,10 @@ export type TableSettings = {
 };
 export type TableMap = Awaited<ReturnType<typeof readTableMap>>;
 
-/** Longest of what a migration or a campaign writes. */
+/**
+ * Room for every new hash, and for most that a campaign wraps; the longest of those have 1024 characters,
+ * and what the column does not take the campaign counts as failed.
+ */
 const minHashLength = 255;
 
 /** One identifier, or `schema.name`: letters, digits, _, $ and - as they are spelled in the catalog. */

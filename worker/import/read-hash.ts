@@ -4,22 +4,14 @@
  * do not stay in rows: they must be in the key ring, and the record names them by id.
  */
 import type { BatchRow, Finding, RowResult } from '../../shared/import-batch.js';
+import { spellDeclared } from '../passwords/formats/declared.js';
 import { candidatesOf } from '../passwords/formats/detect.js';
 import { type HashProblem, noPassword, type StoredHash } from '../passwords/formats/format.js';
-import {
-  isRecognised,
-  isUsable,
-  placeOf,
-  readDeclared,
-  readHash,
-} from '../passwords/formats/formats.js';
+import { isUsable, placeOf, readHash } from '../passwords/formats/formats.js';
 import type { KeyRing } from '../passwords/keys.js';
-import type { Recipe } from '../passwords/recipes/recipe.js';
-import { kindOf } from '../passwords/recipes/recipes.js';
-import { writeStored } from '../passwords/recipes/text.js';
 
 export type ReadRowHash = { stored: string; hash?: StoredHash; result: RowResult | null };
-type Ring = Pick<KeyRing, 'idOf' | 'has'>;
+type Ring = Pick<KeyRing, 'idOf' | 'has' | 'need'>;
 type Row = Pick<BatchRow, 'format' | 'hash' | 'options'>;
 
 const refused = (...found: Finding[]): ReadRowHash => ({ stored: '', result: { found } });
@@ -30,14 +22,6 @@ export const readKeyNames = (
   ring: Pick<KeyRing, 'idOf'>,
 ): ReadonlyMap<string, string | undefined> =>
   new Map(Object.entries(keys).map(([name, b64]) => [name, ring.idOf(Buffer.from(b64, 'base64'))]));
-
-/** The recipe with its key id filled in. */
-const withKey = (recipe: Recipe, id: string): Recipe => {
-  const { fields } = kindOf(recipe);
-  const names = Object.keys(fields).filter((name) => fields[name] === 'key');
-  const filled = Object.fromEntries(names.map((name) => [name, id]));
-  return { kind: recipe.kind, params: { ...recipe.params, ...filled } };
-};
 
 /** A refusal, and of what is malformed where. */
 const refusedAt = (found: Finding, { format, options }: Row, text: string): ReadRowHash => {
@@ -53,21 +37,12 @@ const problemOf = (problem: HashProblem, format: string, text: string): Finding 
 };
 
 const readAsDeclared = (row: Row, text: string, ring: Ring): ReadRowHash => {
-  const { format, options } = row;
-  const read = readDeclared(format, text, options);
-  if (!isUsable(read)) return refusedAt(problemOf(read, format, text), row, text);
-  if (read.secret === undefined && read.keyIds.length === 0 && isRecognised(format)) {
-    // Verbatim where the string says by itself what it was declared as.
-    const same = readHash(text);
-    if (isUsable(same) && same.format === format) return { stored: text, hash: same, result: null };
-  }
-  const id = read.secret === undefined ? undefined : ring.idOf(read.secret);
-  if (read.secret !== undefined && id === undefined) return refused('key_unknown', 'secret_in_row');
-  const recipe = id === undefined ? read.recipe : withKey(read.recipe, id);
-  const stored = writeStored(recipe, read.digest);
-  const hash = readHash(stored);
-  if (!isUsable(hash)) return refused(hash);
-  return { stored, hash, result: id === undefined ? null : { found: ['secret_in_row'] } };
+  const spelled = spellDeclared(row, text, ring);
+  if (spelled === 'key_unknown') return refused('key_unknown', 'secret_in_row');
+  if (typeof spelled === 'string')
+    return refusedAt(problemOf(spelled, row.format, text), row, text);
+  const { stored, hash, hadSecret } = spelled;
+  return { stored, hash, result: hadSecret ? { found: ['secret_in_row'] } : null };
 };
 
 const readAsIs = (row: Row, text: string): ReadRowHash => {
@@ -77,11 +52,17 @@ const readAsIs = (row: Row, text: string): ReadRowHash => {
   return { stored: '', result: { found: [hash], candidates: [...candidatesOf(text)] } };
 };
 
+/** Are the keys that a login would need here, as long as they must be? */
+const hasKeys = ({ keyIds, lacksKey }: StoredHash, ring: Ring): boolean =>
+  keyIds.every(ring.has) && !lacksKey(ring.need(keyIds));
+
+const noNames: ReadonlyMap<string, string | undefined> = new Map();
+
 /** `names`: see `readKeyNames`. Never throws. */
 export const readRowHash = (
   row: Row,
   ring: Ring,
-  names: ReadonlyMap<string, string | undefined>,
+  names: ReadonlyMap<string, string | undefined> = noNames,
 ): ReadRowHash => {
   const { hash: text, format, options } = row;
   if (text === null) return { stored: noPassword, result: { found: ['hash_unusable'] } };
@@ -92,6 +73,5 @@ export const readRowHash = (
   const read = format === '' ? readAsIs(row, text) : readAsDeclared(named, text, ring);
   const [found] = read.result?.found ?? [];
   if (found === 'hash_unusable') return { stored: noPassword, result: { found: [found] } };
-  const isMissing = (read.hash?.keyIds ?? []).some((each) => !ring.has(each));
-  return isMissing ? refused('key_unknown') : read;
+  return read.hash === undefined || hasKeys(read.hash, ring) ? read : refused('key_unknown');
 };

@@ -1,10 +1,10 @@
 /**
  * POST /credentials: imports one user with a stored hash. Insert only: an import never puts an old
- * hash over a password that was changed since. The hash is read by the same reader as at a login, so
- * nothing gets in that could not be verified within the limits. It is never echoed.
+ * hash over a password that was changed since. The hash is read as a row of a batch is, so nothing gets in
+ * that could not be verified within the limits and with the keys that are here. It is never echoed.
  */
-import { AppError } from '../../shared/errors.js';
-import { readFields, readOneOf } from '../../shared/fields.js';
+import { AppError, isReason } from '../../shared/errors.js';
+import { invalidField, readFields, readOneOf } from '../../shared/fields.js';
 import type { Route } from '../../shared/http.js';
 import {
   bareVerdict,
@@ -17,7 +17,8 @@ import {
   type SendVerdict,
 } from '../attempt.js';
 import type { Credentials, Norm, Status } from '../credentials/credentials.js';
-import { isUsable, readHash } from '../passwords/formats/formats.js';
+import { readRowHash } from '../import/read-hash.js';
+import type { KeyRing } from '../passwords/keys.js';
 
 const fields = {
   u: true,
@@ -32,11 +33,20 @@ const fields = {
 const norms: readonly Norm[] = ['raw', 'nfc'];
 const statuses: readonly Status[] = ['active', 'disabled'];
 
+/** What is stored; AppError bad_request when nobody could sign in with it. */
+const readStored = (hash: string, keys: KeyRing): string => {
+  const { stored, result } = readRowHash({ format: '', hash, options: {} }, keys);
+  const [found] = result?.found ?? [];
+  if (found === undefined) return stored;
+  throw isReason(found) ? new AppError('bad_request', { reason: found }) : invalidField('hash');
+};
+
 export const createImport = (parts: {
   credentials: Credentials;
+  keys: KeyRing;
   sendVerdict: SendVerdict;
 }): Route => {
-  const { credentials, sendVerdict } = parts;
+  const { credentials, keys, sendVerdict } = parts;
   return {
     method: 'POST',
     path: '/credentials',
@@ -52,12 +62,10 @@ export const createImport = (parts: {
         scopes,
         status = 'active',
       } = readFields(body, fields);
-      const read = readHash(hash);
-      if (!isUsable(read)) throw new AppError('bad_request', { reason: read });
       const record = {
         name: checkName(name),
         userId: checkUserId(user_id),
-        hash,
+        hash: readStored(hash, keys),
         norm: readOneOf('norm', norm, norms),
         scopes: checkScopes(scopes),
         attempt: id,

@@ -8,10 +8,13 @@ import { whenReady } from '../../shared/redis-calls.js';
 import { startRedis } from '../../shared/test/redis-server.js';
 import { createDesk } from '../campaigns/desk.js';
 import { viewCampaign } from '../campaigns/view.js';
+import { createWrapRecord } from '../campaigns/wrap-record.js';
 import type { NewCredential } from '../credentials/credentials.js';
 import { createRedisCredentials } from '../credentials/redis.js';
 import { isUsable, readHash } from '../passwords/formats/formats.js';
-import { makeRuntimeDir, newId, startNode, type TestNode } from './node.js';
+import { createKeyRing } from '../passwords/keys.js';
+import { runWork, type Work } from '../passwords/work.js';
+import { cheap, makeRuntimeDir, newId, startNode, type TestNode } from './node.js';
 import { launch, settingsFor } from './process.js';
 
 t.setTimeout(300_000);
@@ -135,19 +138,60 @@ t.test('counts first, then wraps, over two nodes; a login unwraps', async (t) =>
 t.test('logins during a campaign always win', async (t) => {
   await client.flushall();
   const us = await addUsers(60);
-  await begin(a, { share: '50' });
-  await Promise.all(us.map((u) => login(a, u, password)));
-  t.match(await until(isOver), { status: 'done', failed: 0 });
+  const active = us.slice(0, 30);
+  const read = async (u: string) => {
+    const { hash = '', version = '' } = (await credentials.find(u)) ?? {};
+    const usable = readHash(hash);
+    if (!isUsable(usable)) throw new Error(usable);
+    return { hash, version, format: usable.format };
+  };
+  const migrated = async () => {
+    const records = await Promise.all(active.map(read));
+    return new Map(
+      active.flatMap((u, i) => (records[i]?.format === 'argon2' ? [[u, records[i]]] : [])),
+    );
+  };
+  // So slowly that it does not end before it is told to hurry.
+  await begin(a, { share: '1' });
+  let before = await migrated();
+  const crowd = await Promise.all(active.map((u) => login(a, u, password)));
+  t.same(new Set(crowd), new Set(['ok']));
+  // A crowd leaves a node no time to migrate: they come once more, one by one.
+  for (let k = 0; k < 1000 && before.size < 5; k++) {
+    t.equal(await login(a, active[k % 30] ?? '', password), 'ok');
+    await sleep(20);
+    before = await migrated();
+  }
+  t.ok(before.size >= 5, 'logins have migrated');
+  t.notOk(isOver(await until(() => true)), 'while it runs');
+  await decided(a, 'POST', '/campaign/share', { share: '100' });
+  const done = await until(isOver);
+  t.match(done, { status: 'done', failed: 0 });
+  t.ok(Number(done.wrapped) >= 30, 'and it has wrapped the others');
+  for (const [u, record] of before) t.same(await read(u), record, 'never undone');
   for (const u of us) {
-    const record = await credentials.find(u);
-    const hash = readHash(record?.hash ?? '');
-    if (!isUsable(hash)) throw new Error(hash);
-    const isWrapped = hash.recipe.kind === 'wrap';
+    const { format, version } = await read(u);
     // A wrap, a migration, or both in this order.
-    t.ok(isWrapped ? record?.version === '2' : hash.format === 'argon2', u);
-    t.ok(Number(record?.version) <= 3);
+    t.ok(format === 'wrap1' ? version === '2' : format === 'argon2', u);
+    t.ok(Number(version) <= 3);
   }
   t.equal(await login(a, us[0] ?? '', password), 'ok');
+});
+
+t.test('a record that a login migrates while it is wrapped stays migrated', async (t) => {
+  const [u = ''] = await addUsers(1);
+  const keys = createKeyRing({ keys: {} });
+  const wrapRecord = createWrapRecord({ credentials, keys, target: cheap, log });
+  const migrated = String(runWork(['hash', password, 64, 1, 1]));
+  const run = async (work: Work) => {
+    const seen = await credentials.find(u);
+    if (seen?.hash === legacy) await credentials.replaceHash(u, seen, migrated, 'nfc');
+    return runWork(work);
+  };
+  const campaign = { id: newId(), key: '-', isForced: false, share: 100, isCounting: false };
+  const page = { campaign, owner: 'test', page: '1', rows: [] };
+  t.equal(await wrapRecord(page, { u, name: '', format: 'bcrypt' }, run), 'changed');
+  t.match(await credentials.find(u), { hash: migrated, version: '2', norm: 'nfc' });
 });
 
 t.test('hashes without salt demand a key, unless they are forced', async (t) => {

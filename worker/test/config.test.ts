@@ -59,6 +59,26 @@ t.test('the user store: Redis, a table of ours, or one of somebody else', async 
   t.notMatch(mysql, /secret/);
 });
 
+t.test('a declared format that cannot work is told with all the rest', async (t) => {
+  const table = {
+    ...{ CREDENTIALS_URL: 'postgres://u@db/shop', CREDENTIALS_SCHEMA: 'table' },
+    ...{ CREDENTIALS_TABLE: 'users', CREDENTIALS_LOGIN_COLUMN: 'email' },
+    CREDENTIALS_HASH_COLUMN: 'pass',
+  };
+  const problemWith = (format: string, more = {}) =>
+    problemsOf({ ...table, CREDENTIALS_FORMAT: format, ...more });
+  const both = problemWith('salted-digest,alg=sha1', { DEFAULT_SCOPES: 'a  b' });
+  t.match(both, /CREDENTIALS_FORMAT: salted-digest lacks an option/);
+  t.match(both, /DEFAULT_SCOPES must be scopes/);
+  t.match(problemWith('devise,key=pp'), /CREDENTIALS_FORMAT: key must be the id of a key in/);
+  t.match(problemWith('kratos-hmac'), /CREDENTIALS_FORMAT: .* must be in PASSWORD_KEYS/);
+  t.match(problemWith('digest,md5'), /CREDENTIALS_FORMAT must be format,option=value/);
+  const ring = { PASSWORD_KEYS: 'pp:AAAA' };
+  for (const format of ['devise,key=pp', 'kratos-hmac', 'digest,alg=md5'])
+    t.equal(problemWith(format, ring), '', format);
+  t.equal(problemsOf({ CREDENTIALS_FORMAT: 'nothing' }), '', 'without a table it is not read');
+});
+
 t.test('lock servers of their own are read from a list', async (t) => {
   const urls = 'redis://a:1,redis://b:1,redis://c:1';
   t.same(loadConfig({ ...given, LOCK_REDIS_URLS: urls }, 1).lockRedisUrls, urls.split(','));

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
 import type { RedisClient } from '../../shared/redis.js';
-import type { Credentials, NewCredential } from '../credentials/credentials.js';
+import type { Credentials, NewCredential, Seen } from '../credentials/credentials.js';
 import { newId } from './node.js';
 
 export type Subject = {
@@ -44,6 +44,8 @@ export const testStore = (t: Test, subject: Subject): void => {
     return { u, found: await get(u) };
   };
   const norm = isForeign ? 'raw' : 'nfc';
+  const replace = (u: string, seen: Seen, hash: string) =>
+    credentials.replaceHash(u, seen, hash, norm);
 
   t.test('what was created is found, with and without its name', async (t) => {
     const u = newId();
@@ -95,25 +97,25 @@ export const testStore = (t: Test, subject: Subject): void => {
   t.test('a hash is replaced only while the record is what was seen', async (t) => {
     const { u, found } = await create();
     const other = await create({ hash: 'other' });
-    t.equal(await credentials.replaceHash(u, { ...other.found, userId: found.userId }, 'x'), false);
-    t.equal(await credentials.replaceHash(u, found, 'second'), true);
-    t.equal(await credentials.replaceHash(u, found, 'third'), false);
+    t.equal(await replace(u, { ...other.found, userId: found.userId }, 'x'), false);
+    t.equal(await replace(u, found, 'second'), true);
+    t.equal(await replace(u, found, 'third'), false);
     t.match(await find(u), { hash: 'second', gen: 1, attempt: found.attempt, norm });
     const gone = { ...found, userId: isForeign ? '0' : found.userId };
-    t.equal(await credentials.replaceHash(newId(), gone, 'x'), false, 'nothing there');
+    t.equal(await replace(newId(), gone, 'x'), false, 'nothing there');
   });
 
   t.test('the version tells apart what the hash alone does not', async (t) => {
     const { u, found } = await create();
-    await credentials.replaceHash(u, found, 'second');
-    await credentials.replaceHash(u, await get(u), 'first');
-    t.equal(await credentials.replaceHash(u, found, 'third'), !hasVersions);
+    await replace(u, found, 'second');
+    await replace(u, await get(u), 'first');
+    t.equal(await replace(u, found, 'third'), !hasVersions);
   });
 
   t.test('of many replacements at once one writes', async (t) => {
     const { u, found } = await create();
     const done = await Promise.all(
-      Array.from({ length: 20 }, (_, i) => credentials.replaceHash(u, found, `new-${i}`)),
+      Array.from({ length: 20 }, (_, i) => replace(u, found, `new-${i}`)),
     );
     t.equal(done.filter((isWritten) => isWritten).length, 1);
     t.equal((await get(u)).hash, `new-${done.indexOf(true)}`);
@@ -159,7 +161,7 @@ export const testStore = (t: Test, subject: Subject): void => {
   t.test('a changed password always wins against a migration, 60 times', async (t) => {
     const race = async (ms: number) => {
       const { u, found } = await create();
-      const migrating = sleep(ms % 3).then(() => credentials.replaceHash(u, found, 'migrated'));
+      const migrating = sleep(ms % 3).then(() => replace(u, found, 'migrated'));
       for (let tries = 0; tries < 3; tries++) {
         const seen = await get(u);
         const change = { hash: 'changed', attempt: newId() };
@@ -215,7 +217,7 @@ export const testStore = (t: Test, subject: Subject): void => {
     const disabled = { u: off, record: recordOf(off, { status: 'disabled' }) };
     await credentials.createMany([...wrote, disabled], 'insert');
     await credentials.create(w, recordOf(w));
-    await credentials.replaceHash(v, await get(v), 'migrated');
+    await replace(v, await get(v), 'migrated');
     const again = [u, v, w, x, off].map((key) => {
       const change = { hash: key === x ? 'first' : 'other', userId: 'y-1' };
       return { u: key, record: recordOf(key, change) };
@@ -254,7 +256,7 @@ export const testStore = (t: Test, subject: Subject): void => {
         t.ok(credential.hash);
       }
       const [changing] = made.splice(0, 1);
-      if (changing) await credentials.replaceHash(changing.u, changing.found, 'moved');
+      if (changing) await replace(changing.u, changing.found, 'moved');
       await create();
     } while (cursor !== '');
     const missing = made.filter(({ u }) => !seen.has(nameOf(u)));
@@ -264,7 +266,7 @@ export const testStore = (t: Test, subject: Subject): void => {
     t.equal(isForeign || u === last?.u, true);
     const record = await credentials.find(u);
     t.equal(record?.hash, 'first', 'and what it calls a record leads there');
-    if (record) t.equal(await credentials.replaceHash(u, record, 'by scan'), true);
+    if (record) t.equal(await replace(u, record, 'by scan'), true);
     t.match(await find(last?.u ?? ''), { hash: 'by scan' });
   });
 };

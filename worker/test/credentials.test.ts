@@ -134,6 +134,15 @@ t.test('PostgreSQL', { skip: noPostgres }, async (t) => {
     if (credentials === undefined) return;
     testStore(t, { credentials, redis, isForeign: false });
     testInterrupted(t, settings, lockOf('floodgate.credentials'));
+    t.test('who only looks at an account that Redis does not know leaves nothing', async (t) => {
+      const u = newId();
+      await credentials.create(u, recordOf(u));
+      await redis.del(`user:{${u}}`);
+      const looked = await credentials.findMany([{ u, name: nameOf(u) }]);
+      t.match(looked, [{ hash: 'first', isActive: true, gen: 0 }]);
+      t.equal(await redis.exists(`user:{${u}}`), 0);
+      t.match(await credentials.find(u), { hash: 'first', isActive: true, gen: 1 });
+    });
   });
 
   t.test("an operator's table", async (t) => {
@@ -210,6 +219,53 @@ t.test('PostgreSQL', { skip: noPostgres }, async (t) => {
     t.equal(await isUnique('(login) WHERE id > 0'), false);
     t.equal(await isUnique('(lower(login))'), false);
     t.equal(await isUnique('(login)', true), false);
+  });
+
+  t.test('who is switched off when first asked for comes back when switched on', async (t) => {
+    await postgres.ask(
+      'CREATE TABLE app.staged (id serial PRIMARY KEY, login text UNIQUE, pass text, state text)',
+    );
+    const status = { column: 'state', active: ['on'] };
+    const credentials = await open({ ...given, table: { ...table, table: 'app.staged', status } });
+    const [u, name] = [newId(), 'ada'];
+    await postgres.ask("INSERT INTO app.staged (login, pass, state) VALUES ('ada', 'x', 'off')");
+    const turn = (state: string) => postgres.ask('UPDATE app.staged SET state = $1', [state]);
+    t.match(await credentials.findMany([{ u, name }]), [{ isActive: false, gen: 0 }]);
+    t.equal(await redis.exists(`user:{${u}}`), 0, 'who only looks leaves nothing');
+    t.match(await credentials.find(u, name), { isActive: false });
+    await turn('on');
+    const found = await credentials.find(u, name);
+    t.match(found, { isActive: true, gen: 1 });
+    const change = { hash: 'y', attempt: newId() };
+    t.equal(found && (await credentials.changePassword(u, found, change)), 2);
+    await turn('off');
+    t.match(await credentials.find(u), { isActive: false });
+    await turn('on');
+    t.match(await credentials.find(u), { isActive: true });
+    await redis.hset(`user:{${u}}`, 'status', 'disabled');
+    t.match(await credentials.find(u), { isActive: false }, 'whom we disabled stays out');
+  });
+
+  t.test('what the owner of a table refuses is said, and nothing is pending then', async (t) => {
+    await postgres.ask(
+      `CREATE TABLE app.guarded (id serial PRIMARY KEY, login text UNIQUE,
+        pass varchar(255) CHECK (pass NOT LIKE 'bad%'))`,
+    );
+    const credentials = await open({ ...given, table: { ...table, table: 'app.guarded' } });
+    const u = newId();
+    await credentials.create(u, recordOf(u));
+    const found = await credentials.find(u);
+    if (found === undefined) throw new Error('not there');
+    for (const hash of ['bad one', 'x'.repeat(256)]) {
+      const replaced = await credentials.replaceHash(u, found, hash, 'raw').catch(codeOf);
+      t.equal(replaced, 'store_refused');
+      const change = { hash, attempt: newId() };
+      const changed = await credentials.changePassword(u, found, change).catch(codeOf);
+      t.equal(changed, 'store_refused');
+      t.match(await credentials.find(u), { hash: 'first', gen: 1, pending: '' });
+    }
+    const change = { hash: 'a good one', attempt: newId() };
+    t.equal(await credentials.changePassword(u, found, change), 2);
   });
 
   t.test('a table that needs more than we know takes no new accounts', async (t) => {

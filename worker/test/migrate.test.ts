@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import argon2 from '@node-rs/argon2';
 import bcrypt from '@node-rs/bcrypt';
@@ -12,10 +13,15 @@ import { createRedisCredentials } from '../credentials/redis.js';
 import { createAdmission } from '../passwords/admission.js';
 import { createBlocklist } from '../passwords/blocklist.js';
 import { isUsable, readHash } from '../passwords/formats/formats.js';
+import { writeWrapped } from '../passwords/formats/wrapped.js';
 import { createLock, type Lock } from '../passwords/lock.js';
 import { createMigrate, type MigrationOutcome } from '../passwords/migrate.js';
 import { createPolicy } from '../passwords/policy.js';
+import { writeSetting } from '../passwords/recipes/kinds.js';
+import { mysql323 } from '../passwords/recipes/mysql323.js';
+import { writeStored } from '../passwords/recipes/text.js';
 import { createThreads } from '../passwords/threads.js';
+import { runWork } from '../passwords/work.js';
 import { cheap, newId, startNode } from './node.js';
 
 const password = 'a';
@@ -49,6 +55,12 @@ const importUser = async (hash = legacy): Promise<{ u: string; seen: Credential 
   return { u, seen };
 };
 
+const usable = (stored: string) => {
+  const hash = readHash(stored);
+  if (!isUsable(hash)) throw new Error('the hash is not usable');
+  return hash;
+};
+
 /** Patient, where the subject is not what happens when a server is late. */
 const openLock = async (urls: readonly string[], commandTimeoutMs = 5000): Promise<Lock> => {
   const clients = urls.map((url) => connectRedis({ url, name: 'lock', log, commandTimeoutMs }));
@@ -74,11 +86,8 @@ const createSetup = (given: { lock?: Lock; slots?: number; store?: Credentials }
     count: (outcome) => void outcomes.push(outcome),
     log,
   });
-  const schedule = (u: string, seen: Credential, typed = password) => {
-    const hash = readHash(seen.hash);
-    if (!isUsable(hash)) throw new Error('the hash is not usable');
-    migrate.schedule(u, seen, hash, typed);
-  };
+  const schedule = (u: string, seen: Credential, typed = password) =>
+    migrate.schedule(u, seen, usable(seen.hash), typed);
   const run = async (u: string, seen: Credential, typed?: string) => {
     schedule(u, seen, typed);
     await migrate.idle();
@@ -139,6 +148,42 @@ t.test('what bcrypt never checked counts from the migration on', async (t) => {
   const hash = (await credentials.find(u))?.hash ?? '';
   t.equal(argon2.verifySync(hash, typed), true);
   t.equal(argon2.verifySync(hash, 'x'.repeat(72)), false);
+});
+
+/** Each takes a password with a space behind it for the one without. */
+const forgiving = (): [name: string, stored: string][] => {
+  const input = createHmac('sha384', 'wp-sha384').update('secret').digest('base64');
+  const wordpress = bcrypt.hashSync(input, { cost: 4, salt: Buffer.alloc(16, 7) });
+  const params = { alg: 'mysql323', o: 'p', salt: Buffer.alloc(0) };
+  const mysql = writeStored({ kind: 'digest', params }, mysql323(Buffer.from('secret')));
+  const { recipe, digest } = usable(mysql);
+  const wrap = {
+    ...{ in: 'digest', setting: writeSetting({ recipe, bytes: digest.length }), k: '-' },
+    ...{ m: 64, t: 1, p: 1, salt: Buffer.alloc(16, 9) },
+  };
+  const tag = Buffer.from(String(runWork(['wrap', wrap, digest, 32, {}])), 'base64');
+  return [
+    ['WordPress', `$wp${wordpress.replace('$2b$', '$2y$')}`],
+    ['MySQL before 4.1', mysql],
+    ['the same, wrapped', writeWrapped(wrap, tag)],
+  ];
+};
+
+t.test('what the old hash passes over is not made part of the password', async (t) => {
+  for (const [name, stored] of forgiving()) {
+    const { u, seen } = await importUser(stored);
+    const { run, outcomes } = createSetup();
+    for (const typed of ['secret ', ' secret\t']) {
+      t.equal(runWork(usable(stored).verify(typed)), true, `${name} takes it`);
+      t.equal(await run(u, seen, typed), 'skipped_typed', name);
+    }
+    t.match(await credentials.find(u), { hash: stored, version: '1' });
+    t.equal(await run(u, seen, 'secret'), 'migrated', name);
+    t.equal(argon2.verifySync((await credentials.find(u))?.hash ?? '', 'secret'), true);
+    t.same(outcomes, ['skipped_typed', 'skipped_typed', 'migrated']);
+  }
+  const { u, seen } = await importUser(bcrypt.hashSync('secret ', { cost: 4 }));
+  t.equal(await createSetup().run(u, seen, 'secret '), 'migrated', 'one that reads it keeps it');
 });
 
 t.test('an expired lock writes nothing', async (t) => {
@@ -207,17 +252,14 @@ t.test('a lock server that dies fails no process, whenever it dies', async (t) =
 });
 
 t.test('a changed password always wins against a migration, 200 times', async (t) => {
-  const { admission, migrate, schedule } = createSetup({ slots: 2 });
+  const { admission, migrate, schedule, outcomes } = createSetup({ slots: 2 });
   const newHash = await admission.run(
     admission.enter({ class: 'login', deadlineAt: Number.POSITIVE_INFINITY, isGone: () => false }),
     policy.hashWork('the new one'),
     policy.cost,
   );
   if (typeof newHash !== 'string') throw new Error('no hash was made');
-  const changeAfter = async (ms: number) => {
-    const { u, seen } = await importUser();
-    schedule(u, seen);
-    if (ms > 0) await sleep(ms);
+  const change = async (u: string) => {
     const attempt = newId();
     for (let tries = 0; tries < 3; tries++) {
       const current = await credentials.find(u);
@@ -225,18 +267,38 @@ t.test('a changed password always wins against a migration, 200 times', async (t
       const gen = await credentials.changePassword(u, current, { hash: newHash, attempt });
       if (gen !== undefined) break;
     }
+  };
+  /** Before it, at some moment of it, and after it. */
+  const moments: ((u: string, start: () => void) => Promise<void>)[] = [
+    (u, start) => change(u).then(start),
+    ...[0, 1, 2, 3, 5].map((ms) => async (u: string, start: () => void) => {
+      start();
+      if (ms > 0) await sleep(ms);
+      await change(u);
+    }),
+    async (u, start) => {
+      start();
+      await migrate.idle();
+      await change(u);
+    },
+  ];
+  const race = async (k: number) => {
+    const { u, seen } = await importUser();
+    await moments[k % moments.length]?.(u, () => schedule(u, seen));
     await migrate.idle();
     return credentials.find(u);
   };
   let wins = 0;
-  const delays = [0, 1, 2, 3, 5];
   for (let i = 0; i < 200; i += 2) {
     // Not more than there are threads: a migration that finds none free is put off.
-    const pair = [i, i + 1].map((k) => changeAfter(delays[k % delays.length] ?? 0));
-    const done = await Promise.all(pair);
+    const done = await Promise.all([race(i), race(i + 1)]);
     wins += done.filter((record) => record?.hash === newHash && record.gen === 2).length;
   }
   t.equal(wins, 200);
+  t.equal(outcomes.length, 200);
+  const count = (outcome: MigrationOutcome) => outcomes.filter((one) => one === outcome).length;
+  t.ok(count('migrated') >= 20, 'that had been migrated');
+  t.ok(count('lost_race') >= 20, 'that was about to be');
 });
 
 t.test('200 logins of one legacy user over two nodes: all right, one write', async (t) => {

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { callerProof, headers, parseLoad } from '../../shared/protocol.js';
 import { startRedis } from '../../shared/test/redis-server.js';
+import type { Pepper } from '../passwords/keys.js';
 import { newId, startNode } from './node.js';
 
 const right = 'correct horse battery';
@@ -185,6 +186,8 @@ t.test('an import refuses what could not be verified, without echoing it', async
     [{ hash: secretHash }, 'hash_limit'],
     [{ hash: 'hunter2' }, 'hash_unknown'],
     [{ hash: `${secretHash}=` }, 'hash_malformed'],
+    [{ hash: '!' }, 'hash_unusable'],
+    [{ hash: await storedHash({ id: 'p9', bytes: Buffer.alloc(16) }) }, 'field_invalid'],
     [{ hash: await storedHash(), norm: 'nfd' }, 'field_invalid'],
     [{ hash: await storedHash(), status: 'admin' }, 'field_invalid'],
     [{ hash: await storedHash(), scopes: 'a  b' }, 'field_invalid'],
@@ -276,7 +279,7 @@ t.test('neither passwords nor hashes reach the log', async (t) => {
 });
 
 /** A hash of `right`, as an import would bring it. */
-const storedHash = async (): Promise<string> => {
+const storedHash = async (pepper?: Pepper): Promise<string> => {
   const { runWork } = await import('../passwords/work.js');
-  return String(runWork(['hash', right, 64, 1, 1]));
+  return String(runWork(['hash', right, 64, 1, 1, pepper]));
 };

@@ -2,12 +2,13 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hashSync } from '@node-rs/bcrypt';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { resetProof } from '../../shared/protocol.js';
 import { connectRedis } from '../../shared/redis.js';
 import { whenReady } from '../../shared/redis-calls.js';
 import { startRedis, type TestRedis } from '../../shared/test/redis-server.js';
 import type { CredentialsSettings } from '../credentials/settings.js';
+import { writeStored } from '../passwords/recipes/text.js';
 import { newId, startNode, type TestNode } from './node.js';
 import { noPostgres, startPostgres, type TestPostgres } from './postgres-server.js';
 
@@ -15,10 +16,10 @@ t.setTimeout(120_000);
 
 const old = 'the old one';
 const owners = "the owner's new one";
-const passwordKeys = { wk1: Buffer.alloc(32, 5) };
+const passwordKeys = { wk1: Buffer.alloc(32, 5), pp: Buffer.from('a pepper') };
 const bcrypt = (password: string) => hashSync(password, { cost: 4, salt: Buffer.alloc(16, 7) });
 
-const mapped: CredentialsSettings['table'] = {
+const mapped: NonNullable<CredentialsSettings['table']> = {
   ...{ table: 'users', id: 'id', login: 'login', hash: 'pass', isLower: false },
   ...{ status: { column: 'state', active: ['active'] }, version: undefined },
   ...{ format: 'digest,alg=md5', defaultScopes: 'account' },
@@ -65,8 +66,8 @@ const importRows = async (node: TestNode, rows: object[], write = true) => {
 };
 
 /** Until every weak hash is wrapped; what became of them. */
-const campaign = async (node: TestNode) => {
-  await decided(node, '/campaign', { id: newId(), share: '100', key: 'wk1' });
+const campaign = async (node: TestNode, more: object = {}) => {
+  await decided(node, '/campaign', { id: newId(), share: '100', key: 'wk1', ...more });
   for (;;) {
     const { campaign: view } = (await node.send('GET', '/campaign', '')).body;
     const status = view instanceof Object ? Reflect.get(view, 'status') : undefined;
@@ -206,6 +207,15 @@ t.test("an operator's table", { skip: noPostgres }, async (t) => {
     t.match(await decided(node, '/login', { ...dee, password: owners }), { outcome: 'ok', gen: 2 });
   });
 
+  t.test('who was locked at the first try signs in when unlocked', async (t) => {
+    await addUsers(['fay'], bcrypt(old));
+    const fay = { u: newId(), name: 'fay', password: old };
+    await postgres.ask("UPDATE users SET state = 'locked' WHERE login = 'fay'");
+    t.match(await decided(node, '/login', fay), { outcome: 'denied' });
+    await postgres.ask("UPDATE users SET state = 'active' WHERE login = 'fay'");
+    t.match(await decided(other, '/login', fay), { outcome: 'ok', gen: 1 });
+  });
+
   t.test('hashes that do not say what they are need a declared format', async (t) => {
     const stored = md5(old);
     const [cy] = await addUsers(['cy'], stored);
@@ -232,7 +242,13 @@ t.test("an operator's table", { skip: noPostgres }, async (t) => {
     t.match(await importRows(node, all, false), [...rows.map(() => null), { found: ['exists'] }]);
     t.match(await importRows(node, all), [...ids, { found: ['exists'] }]);
     t.match(await importRows(other, rows), ids, 'a repeat finds its rows');
-    t.match(await campaign(node), { status: 'done', wrapped: 21, changed: 0, failed: 0 });
+    t.match(
+      await campaign(node),
+      { status: 'refused' },
+      "the owner's programs read no wrapped hash",
+    );
+    const done = await campaign(node, { force: true });
+    t.match(done, { status: 'done', wrapped: 21, changed: 0, failed: 0 });
     const [row] = await postgres.ask(
       "SELECT count(*) FROM users WHERE login ~ '^(new-|owned)' AND pass LIKE '$wrap1$%'",
     );
@@ -244,6 +260,79 @@ t.test("an operator's table", { skip: noPostgres }, async (t) => {
       t.match(await decided(other, '/login', inner), { outcome: 'denied' });
     }
   });
+});
+
+/** A node over a table of its own, with a Redis of its own: campaigns are of all nodes on one. */
+const openTable = async (t: Test, change: Partial<typeof mapped>) => {
+  const { postgres } = await openServers();
+  const redis = await startRedis(t);
+  const table = { ...mapped, status: undefined, ...change };
+  const credentials = { url: postgres.url, connections: 2, table };
+  const node = await startNode(t, { redisUrl: redis.url, credentials, passwordKeys });
+  const add = async (login: string, pass: string) => {
+    await postgres.ask(`INSERT INTO ${table.table} (login, pass) VALUES ($1, $2)`, [login, pass]);
+    return { u: newId(), name: login };
+  };
+  const read = async (login: string): Promise<string> => {
+    const text = `SELECT pass FROM ${table.table} WHERE login = $1`;
+    return (await postgres.ask(text, [login]))[0]?.pass ?? '';
+  };
+  return { node, add, read };
+};
+
+t.test(
+  'a table whose hashes are peppered, which does not show',
+  { skip: noPostgres },
+  async (t) => {
+    const { postgres } = await openServers();
+    await postgres.ask(
+      'CREATE TABLE peppered (id serial PRIMARY KEY, login text UNIQUE, pass text)',
+    );
+    const format = 'devise,key=pp';
+    const { node, add, read } = await openTable(t, { table: 'peppered', format });
+    const ada = await add('ada', bcrypt(`${old}a pepper`));
+    const typed = `${old}a pepper`;
+    t.match(await decided(node, '/login', { ...ada, password: typed }), { outcome: 'denied' });
+    for (let tries = 0; tries < 100 && !(await read('ada')).startsWith('$argon2id$'); tries++) {
+      t.match(await decided(node, '/login', { ...ada, password: old }), { outcome: 'ok', gen: 1 });
+      await sleep(50);
+    }
+    t.match(await read('ada'), /^\$argon2id\$/);
+    t.match(await decided(node, '/login', { ...ada, password: old }), { outcome: 'ok', gen: 1 });
+    t.match(await decided(node, '/login', { ...ada, password: typed }), { outcome: 'denied' });
+  },
+);
+
+t.test('a table whose owner refuses what we write', { skip: noPostgres }, async (t) => {
+  const { postgres } = await openServers();
+  await postgres.ask(
+    `CREATE TABLE guarded (id serial PRIMARY KEY, login text UNIQUE,
+      pass varchar(255) CHECK (pass NOT LIKE '$argon2id$%'))`,
+  );
+  const { node, add, read } = await openTable(t, { table: 'guarded' });
+  const ada = await add('ada', md5(old));
+  const isFailed = () => node.lines.some(({ msg }) => msg === 'migration failed');
+  for (let tries = 0; tries < 100 && !isFailed(); tries++) {
+    t.match(await decided(node, '/login', { ...ada, password: old }), { outcome: 'ok', gen: 1 });
+    await sleep(50);
+  }
+  t.ok(isFailed(), 'logged, and no login failed');
+  const wish = { u: ada.u, current_password: old, new_password: owners };
+  for (const _ of [1, 2])
+    t.match(await decided(node, '/password', wish), { error: 'store_refused' });
+  t.match(await decided(node, '/login', { ...ada, password: old }), { outcome: 'ok', gen: 1 });
+  t.equal(await read('ada'), md5(old));
+
+  // The longest salt, whose wrapped record the column does not take.
+  const salt = Buffer.alloc(64, 1);
+  const params = { alg: 'sha512', o: 'sp', salt };
+  const digest = createHash('sha512').update(salt).update(old).digest();
+  const bo = await add('bo', writeStored({ kind: 'digest', params }, digest));
+  const done = await campaign(node, { force: true });
+  t.match(done, { status: 'done', wrapped: 1, changed: 0, failed: 1 });
+  t.match(await read('ada'), /^\$wrap1\$/);
+  t.match(await read('bo'), /^\$x-digest\$/);
+  t.match(await decided(node, '/login', { ...bo, password: old }), { outcome: 'ok', gen: 1 });
 });
 
 t.test('a table of ours', { skip: noPostgres }, async (t) => {

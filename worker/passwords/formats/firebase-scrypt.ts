@@ -54,6 +54,7 @@ const kratosGrammar =
 
 const kratos: Format = {
   id: 'firebase-scrypt-kratos',
+  hasSecret: true,
   parse: (stored) => withSigner(kratosGrammar, readPaddedBase64, stored),
 };
 
@@ -62,6 +63,7 @@ const zitadelGrammar =
 
 const zitadel: Format = {
   id: 'firebase-scrypt-zitadel',
+  hasSecret: true,
   parse: (stored) => withSigner(zitadelGrammar, readAnyBase64, stored),
 };
 
@@ -71,6 +73,7 @@ const gotrueGrammar =
 
 const gotrue: Format = {
   id: 'firebase-scrypt-gotrue',
+  hasSecret: true,
   parse: (stored) => withSigner(gotrueGrammar, readPaddedBase64, stored),
 };
 
@@ -84,9 +87,9 @@ const supertokensGrammar =
 const supertokens: Format = {
   id: 'firebase-scrypt-supertokens',
   parse: (stored, { key = '' }) => {
+    if (!isKeyId(key)) return 'hash_option';
     const match = supertokensGrammar.exec(stored);
     if (match === null) return outside(supertokensGrammar, stored);
-    if (!isKeyId(key)) return 'hash_option';
     const [, hash = '', salt = '', ln = '', r = '', sep = ''] = match;
     const read = readPaddedBase64;
     return join([ln, r], [read(salt), read(sep), read(hash)], key);

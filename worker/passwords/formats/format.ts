@@ -54,6 +54,8 @@ export type Format = {
    * string). A format without it has to be declared.
    */
   identify?: (stored: string) => boolean;
+  /** Every string repeats a secret that belongs into the key ring. */
+  hasSecret?: true;
   /** The whole string, strictly. */
   parse: (stored: string, options: Options) => Parsed | ParseProblem;
 };
@@ -67,7 +69,11 @@ export type StoredHash = {
   cost: Cost;
   /** What `verify` needs of the key ring. */
   keyIds: readonly string[];
+  /** Of these keys, which have the right names: whether one cannot be the right key. */
+  lacksKey: (keys: Keys) => boolean;
   /** AppError key_missing or library_missing: never a wrong password. */
   verify: (password: string | Uint8Array, keys?: Keys) => Work;
+  /** Would the password match as well with other bytes, or without some? */
+  ignores: (password: string) => boolean;
   needsRehash: (target: Target) => boolean;
 };

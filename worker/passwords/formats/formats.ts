@@ -28,6 +28,8 @@ const toStoredHash = (format: string, { recipe, digest }: Parsed): StoredHash | 
   const kind = kindOf(recipe);
   if (!kind.isWithinLimits(recipe.params, digest.length)) return 'hash_limit';
   if (kind.lacks?.(recipe.params) !== undefined) return 'hash_unsupported';
+  const lackWith = (password: string | Uint8Array, keys: Keys) =>
+    kind.lacks?.(recipe.params, { password, keys, bytes: digest.length });
   // Written out: an import reads millions, and a spread costs as much as the rest.
   return {
     format,
@@ -36,11 +38,13 @@ const toStoredHash = (format: string, { recipe, digest }: Parsed): StoredHash | 
     keyIds: keyIdsOf(recipe),
     securityClass: kind.securityClass(recipe.params),
     cost: kind.cost(recipe.params, digest.length),
+    lacksKey: (keys) => lackWith('', keys) === 'key',
     verify: (password, keys = noKeys) => {
-      const lack = kind.lacks?.(recipe.params, { password, keys, bytes: digest.length });
+      const lack = lackWith(password, keys);
       if (lack !== undefined) throw new AppError(`${lack}_missing`, { detail: recipe.kind });
       return ['verify', recipe, digest, password, keys];
     },
+    ignores: (password) => kind.ignores?.(recipe.params, Buffer.from(password)) ?? false,
     needsRehash: (target: Target) => needsRehash(recipe, digest, target),
   };
 };
@@ -100,6 +104,9 @@ export const placeOf = (formatId: string, text: string, options: Options): strin
 /** Whether there are strings that `readHash` reads as this format. */
 export const isRecognised = (formatId: string): boolean =>
   findDeclared(formatId)?.identify !== undefined;
+
+/** Whether each of its strings repeats a secret that belongs into the key ring. */
+export const hasSecret = (formatId: string): boolean => findDeclared(formatId)?.hasSecret === true;
 
 /** A hash, and not the reason why there is none. */
 export const isUsable = <T extends StoredHash>(hash: T | HashProblem): hash is T =>

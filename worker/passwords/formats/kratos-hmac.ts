@@ -11,6 +11,7 @@ const grammar = /^\$hmac-(md4|md5|sha1|sha224|sha256|sha384|sha512)\$([^$]+)\$([
 
 export const kratosHmac: Format = {
   id: 'kratos-hmac',
+  hasSecret: true,
   parse: (text) => {
     const match = grammar.exec(text);
     if (match === null) return outside(grammar, text);

@@ -1,34 +1,53 @@
 /**
- * The stored texts of a table that somebody else owns, in a format that the operator declared: what
- * means one thing everywhere is left as it is, the rest becomes our own spelling for the reader.
+ * The stored texts of a table that somebody else owns, in a format that the operator declared. What a text
+ * means is what was declared, also where it looks like something else: a bcrypt over a pepper looks like any
+ * bcrypt. Only what is not of that format says by itself what it is, as every hash that we wrote there.
  */
-import { writeStored } from '../recipes/text.js';
-import { noPassword, type Options } from './format.js';
-import { formatIds, isUsable, readDeclared, readHash } from './formats.js';
+import type { KeyRing } from '../keys.js';
+import type { Keys } from '../recipes/recipe.js';
+import { type Declared, spellDeclared } from './declared.js';
+import { type HashProblem, noPassword } from './format.js';
+import { formatIds, hasSecret, isUsable, readDeclared } from './formats.js';
 
-type Declared = { format: string; options: Options };
+/** Of no format, but far enough into each that its options are looked at. */
+const probe = '0000:0000';
+/** What no text would change. */
+const hopeless: readonly HashProblem[] = ['hash_option', 'hash_plaintext', 'hash_unusable'];
 
-/** `format` or `format,option=value,…`. Throws an Error that says what is wrong. */
-export const readDeclaration = (text: string): Declared => {
-  const [format = '', ...pairs] = text.split(',');
+/** Why nobody could ever sign in with it. */
+const problemOf = ({ format, options }: Declared, keys: Keys): string | undefined => {
   const known = formatIds();
-  if (!known.includes(format))
-    throw new Error(`CREDENTIALS_FORMAT is none of ${known.join(', ')}.`);
+  if (!known.includes(format)) return `the format is none of ${known.join(', ')}`;
+  const read = readDeclared(format, probe, options);
+  if (!isUsable(read) && hopeless.includes(read))
+    return `${format} lacks an option or has a wrong one: docs/password-hashes.md has the options of each format`;
+  const { key } = options;
+  if (key !== undefined && !Object.hasOwn(keys, key))
+    return 'key must be the id of a key in PASSWORD_KEYS';
+  if (hasSecret(format) && Object.keys(keys).length === 0)
+    return `every hash of ${format} repeats a secret, which must be in PASSWORD_KEYS`;
+  return undefined;
+};
+
+/** `format` or `format,option=value,…`. Throws an Error that says what is wrong, and no value of an option. */
+export const readDeclaration = (text: string, keys: Keys): Declared => {
+  const [format = '', ...pairs] = text.split(',');
   const options = pairs.map((pair): [string, string] => {
     const at = pair.indexOf('=');
     if (at < 1) throw new Error('CREDENTIALS_FORMAT must be format,option=value,option=value.');
     return [pair.slice(0, at), pair.slice(at + 1)];
   });
-  return { format, options: Object.fromEntries(options) };
+  const declared = { format, options: Object.fromEntries(options) };
+  const problem = problemOf(declared, keys);
+  if (problem !== undefined) throw new Error(`CREDENTIALS_FORMAT: ${problem}.`);
+  return declared;
 };
 
 /** An empty text is no password. What cannot be used stays as it is, and is said to be by whoever reads it next. */
 export const createTranslate =
-  (declared: Declared | undefined) =>
+  (declared: Declared | undefined, ring: Pick<KeyRing, 'idOf'>) =>
   (text: string): string => {
     if (text === '') return noPassword;
-    if (declared === undefined || isUsable(readHash(text))) return text;
-    const hash = readDeclared(declared.format, text, declared.options);
-    if (!isUsable(hash) || hash.secret !== undefined) return text;
-    return writeStored(hash.recipe, hash.digest);
+    const spelled = declared && spellDeclared(declared, text, ring);
+    return typeof spelled === 'object' ? spelled.stored : text;
   };

@@ -93,6 +93,7 @@ export const bcrypt = defineKind<Bcrypt>({
     const needsLibrary = pre === '2x' && given !== undefined && !isAscii(given.password);
     return needsLibrary && !isLibcryptHere() ? 'library' : undefined;
   },
+  ignores: ({ pre }, password) => pre === 'wordpress' && trim(password).length < password.length,
   cost: ({ cost }) => costOf(cost),
   securityClass: ({ cost }) => (cost >= 10 ? 'B' : 'C'),
   derive: (params, password, { keys, tools }) => {

@@ -4,6 +4,7 @@
  * and never change their meaning. p = password, s = salt, x(…) = the digest as lower-case hex.
  */
 import { digestBytes, fastCost, fastHash } from './fast-hash.js';
+import { isSkipped } from './mysql323.js';
 import { defineKind } from './recipe.js';
 
 export type Digest = { alg: string; o: string; salt: Uint8Array };
@@ -52,6 +53,7 @@ export const digest = defineKind<Digest>({
     constructionOf(o) !== undefined &&
     salt.length <= (salted.has(o) ? 64 : 0) &&
     (alg !== 'mysql323' || o === 'p'),
+  ignores: ({ alg }, password) => alg === 'mysql323' && password.some(isSkipped),
   cost: ({ alg, o }) =>
     o === 'sp1024'
       ? { key: `digest/${alg}/1024`, relative: 0.14, bytes: 8192 }

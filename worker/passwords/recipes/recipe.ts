@@ -59,6 +59,8 @@ type KindOf<P extends Params> = {
    * with what is `given`, before a verify: the thread must not be the first to notice.
    */
   lacks?: (params: P, given?: Attempt) => 'library' | 'key' | undefined;
+  /** Are there bytes of this password that make no difference? bcrypt's limit of 72 is not meant. */
+  ignores?: (params: P, password: Uint8Array) => boolean;
   cost: (params: P, bytes: number) => Cost;
   securityClass: (params: P) => SecurityClass;
   /** Ids of keys besides those in the fields: of a recipe inside this one. */
@@ -91,6 +93,7 @@ export const defineKind = <P extends Params>(kind: KindOf<P>): Kind => {
     fields: kind.fields,
     isWithinLimits: (params, bytes) => isOurs(params) && kind.isWithinLimits(params, bytes),
     lacks: (params, given) => kind.lacks?.(ours(params), given),
+    ignores: (params, password) => kind.ignores?.(ours(params), password) ?? false,
     cost: (params, bytes) => kind.cost(ours(params), bytes),
     securityClass: (params) => kind.securityClass(ours(params)),
     innerKeyIds: (params) => kind.innerKeyIds?.(ours(params)) ?? [],

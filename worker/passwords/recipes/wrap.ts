@@ -105,6 +105,10 @@ export const createWrap = (kinds: readonly Kind[]) => {
       const { kind: inside, recipe, bytes } = innerOf(wrap);
       return inside.lacks?.(recipe.params, given && { ...given, bytes });
     },
+    ignores: (wrap, password) => {
+      const { kind: inside, recipe } = innerOf(wrap);
+      return inside.ignores?.(recipe.params, password) ?? false;
+    },
     cost: (wrap) => {
       const inside = innerOf(wrap);
       const inner = inside.kind.cost(inside.recipe.params, inside.bytes);
