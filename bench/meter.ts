@@ -16,7 +16,7 @@ export type Parts = Record<Part, number>;
 
 type Watched = { kind: Kind | 'load'; pid: number };
 /** The time until now, or since an earlier reading. */
-export type Meter = (before?: Parts) => Parts;
+type Meter = (before?: Parts) => Parts;
 
 const none: Parts = { hash: 0, node_main: 0, edges: 0, redis: 0, primary: 0, admin: 0, load: 0 };
 

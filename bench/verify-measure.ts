@@ -52,7 +52,7 @@ export type Flood = {
   isNoisy: boolean;
 };
 /** Microseconds of CPU per check; `signature`: of a cold one, what its Ed25519 signature takes by itself. */
-export type Cpu = { bareUs: number; warmUs: number; coldUs: number; signatureUs: number };
+type Cpu = { bareUs: number; warmUs: number; coldUs: number; signatureUs: number };
 export type VerifyResult = {
   warm: Comparison<Slice, Slice>;
   cpu: Cpu;

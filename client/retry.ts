@@ -111,8 +111,6 @@ export type BudgetOptions = {
   max?: number;
 };
 
-export type Budget = ReturnType<typeof createBudget>;
-
 /** Over n calls there are at most `ratio` × n + `initial` repeats. */
 export const createBudget = ({ ratio = 0.1, initial = 3, max = 10 }: BudgetOptions = {}) => {
   let tokens = initial;

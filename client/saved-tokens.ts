@@ -21,7 +21,7 @@ export type SessionTokens = GivenTokens & { expiresAt: number; saved: true };
 /** No more is looked at than the refresh token. */
 export type Loaded = Pick<GivenTokens, 'refreshToken'> | null | undefined;
 
-export type Saving = {
+type Saving = {
   onChange: (tokens: SessionTokens) => Promise<void> | void;
   load?: (() => Promise<Loaded> | Loaded) | undefined;
 };

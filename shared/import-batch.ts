@@ -30,23 +30,21 @@ export type BatchRow = {
   status: 'active' | 'disabled';
 };
 
-export const findings = [
-  'hash_unknown',
-  'hash_ambiguous',
-  'hash_malformed',
-  'hash_mismatch',
-  'hash_length',
-  'hash_limit',
-  'hash_option',
-  'hash_unsupported',
-  'hash_plaintext',
-  'hash_unusable',
-  'hash_wrapped',
-  'key_unknown',
-  'secret_in_row',
-  'exists',
-] as const;
-export type Finding = (typeof findings)[number];
+export type Finding =
+  | 'hash_unknown'
+  | 'hash_ambiguous'
+  | 'hash_malformed'
+  | 'hash_mismatch'
+  | 'hash_length'
+  | 'hash_limit'
+  | 'hash_option'
+  | 'hash_unsupported'
+  | 'hash_plaintext'
+  | 'hash_unusable'
+  | 'hash_wrapped'
+  | 'key_unknown'
+  | 'secret_in_row'
+  | 'exists';
 
 /** Of an account without a usable password, and a secret that has left its row. */
 export const isWarning = (found: Finding): boolean =>

@@ -4,8 +4,8 @@ const nodeCounts = ['started', 'refused', 'unasked'] as const;
 const all = [...edgeCounts, ...nodeCounts];
 
 type Name = (typeof all)[number];
-export type EdgeCounts = Record<(typeof edgeCounts)[number], number>;
-export type NodeCounts = Record<(typeof nodeCounts)[number], number> & { busyMs: number };
+type EdgeCounts = Record<(typeof edgeCounts)[number], number>;
+type NodeCounts = Record<(typeof nodeCounts)[number], number> & { busyMs: number };
 /** `busyMs`: of each node. */
 export type Counts = Record<Name, number> & { busyMs: number[] };
 

@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module';
 
 /** `func` takes the function's declaration in C. */
-export type NativeLibrary<Call> = { func: (prototype: string) => Call };
+type NativeLibrary<Call> = { func: (prototype: string) => Call };
 type Koffi = { load: <Call>(path: string | null) => NativeLibrary<Call> };
 
 /** A library by its file name, or the process itself (null). Throws where it or the package is missing. */

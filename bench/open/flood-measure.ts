@@ -38,7 +38,7 @@ export type Level = {
   /** Of the edge, at the beginning and at the end of what is looked at. */
   edgeMiB: { first: number; last: number };
 };
-export type FloodResult = { capacity: number; levels: Level[] };
+type FloodResult = { capacity: number; levels: Level[] };
 type Checks = { kept: Load; fresh: Load };
 
 const signIn = async ({ fleet, users }: Rig): Promise<string> => {

@@ -26,13 +26,13 @@ export type BatchAsk = Omit<BatchHead, 'probe'> & {
   /** Of the one user whose password is known; checked where it is in this batch. */
   probe?: { id?: string; login?: string; password: string };
 };
-export type LineResult = {
+type LineResult = {
   line: number;
   id?: string;
   login?: string;
   ok: boolean;
 } & Partial<Problem> & { also?: Problem[] };
-export type BatchAnswer = {
+type BatchAnswer = {
   ok: number;
   /** Of those, the accounts that may not sign in. */
   disabled: number;

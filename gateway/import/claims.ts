@@ -9,7 +9,7 @@ import { storeCall } from '../../shared/redis-calls.js';
 
 export type Claim = { id: string; u: string };
 /** new: claimed now · own: it was this account's before · taken: another account has it. */
-export type Claimed = 'new' | 'own' | 'taken';
+type Claimed = 'new' | 'own' | 'taken';
 
 /** KEYS uid. ARGV u, account whose claim may be replaced or ''. Returns '' = claimed now, else whose it is. */
 const claimLua = `

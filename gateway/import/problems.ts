@@ -4,7 +4,7 @@
  */
 import type { Finding, RowResult } from '../../shared/import-batch.js';
 
-export type Code = keyof typeof table;
+type Code = keyof typeof table;
 export type Problem = {
   code: Code;
   field?: string;

@@ -11,7 +11,7 @@ import type { HashProblem, Options, StoredHash } from './format.js';
 import { isRecognised, isUsable, readDeclared, readHash } from './formats.js';
 
 export type Declared = { format: string; options: Options };
-export type Spelled = { stored: string; hash: StoredHash; hadSecret: boolean };
+type Spelled = { stored: string; hash: StoredHash; hadSecret: boolean };
 
 /** The recipe with its key id filled in. */
 const withKey = (recipe: Recipe, id: string): Recipe => {
