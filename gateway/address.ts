@@ -25,10 +25,15 @@ type Peer = { caller: Caller; address: Address | undefined; isProxy: boolean };
 
 const nobody: Caller = { address: '', client: undefined, network: undefined };
 
-const parse = (text: string): Address | undefined => {
-  const bare = text.trim();
-  // node:net is strict where ipaddr.js reads "10.1" and octal as addresses.
-  return isIP(bare) === 0 ? undefined : ipaddr.process(bare);
+/** node:net is strict where ipaddr.js reads "10.1" and octal as addresses. */
+const parse = (text: string): Address | undefined =>
+  isIP(text) === 0 ? undefined : ipaddr.process(text);
+
+/** Some proxies write the port, too, as RFC 7239 has it: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */
+const parseHop = (text: string): Address | undefined => {
+  const hop = text.trim();
+  const [, v6, v4] = /^(?:\[([\da-f.]*:[\da-f:.]+)\]|(\d[\d.]*))(?::\d{1,5})?$/i.exec(hop) ?? [];
+  return parse(v6 ?? v4 ?? hop);
 };
 
 export const parseRange = (text: string): Range | undefined => {
@@ -89,15 +94,14 @@ export const createAddresses = ({
     );
   };
 
-  /** The rightmost entry that is not a proxy of ours. */
+  /** The rightmost entry that is not a proxy of ours; who is inside our own ranges is the leftmost. */
   const forwarded = (header: string): Address | undefined => {
-    const hops = header.split(',').reverse();
-    for (const hop of hops) {
-      const address = parse(hop);
-      if (address === undefined) return undefined;
-      if (!isIn(address, ranges)) return address;
+    let address: Address | undefined;
+    for (const hop of header.split(',').reverse()) {
+      address = parseHop(hop);
+      if (address === undefined || !isIn(address, ranges)) return address;
     }
-    return undefined;
+    return address;
   };
 
   /** Found once per socket. */

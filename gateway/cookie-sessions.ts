@@ -74,7 +74,9 @@ export const createCookieSessions = ({
     const running = asking.get(cookie);
     if (running !== undefined) return running;
     if (asking.size >= maxAsking)
-      return Promise.reject(new AppError('overloaded', { detail: 'unknown cookies' }));
+      return Promise.reject(
+        new AppError('temporarily_unavailable', { detail: 'too many unknown cookies' }),
+      );
     counts.misses++;
     const asked = ask(cookie).finally(() => asking.delete(cookie));
     asking.set(cookie, asked);
@@ -92,8 +94,9 @@ export const createCookieSessions = ({
     },
 
     /**
-     * Who this is: at once when known, else as a promise. Throws token_invalid, session_ended, or
-     * store_unavailable; a lost log alone only makes the store be asked.
+     * Who this is: at once when known, else as a promise. Throws token_invalid, session_ended,
+     * store_unavailable, or temporarily_unavailable when too many that nobody knows are being asked about; a
+     * lost log alone only makes the store be asked.
      */
     check: (cookie: string): CookieClaims | Promise<CookieClaims> => {
       const known = cache.get(cookie);
@@ -119,16 +122,6 @@ export const createCookieSessions = ({
         if (codeOf(error) === 'session_ended') return undefined;
         throw error;
       }
-    },
-
-    /**
-     * After a password change to `gen`: the header with a new cookie for the session, which must have
-     * gone over to `gen` before. Throws session_ended and store_unavailable.
-     */
-    renew: async (sessionId: string, gen: number): Promise<Record<string, string>> => {
-      const secret = newSecret();
-      await store.renew(sessionId, gen, secret);
-      return setCookie(sessionId, secret, maxMs);
     },
 
     /** Answers from memory and from the store since the start, and how many are in memory. */

@@ -3,7 +3,6 @@
  * of critical ones. The secret is there as a hash, beside the generation of the account that it was made
  * for (`cookie` = `<gen>.<hash>`), so a password change kills it with everything else.
  */
-import { AppError } from '../shared/errors.js';
 import type { RedisClient } from '../shared/redis.js';
 import { defineScript, evenWhenFull } from '../shared/redis-calls.js';
 import { hashSecret, parseCookie } from './cookie.js';
@@ -44,15 +43,6 @@ end
 return { 'ok', s[2], s[3], s[4], s[5], s[8], s[7], math.min(left, idle - (now - used)),
   noted }`;
 
-/**
- * A new secret for a session of this generation; every older one is dead.
- * KEYS: session. ARGV: gen, hash. Returns 1, or nil when the session is gone or of another generation.
- */
-const renewLua = `
-if redis.call('HGET', KEYS[1], 'gen') ~= ARGV[1] then return nil end
-redis.call('HSET', KEYS[1], 'cookie', ARGV[1] .. '.' .. ARGV[2])
-return 1`;
-
 export type CookieClaims = Claims & { readonly isCookie: true };
 /** `isNoted`: the use of the session has been written down; `leftMs`: how long it may go on unused. */
 type CookieState =
@@ -79,7 +69,6 @@ export const createCookieStore = ({ redis, idleMs }: { redis: RedisClient; idleM
     name: 'cookieCheck',
     lua: evenWhenFull(checkLua),
   });
-  const renewScript = defineScript(redis, { name: 'cookieRenew', lua: renewLua });
 
   return {
     /** A use is written down when the last one is older than this. */
@@ -97,16 +86,6 @@ export const createCookieStore = ({ redis, idleMs }: { redis: RedisClient; idleM
       if (outcome !== 'ok') return { outcome: outcome === 'invalid' ? outcome : 'ended' };
       const claims = readClaims(`${u}.${id}`, texts);
       return { outcome, claims, leftMs: Number(texts[7]), isNoted: texts[8] === '1' };
-    },
-
-    /**
-     * Another secret for a session of generation `gen`; every older one is dead. Throws session_ended when
-     * there is none of that generation, and store_unavailable.
-     */
-    renew: async (sessionId: string, gen: number, secret: string): Promise<void> => {
-      const { u, id } = splitId(sessionId);
-      const isDone = (await renewScript([`sess:{${u}}:${id}`], [gen, hashSecret(secret)])) === 1;
-      if (!isDone) throw new AppError('session_ended');
     },
   };
 };

@@ -58,12 +58,6 @@ export const createCriticalCookieStore = ({
       if (state.outcome === 'ok' && state.isNoted) void copyUse(sessionId);
       return state;
     },
-
-    renew: async (sessionId, gen, secret) => {
-      await store.renew(sessionId, gen, secret);
-      // With the old one there, the new cookie would be refused just when the backup is needed.
-      if (isCritical(sessionId)) await backup.copy(sessionId);
-    },
   };
 };
 

@@ -107,6 +107,7 @@ export const createCriticalSessions = ({
 
     rebase: async (wish) => {
       const token = await sessions.rebase(wish);
+      // With the old cookie there, the new one would be refused just when the backup is needed.
       if (isCritical(wish.sessionId)) await backup.copy(wish.sessionId);
       return token;
     },

@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
-
 /**
  * Device tokens: a signed note that this account once signed in with this client. It opens nothing;
  * it only lets a known device keep its place in the queue when a crowd or an attacker arrives.
- * Form: `<u>.<issued, s since 1970>.<key id>.<MAC>`, good for 180 days.
+ * Form: `<u>.<day of issue, s since 1970>.<key id>.<MAC>`, good for 180 days. All of an account and a day are
+ * one: a device has guesses of its own, and each further login would add a device.
  */
-export const maxAgeSeconds = 180 * 86_400;
+const daySeconds = 86_400;
+export const maxAgeSeconds = 180 * daySeconds;
 
 export type Devices = ReturnType<typeof createDevices>;
 
@@ -16,14 +16,15 @@ type Keys = {
 
 export const createDevices = ({ keys, now = Date.now }: { keys: Keys; now?: () => number }) => ({
   issue: (u: string): string => {
-    const text = `${u}.${Math.floor(now() / 1000)}`;
+    const day = Math.floor(now() / 1000 / daySeconds);
+    const text = `${u}.${day * daySeconds}`;
     const { keyId, mac } = keys.mac('device', text);
     return `${text}.${keyId}.${mac}`;
   },
 
   /**
-   * A short name of the device, which says nothing of its token; undefined unless that is an unexpired one of
-   * this very account. Never throws.
+   * The name of the device: its day, also where the key has changed since. Undefined unless the token is an
+   * unexpired one of this very account. Never throws.
    */
   find: (u: string, token: string | undefined): string | undefined => {
     if (token === undefined || token.length > 256) return undefined;
@@ -33,6 +34,6 @@ export const createDevices = ({ keys, now = Date.now }: { keys: Keys; now?: () =
     const age = now() / 1000 - Number(issued);
     if (age >= maxAgeSeconds) return undefined;
     if (!keys.checkMac('device', keyId, `${owner}.${issued}`, mac)) return undefined;
-    return createHash('sha256').update(token).digest('base64url').slice(0, 22);
+    return issued;
   },
 });

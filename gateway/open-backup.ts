@@ -87,7 +87,7 @@ export const openSessions = (options: {
   backup: OpenBackup;
   keys: {
     mac(purpose: 'refresh', text: string): { keyId: string; mac: string };
-    checkMac(purpose: 'refresh', keyId: string, text: string, mac: string): boolean;
+    confirmMac(purpose: 'refresh', keyId: string, text: string, mac: string): Promise<boolean>;
   };
   log: Log;
 }): Sessions => {
@@ -96,7 +96,7 @@ export const openSessions = (options: {
     createSessions({
       redis: client,
       refreshMac: (text) => keys.mac('refresh', text),
-      checkRefreshMac: (keyId, text, mac) => keys.checkMac('refresh', keyId, text, mac),
+      confirmRefreshMac: (...given) => keys.confirmMac('refresh', ...given),
       idleMs: config.sessionIdleMs,
       maxMs: config.sessionMaxMs,
       hasBackup: backup !== undefined,

@@ -21,7 +21,7 @@ export const openOauth = (
   tokens: OpenTokens,
   parts: { sessions: Sessions; sessionEnd: SessionEnd; limits: Limits; addresses: Addresses },
 ) => {
-  const { redis, revocations, sign, verifyIssued, verifySigned, reads } = tokens;
+  const { redis, revocations, sign, verifyIssued, verifySigned, mayHaveBeen, reads } = tokens;
   const { look, revoked } = reads;
   const { sessions, sessionEnd, limits, addresses } = parts;
   const { issuer } = config;
@@ -33,7 +33,7 @@ export const openOauth = (
   return [
     createOauthToken({ ...common, sign, sessionEnd }),
     createOauthIntrospect({
-      ...{ ...common, lookup, verifyIssued, revoked, issuer },
+      ...{ ...common, lookup, verifyIssued, mayHaveBeen, revoked, issuer },
       countGuess: createGuesses({ redis }),
     }),
     createOauthRevoke({ ...common, verifySigned, revoked, revocations, sessionEnd }),

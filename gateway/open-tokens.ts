@@ -56,7 +56,8 @@ export const openTokens = async ({ config, lifecycle, log }: Given) => {
   const common = { keys, issuer, maxLifeSeconds, revocations, whenUnknown: askBackup(backup) };
   const verifier = createVerify({ ...common, audience });
   // Introspection sees the tokens of every resource server.
-  const { verify: verifyIssued, verifySigned } = createVerify(common);
+  const { verify: verifyIssued, verifySigned, mayHaveBeen } = createVerify(common);
   const reads = openReads({ config, redis, backup, log });
-  return { redis, backup, keys, revocations, sign, verifier, verifyIssued, verifySigned, reads };
+  const issued = { verifyIssued, verifySigned, mayHaveBeen };
+  return { redis, backup, keys, revocations, sign, verifier, ...issued, reads };
 };

@@ -53,7 +53,8 @@ export const always: readonly ErrorCode[] = [
 ];
 const bearerErrors: readonly ErrorCode[] = [
   ...(['token_missing', 'token_invalid', 'token_expired', 'session_ended'] as const),
-  ...(['insufficient_scope', 'origin_refused', 'overloaded', 'store_unavailable'] as const),
+  ...(['insufficient_scope', 'origin_refused'] as const),
+  ...(['temporarily_unavailable', 'store_unavailable'] as const),
 ];
 /** With a cookie, what changes something must not be what a plain HTML form can send. */
 const changeErrors: readonly ErrorCode[] = [...bearerErrors, 'unsupported_media_type'];
@@ -130,7 +131,7 @@ export const calls: Readonly<Record<string, Call>> = {
       200: { text: 'Fresh tokens (or a fresh cookie) for the same session.', schema: signedIn },
       204: { text: 'Reset; no session goes on.' },
     },
-    errors: [...bearerErrors, ...passwordErrors, 'bad_credentials'],
+    errors: [...bearerErrors, ...passwordErrors, 'bad_credentials', 'store_refused'],
   },
   'GET /v1/sessions': {
     summary: 'Where the caller is signed in.',
@@ -179,7 +180,7 @@ export const calls: Readonly<Record<string, Call>> = {
     summary: 'Ends a token (RFC 7009).',
     body: { token: text, 'token_type_hint?': text, ...clientFields },
     ok: { 200: { text: 'It is dead.' } },
-    errors: [...clientErrors, 'invalid_grant', 'unsupported_token_type'],
+    errors: [...clientErrors, 'invalid_grant'],
   },
   'GET /.well-known/oauth-authorization-server': {
     summary: 'Metadata (RFC 8414).',

@@ -1,6 +1,7 @@
 /**
  * Reset tokens: `<u>.<256 random bits>`, good for 30 minutes and for one password. The store has only
- * a hash (`reset:{u}`, under the account's tag), so one token per account: a new one voids the old. The
+ * a hash (`reset:{u}`, under the account's tag), so one token per account: a new one voids the old, and
+ * so does whatever ends all that was issued for the account: a new password, disabling, its deletion. The
  * first use binds the token to the password it was shown with; that same request may be repeated when its
  * answer was lost, any other use is refused.
  */
@@ -14,22 +15,24 @@ export const resetMs = 30 * 60_000;
  * KEYS: reset, user. ARGV: hash of the token, ms to live. Returns 1, or 0 when there is no such account.
  */
 const issueLua = `
-if redis.call('HEXISTS', KEYS[2], 'gen') == 0 then return 0 end
+local gen = redis.call('HGET', KEYS[2], 'gen')
+if not gen then return 0 end
 redis.call('UNLINK', KEYS[1])
-redis.call('HSET', KEYS[1], 'hash', ARGV[1])
+redis.call('HSET', KEYS[1], 'hash', ARGV[1], 'for', gen)
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1`;
 
 /**
  * KEYS: reset, user. ARGV: hash of the token, print of the password.
- * Returns nil when the token may not be used, { gen at the first use, gen it led to or '' }.
+ * Returns nil when the token may not be used, { gen at the first use, gen it led to or '' }. The first
+ * use must find the account as it was at the issue (`for`).
  */
 const claimLua = `
-local r = redis.call('HMGET', KEYS[1], 'hash', 'print', 'gen', 'done')
+local r = redis.call('HMGET', KEYS[1], 'hash', 'print', 'gen', 'done', 'for')
 if r[1] ~= ARGV[1] or (r[2] and r[2] ~= ARGV[2]) then return nil end
 if r[2] then return { r[3], r[4] or '' } end
 local gen = redis.call('HGET', KEYS[2], 'gen')
-if not gen then return nil end
+if not gen or r[5] ~= gen then return nil end
 redis.call('HSET', KEYS[1], 'print', ARGV[2], 'gen', gen)
 return { gen, '' }`;
 

@@ -3,8 +3,9 @@
  * again does the rest; until both are done the session's id is remembered in the store, so that whoever ends
  * the user's other sessions meanwhile tells the log too.
  */
+import { AppError } from '../shared/errors.js';
 import type { Caller } from './caller.js';
-import type { Sessions } from './sessions.js';
+import type { Refreshed, Rotation, Sessions } from './sessions.js';
 import type { Revocations } from './tokens/revocations.js';
 
 export type SessionEnd = ReturnType<typeof createSessionEnd>;
@@ -36,6 +37,18 @@ export const createSessionEnd = ({
   return {
     recordFirst,
     logFirst,
+
+    /**
+     * What a refresh gave. Throws session_ended for a family that has ended, after telling of it: again where it
+     * had ended before, as the first try to tell the edges may have failed, and to its end on the replicas, as
+     * a failover must not bring it back.
+     */
+    refuseEnded: async (rotated: Rotation): Promise<Refreshed> => {
+      if ('refreshToken' in rotated) return rotated;
+      await logFirst(rotated.sessionId);
+      throw new AppError('session_ended');
+    },
+
     /** Of sessions without a record by now. */
     confirm: async (sids: readonly string[]): Promise<void> => {
       for (const sid of sids) await tell(sid);

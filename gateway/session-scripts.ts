@@ -46,7 +46,7 @@ return told`;
  * What it ends is remembered in `gone` until the end is confirmed to be in the revocation log.
  * One that comes late, after a standstill of the server, changes nothing: its caller was told that nothing is
  * known, and may come back with the same token when the grace for that has passed.
- * KEYS: user, session, index, gone. ARGV: id, generation, grace ms, idle ms, client ("" = any), ms to
+ * KEYS: user, session, index, gone. ARGV: id, generation, grace ms, idle ms, client, ms to
  * remember, the last server ms at which it may run ("" = any).
  * Returns { outcome, server ms, user_id, gen, scope, client_id, generation of the successor };
  * outcomes: rotated, repeated (same successor, inside the grace), reuse (family killed),
@@ -59,7 +59,7 @@ if ARGV[7] ~= '' and now > tonumber(ARGV[7]) then return { 'late', now } end
 local s = redis.call('HMGET', KEYS[2], 'user_id', 'gen', 'scope', 'client_id', 'generation', 'floor',
   'last_used_at', 'ends_at', 'rotated_at')
 if not s[1] then return { 'ended', now } end
-if ARGV[5] ~= '' and s[4] ~= ARGV[5] then return { 'foreign', now } end
+if s[4] ~= ARGV[5] then return { 'foreign', now } end
 local user = redis.call('HMGET', KEYS[1], 'gen', 'status')
 local presented, current = tonumber(ARGV[2]), tonumber(s[5])
 if user[1] ~= s[2] or user[2] ~= 'active' or presented < tonumber(s[6]) then
@@ -89,8 +89,9 @@ return { outcome, now, s[1], s[2], s[3], s[4], current }`;
 
 /**
  * After a password change: this session goes over to the new gen, all others of the user end.
- * KEYS: user, session, index. ARGV: id, gen. Returns the generation of its refresh token, or nil when
- * the session is gone or gen is not (or no longer) the user's. A repeat changes nothing.
+ * KEYS: user, session, index. ARGV: id, gen, hash of the secret of its new cookie or ''. Returns the
+ * generation of its refresh token, or nil when the session is gone or gen is not (or no longer) the user's.
+ * A repeat changes nothing but the cookie: the last one made is the good one.
  */
 export const rebaseLua = `
 local user = redis.call('HMGET', KEYS[1], 'gen', 'status')
@@ -109,6 +110,7 @@ if s[1] ~= ARGV[2] then
   generation = generation + 1
   redis.call('HSET', KEYS[2], 'gen', ARGV[2], 'generation', generation, 'floor', generation)
 end
+if ARGV[3] ~= '' then redis.call('HSET', KEYS[2], 'cookie', ARGV[2] .. '.' .. ARGV[3]) end
 return generation`;
 
 /**

@@ -20,9 +20,14 @@ import { createLua, endLua, rebaseLua, rotateLua } from './session-scripts.js';
 type Grant = { u: string; userId: string; gen: number; scope: string; clientId: string };
 type RefreshToken = { u: string; id: string; sessionId: string; generation: number };
 
+/** `repeated`: the answer of the first use was lost, this is the same successor again. */
+export type Refreshed = Grant & {
+  outcome: 'rotated' | 'repeated';
+  sessionId: string;
+  refreshToken: string;
+};
 export type Rotation =
-  /** `repeated`: the answer of the first use was lost, this is the same successor again. */
-  | (Grant & { outcome: 'rotated' | 'repeated'; sessionId: string; refreshToken: string })
+  | Refreshed
   /**
    * `reuse`: an old token, so somebody has a copy; the family is dead now. `ended`: it was before.
    * Publish the session's revocation (again: a first try may have failed), confirm it, then refuse.
@@ -45,7 +50,7 @@ const texts = (reply: unknown): string[] => (Array.isArray(reply) ? reply.map(St
 export const createSessions = ({
   redis,
   refreshMac,
-  checkRefreshMac,
+  confirmRefreshMac,
   idleMs,
   maxMs,
   perUser = 100,
@@ -56,7 +61,7 @@ export const createSessions = ({
 }: {
   redis: RedisClient;
   refreshMac: (text: string) => { keyId: string; mac: string };
-  checkRefreshMac: (keyId: string, text: string, mac: string) => boolean;
+  confirmRefreshMac: (keyId: string, text: string, mac: string) => Promise<boolean>;
   idleMs: number;
   maxMs: number;
   perUser?: number;
@@ -101,17 +106,18 @@ export const createSessions = ({
     return `${text}.${keyId}.${mac}`;
   };
 
-  const read = (token: string): RefreshToken | undefined => {
+  const read = async (token: string): Promise<RefreshToken | undefined> => {
     const [, u, id, generation, keyId, mac] = refreshToken.exec(token) ?? [];
     if (!u || !id || !generation || !keyId || !mac) return undefined;
     const sessionId = `${u}.${id}`;
-    if (!checkRefreshMac(keyId, `${sessionId}.${generation}`, mac)) return undefined;
+    const text = `${sessionId}.${generation}`;
+    if (!(await confirmRefreshMac(keyId, text, mac))) return undefined;
     return { u, id, sessionId, generation: Number(generation) };
   };
 
-  /** Throws token_invalid for everything that we did not issue, without asking the store. */
-  const parse = (token: string): RefreshToken => {
-    const found = read(token);
+  /** Throws token_invalid for everything that we did not issue; asks the store about unknown keys only. */
+  const parse = async (token: string): Promise<RefreshToken> => {
+    const found = await read(token);
     if (found === undefined) throw new AppError('token_invalid');
     return found;
   };
@@ -164,8 +170,8 @@ export const createSessions = ({
      * account (its session may live on, so there is nothing to publish), and store_unavailable.
      * For another `client` than the family's it is no token, and is not used up.
      */
-    rotate: async (token: string, client = ''): Promise<Rotation> => {
-      const { u, id, sessionId, generation } = parse(token);
+    rotate: async (token: string, client: string): Promise<Rotation> => {
+      const { u, id, sessionId, generation } = await parse(token);
       const args = [id, generation, graceMs, shorten(id, idleMs, jitter), client, goneMs];
       const reply = await rotateInTime([...keysOf(u, id), goneKey(u)], args);
       const [outcome, , userId = '', gen, scope = '', clientId = '', next] = reply;
@@ -178,7 +184,10 @@ export const createSessions = ({
       return { ...grant, outcome, sessionId, refreshToken: issue(sessionId, Number(next)) };
     },
 
-    /** Which session and generation a refresh token of ours names; undefined for anything else. */
+    /**
+     * Which session and generation a refresh token of ours names; undefined for anything else. Throws
+     * store_unavailable when there may be a key for it that could not be read.
+     */
     read,
 
     /** The account's generation; 0 for one that does not exist. Throws store_unavailable. */
@@ -193,13 +202,22 @@ export const createSessions = ({
     },
 
     /**
-     * After a password change to `gen`: keeps this session with a fresh refresh token, ends the user's
-     * others; all its older refresh tokens are dead. Atomic and repeatable. Throws session_ended when the
-     * session is gone or another change came in between, and store_unavailable.
+     * After a password change to `gen`: keeps this session with a fresh refresh token and, where it has a
+     * cookie, with the one of this hash; ends the user's others. All its older refresh tokens and cookies are
+     * dead. Atomic and repeatable. Throws session_ended when the session is gone or another change came
+     * in between, and store_unavailable.
      */
-    rebase: async ({ sessionId, gen }: { sessionId: string; gen: number }): Promise<string> => {
+    rebase: async ({
+      sessionId,
+      gen,
+      cookieHash = '',
+    }: {
+      sessionId: string;
+      gen: number;
+      cookieHash?: string | undefined;
+    }): Promise<string> => {
       const { u, id } = splitId(sessionId);
-      const generation = await rebaseScript(keysOf(u, id), [id, gen]);
+      const generation = await rebaseScript(keysOf(u, id), [id, gen, cookieHash]);
       if (typeof generation !== 'number') throw new AppError('session_ended');
       return issue(sessionId, generation);
     },

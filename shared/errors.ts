@@ -16,7 +16,6 @@ export const errors = {
   invalid_grant: { status: 400, text: 'The token is not valid, or belongs to another client.' },
   unauthorized_client: { status: 400, text: 'This client may not use this grant.' },
   unsupported_grant_type: { status: 400, text: 'This grant type is not supported.' },
-  unsupported_token_type: { status: 400, text: 'Tokens of this type are not issued here.' },
   invalid_client: { status: 401, text: 'The client did not prove its identity.' },
   bad_credentials: { status: 401, text: 'The user name or the password is not right.' },
   token_missing: { status: 401, text: 'A bearer token is required.', challenge: 'bare' },
@@ -127,6 +126,7 @@ export const reasons = {
   hash_plaintext: 'hash is a plaintext password or reads as one. It is never stored.',
   hash_unusable: 'hash marks an account without a usable password.',
   hash_unsupported: 'hash needs koffi and libcrypt, which this machine does not have.',
+  key_unknown: 'hash needs a key that is not in PASSWORD_KEYS of the nodes, or not the right one.',
   hash_limit: 'hash asks for more work or memory than the limits allow.',
 } as const;
 
@@ -150,7 +150,8 @@ type Options = {
  * A caller's own doing, or that there is no room: nothing that anybody looks for in the code. These have
  * no stack, which takes more of a refusal than all of its decisions.
  */
-const isOrdinary = (code: ErrorCode): boolean => errors[code].status < 500 || code === 'overloaded';
+const isOrdinary = (code: ErrorCode): boolean =>
+  errors[code].status < 500 || code === 'overloaded' || code === 'temporarily_unavailable';
 
 export class AppError extends Error {
   readonly code: ErrorCode;

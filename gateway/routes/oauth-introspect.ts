@@ -2,7 +2,8 @@
  * POST /oauth/introspect (RFC 7662): is this token good, asked by a resource server. The store is asked
  * each time, so that what was revoked is never called active after the answer that said so. Whatever is
  * not active, or none of the caller's business, gets one and the same answer; what was never issued, or is
- * another's, counts as a guess of the caller.
+ * another's, counts as a guess of the caller. Under a key that is gone nobody can say whether it was issued: all
+ * that an operator ended with the key would, so that does not count.
  */
 import { codeOf } from '../../shared/errors.js';
 import type { Reply, Route } from '../../shared/http.js';
@@ -31,6 +32,7 @@ export const createOauthIntrospect = ({
   authenticate,
   lookup,
   verifyIssued,
+  mayHaveBeen,
   revoked,
   sessions,
   look,
@@ -41,6 +43,7 @@ export const createOauthIntrospect = ({
   lookup: Lookup;
   /** For tokens of every audience. */
   verifyIssued: Verifier['verify'];
+  mayHaveBeen: Verifier['mayHaveBeen'];
   revoked: Pick<Revoked, 'has'>;
   sessions: Pick<Sessions, 'read'>;
   look: LookAtSession;
@@ -68,7 +71,7 @@ export const createOauthIntrospect = ({
   const accessToken = async (token: string, client: Client): Promise<Reply> => {
     const verified = (async () => verifyIssued(token))();
     const claims = await verified.catch(asInactive);
-    if (claims === 'ended') return inactive;
+    if (claims === 'ended' || (claims === 'guess' && mayHaveBeen(token))) return inactive;
     if (claims === 'guess' || !maySee(client, claims)) return refuse(client);
     const [isRevoked, ...live] = await Promise.all([
       revoked.has(claims),
@@ -105,7 +108,7 @@ export const createOauthIntrospect = ({
     const client = await authenticate.confidential(ctx, params);
     const token = requireParam(params, 'token');
     // The two kinds look different, so a hint is of no use.
-    const family = sessions.read(token);
+    const family = await sessions.read(token);
     return family === undefined ? accessToken(token, client) : refreshToken(family, client);
   });
 };

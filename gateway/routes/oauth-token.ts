@@ -47,7 +47,7 @@ export const createOauthToken = ({
   sign: Sign;
   sessions: Pick<Sessions, 'rotate' | 'read'>;
   look: LookAtSession;
-  sessionEnd: Pick<SessionEnd, 'logFirst'>;
+  sessionEnd: Pick<SessionEnd, 'refuseEnded'>;
 }): Route => {
   const audienceOf = ({ audience }: Client) => (audience === undefined ? {} : { audience });
 
@@ -57,33 +57,27 @@ export const createOauthToken = ({
     return answer(sign({ userId: id, clientId: id, gen, scope, ...audienceOf(client) }), scope);
   };
 
-  /** Asked before the token is used up: the request may be too wide, and is then refused. */
-  const narrowScope = async (refreshToken: string, client: Client, scope: string) => {
-    const read = sessions.read(refreshToken);
+  /**
+   * Before the token is used up: the request may be too wide, and is then refused. Whatever else is wrong with
+   * the token, its use shows, which also tells the edges of a family that has ended.
+   */
+  const checkScope = async (refreshToken: string, client: Client, scope: string) => {
+    const read = await sessions.read(refreshToken);
     const session = read === undefined ? undefined : await look(read.sessionId);
-    if (session?.clientId !== client.id) throw new AppError('invalid_grant');
-    return grantScope(session.scope, scope);
+    if (session?.clientId === client.id) grantScope(session.scope, scope);
   };
 
   const refresh = async (ctx: Ctx, client: Client, params: Params): Promise<Reply> => {
     const refreshToken = requireParam(params, 'refresh_token');
-    const narrowed =
-      params.scope === undefined
-        ? undefined
-        : await narrowScope(refreshToken, client, params.scope);
+    if (params.scope !== undefined) await checkScope(refreshToken, client, params.scope);
     const rotated = await sessions.rotate(refreshToken, client.id);
     ctx.facts = { ...ctx.facts, session_id: rotated.sessionId, refresh: rotated.outcome };
-    if (!('refreshToken' in rotated)) {
-      // Again for one that had ended before: the first try to tell the edges may have failed. And to
-      // its end on the replicas: a failover must not bring the family back.
-      await sessionEnd.logFirst(rotated.sessionId);
-      throw new AppError('invalid_grant');
-    }
-    const { userId, sessionId, gen, clientId } = rotated;
+    const live = await sessionEnd.refuseEnded(rotated);
+    const { userId, sessionId, gen, clientId } = live;
     ctx.facts.user_id = userId;
-    const scope = narrowed ?? rotated.scope;
+    const scope = grantScope(live.scope, params.scope);
     const signed = sign({ userId, sessionId, gen, clientId, scope, ...audienceOf(client) });
-    return answer(signed, scope, { refresh_token: rotated.refreshToken });
+    return answer(signed, scope, { refresh_token: live.refreshToken });
   };
 
   const flows = new Map<string, { grant: ClientGrant; run: GrantFlow }>([

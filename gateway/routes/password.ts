@@ -1,8 +1,10 @@
 /**
  * POST /v1/password: a new password for the caller's account. Everything issued before is dead
  * everywhere, the caller's own tokens included; the caller's session goes on with fresh ones.
- * Order (design § 5): record and generation on the node, session script, revocation log, answer.
- * Whatever fails is 503, and the same request again finds its own change and does the rest.
+ * Order (design § 5): record and generation on the node, session script (with the new cookie), revocation
+ * log, answer. Whatever fails is 503, and the same request again finds its own change and does the rest. So it
+ * does with a cookie where the edge still has that in memory; elsewhere the store has ended it with the
+ * change, and the browser signs in with the new password.
  * The caller's session is fresh by construction: the current password is demanded and checked in this
  * very request. Without it, a reset token does; that is password-reset.ts.
  */
@@ -12,7 +14,7 @@ import type { Body, Ctx, Route } from '../../shared/http.js';
 import type { Addresses } from '../address.js';
 import type { Attempts, Work } from '../attempts.js';
 import type { Callers } from '../caller.js';
-import type { CookieSessions } from '../cookie-sessions.js';
+import type { CookieSessions, IssuedCookie } from '../cookie-sessions.js';
 import type { Floor } from '../floor.js';
 import type { FollowUp } from '../follow-up.js';
 import { type Grant, grantCookie } from '../grant.js';
@@ -22,7 +24,7 @@ import type { UserSessions } from '../user-sessions.js';
 
 type Parts = {
   callers: Pick<Callers, 'identifyToChange'>;
-  cookies: Pick<CookieSessions, 'renew'>;
+  cookies: Pick<CookieSessions, 'issue'>;
   attempts: Attempts;
   addresses: Addresses;
   sessions: Sessions;
@@ -43,11 +45,15 @@ export const createPassword = (parts: Parts): Route => {
   const { reset, followUp } = parts;
 
   /** The verdict; when it is good, with the session's refresh token, and everybody has been told. */
-  const change = async (ctx: Ctx, work: Work, sessionId: string) => {
+  const change = async (
+    ctx: Ctx,
+    work: Work,
+    { sessionId, cookie }: { sessionId: string; cookie: IssuedCookie | undefined },
+  ) => {
     const { verdict, release } = await attempts.run(ctx, work, addresses.callerOf(ctx.req));
     if (verdict.outcome !== 'ok') return { verdict };
     const { gen } = verdict;
-    const rebased = sessions.rebase({ sessionId, gen }).catch(orEnded);
+    const rebased = sessions.rebase({ sessionId, gen, cookieHash: cookie?.hash }).catch(orEnded);
     const [refreshToken] = await Promise.all([rebased, release()]);
     await userSessions.publishGen(work.u, gen);
     return { verdict, refreshToken };
@@ -73,13 +79,15 @@ export const createPassword = (parts: Parts): Route => {
       checkPassword('new_password', fields.new_password);
       const asked = { kind: 'password', class: 'password', body: { u, ...fields } } as const;
       const work = { ...asked, u, proven: `session:${sessionId}` };
-      const changed = await followUp(u, claims.gen, () => change(ctx, work, sessionId));
+      const cookie = claims.isCookie ? cookies.issue() : undefined;
+      const whose = { sessionId, cookie };
+      const changed = await followUp(u, claims.gen, () => change(ctx, work, whose));
       const { verdict, refreshToken } = changed;
       if (verdict.outcome !== 'ok') return floor(ctx);
       const { gen } = verdict;
       if (refreshToken === undefined) throw new AppError('session_ended');
-      if (claims.isCookie)
-        return grantCookie({ userId, sessionId, scope }, await cookies.renew(sessionId, gen));
+      if (cookie !== undefined)
+        return grantCookie({ userId, sessionId, scope }, cookie.headersFor(sessionId));
       return grant({ userId, sessionId, gen, scope, clientId, refreshToken });
     },
   };

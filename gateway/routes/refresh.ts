@@ -2,7 +2,6 @@
  * POST /v1/refresh: a new pair of tokens for a refresh token, which is spent. A repeat within the
  * grace gets the same successor; an older one ends the family, and the log tells every edge.
  */
-import { AppError } from '../../shared/errors.js';
 import { readFields } from '../../shared/fields.js';
 import type { Route } from '../../shared/http.js';
 import { type Grant, publicClient } from '../grant.js';
@@ -15,7 +14,7 @@ export const createRefresh = ({
   grant,
 }: {
   sessions: Sessions;
-  sessionEnd: Pick<SessionEnd, 'logFirst'>;
+  sessionEnd: Pick<SessionEnd, 'refuseEnded'>;
   grant: Grant;
 }): Route => ({
   method: 'POST',
@@ -26,13 +25,8 @@ export const createRefresh = ({
     // A family of another client refreshes at the token endpoint, with that client's credentials.
     const rotated = await sessions.rotate(refresh_token, publicClient);
     ctx.facts = { session_id: rotated.sessionId, refresh: rotated.outcome };
-    if (!('refreshToken' in rotated)) {
-      // Again for one that had ended before: the first try to tell the edges may have failed. And to
-      // its end on the replicas: a failover must not bring the family back.
-      await sessionEnd.logFirst(rotated.sessionId);
-      throw new AppError('session_ended');
-    }
-    ctx.facts.user_id = rotated.userId;
-    return grant(rotated);
+    const live = await sessionEnd.refuseEnded(rotated);
+    ctx.facts.user_id = live.userId;
+    return grant(live);
   },
 });

@@ -39,6 +39,37 @@ t.test('X-Forwarded-For is believed from trusted proxies only, from the right', 
   t.equal(of('2001:db8::1', '198.51.100.1'), '198.51.100.1');
   t.equal(of('203.0.113.7', '198.51.100.1'), '203.0.113.7', 'a stranger lies');
   t.equal(of('192.168.1.1', '198.51.100.1'), '192.168.1.1', 'private, but not ours');
+  t.equal(of('10.1.1.1', '10.3.3.3, 10.2.2.2'), '10.3.3.3', 'from inside: not the proxy itself');
+  t.equal(of('10.1.1.1', 'nonsense, 10.2.2.2'), '10.1.1.1');
+  t.equal(of('10.1.1.1', ''), '10.1.1.1');
+});
+
+t.test('X-Forwarded-For with ports, as some proxies write it', async (t) => {
+  const { callerOf } = create('10.0.0.0/8', '2001:db8::1');
+  const of = (xff: string) => callerOf(from('10.1.1.1', { 'x-forwarded-for': xff })).address;
+  t.equal(of('198.51.100.1:4711'), '198.51.100.1');
+  t.equal(of('198.51.100.1:4711, 10.2.2.2:80, [2001:db8::1]:443'), '198.51.100.1');
+  t.equal(of('[2001:db8:1::7]:4711'), '2001:db8:1::7');
+  t.equal(of('[2001:db8:1::7]'), '2001:db8:1::7');
+  t.equal(of('2001:db8:1::7'), '2001:db8:1::7', 'the last group is no port');
+  for (const bad of [
+    ...[
+      '198.51.100.1:',
+      '198.51.100.1:x',
+      '198.51.100.1:123456',
+      '[198.51.100.1]:1',
+      '198.51.1:80',
+    ],
+    ...[
+      '[2001:db8:1::7]:',
+      '[2001:db8:1::7',
+      '[]:1',
+      ':80',
+      '[2001:db8:1::7]x',
+      '[fe80::1%eth0]:1',
+    ],
+  ])
+    t.equal(of(bad), '10.1.1.1', bad);
 });
 
 t.test(

@@ -9,7 +9,14 @@ import { createBackup, restoreMeta } from '../backup.js';
 import { createCriticalSessions, createCriticalUserSessions } from '../critical.js';
 import { isCritical } from '../session-id.js';
 import { createUserSessions } from '../user-sessions.js';
-import { createLogBook, newU, openSession, sessionsOn, setUser } from './session-parts.js';
+import {
+  createLogBook,
+  newU,
+  openSession,
+  refreshIn,
+  sessionsOn,
+  setUser,
+} from './session-parts.js';
 import { openClient, outcomeOf, quiet, until } from './store.js';
 
 type Test = Parameters<typeof openClient>[0];
@@ -64,7 +71,7 @@ const comeBackEmpty = async ({ mainServer, redis }: Setup) => {
 const use = async ({ sessions }: Pick<Setup, 'sessions'>, token: string) => {
   let found = { outcome: '', refreshToken: '' };
   const code = await outcomeOf(async () => {
-    found = { refreshToken: '', ...(await sessions.rotate(token)) };
+    found = { refreshToken: '', ...(await refreshIn(sessions, token)) };
   });
   return code === 'ok' ? found : { outcome: code, refreshToken: '' };
 };

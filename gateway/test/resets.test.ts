@@ -55,6 +55,30 @@ t.test('a token whose first try was written after all is not opened by a later o
   t.match(await resets.claim(token, 'one password'), { gen: 3 }, 'its own repeat');
 });
 
+t.test(
+  'a token is for the account as it was at the issue; a repeat is not a first use',
+  async (t) => {
+    const { redis, resets, u } = await setup(t);
+    const old = (await resets.issue(u)) ?? '';
+    await setUser(redis, u, 4);
+    t.equal(
+      await resets.claim(old, 'a password'),
+      undefined,
+      'all that was issued has ended since',
+    );
+    await setUser(redis, u, 3);
+    const first = await resets.claim(old, 'a password');
+    await setUser(redis, u, 4);
+    t.strictSame(
+      await resets.claim(old, 'a password'),
+      first,
+      'its own repeat, after its own change',
+    );
+    const fresh = (await resets.issue(u)) ?? '';
+    t.match(await resets.claim(fresh, 'a password'), { gen: 4 });
+  },
+);
+
 t.test('a new token voids the old, and what the old one still does changes nothing', async (t) => {
   const { resets, u } = await setup(t);
   const old = (await resets.issue(u)) ?? '';

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { startRedis } from '../../shared/test/redis-server.js';
+import { shorten, spread } from '../session-id.js';
 import { createSessionLook } from '../session-look.js';
 import { createSessions } from '../sessions.js';
 import { openClient, outcomeOf } from './store.js';
@@ -13,7 +14,7 @@ const setup = async (t: Parameters<typeof openClient>[0]) => {
   const sessions = createSessions({
     redis,
     refreshMac: () => ({ keyId: 'k001', mac }),
-    checkRefreshMac: (_keyId, _text, given) => given === mac,
+    confirmRefreshMac: async (_keyId, _text, given) => given === mac,
     idleMs: 60_000,
     maxMs: 600_000,
   });
@@ -46,8 +47,20 @@ t.test('a session as it is, until it or its account is no more', async (t) => {
   const [, id = ''] = sessionId.split('.');
   await redis.hset(`sess:{${u}}:${id}`, 'last_used_at', Date.now() - 61_000);
   t.equal(await look(sessionId), undefined, 'idle for too long');
+  await redis.hset(`sess:{${u}}:${id}`, 'last_used_at', Date.now());
   await sessions.end(sessionId);
   t.equal(await look(sessionId), undefined);
+});
+
+t.test('the end that is told is the one that a refresh keeps', async (t) => {
+  const { redis, sessions, u, look, sessionId, refreshToken } = await setup(t);
+  const key = `sess:{${u}}:${sessionId.slice(23)}`;
+  const own = shorten(sessionId.slice(23), 60_000, spread);
+  const used = Number(await redis.hget(key, 'last_used_at'));
+  t.equal((await look(sessionId))?.endsAtMs, used + own);
+  await redis.hset(key, 'last_used_at', Date.now() - own);
+  t.equal(await look(sessionId), undefined);
+  t.match(await sessions.rotate(refreshToken, 'c_1'), { outcome: 'ended' });
 });
 
 t.test('the token of another client is none, and stays unused', async (t) => {
@@ -57,6 +70,6 @@ t.test('the token of another client is none, and stays unused', async (t) => {
   t.equal((await look(sessionId))?.generation, 0);
   t.equal((await sessions.rotate(refreshToken, 'c_1')).outcome, 'rotated');
   t.equal(await outcomeOf(() => sessions.rotate(refreshToken, 'c_2')), 'token_invalid');
-  t.match(sessions.read(refreshToken), { sessionId, generation: 0 });
-  t.equal(sessions.read(`${refreshToken}x`), undefined);
+  t.match(await sessions.read(refreshToken), { sessionId, generation: 0 });
+  t.equal(await sessions.read(`${refreshToken}x`), undefined);
 });

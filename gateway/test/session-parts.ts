@@ -16,7 +16,7 @@ export const sessionsOn = (
   createSessions({
     redis,
     refreshMac: (text) => ({ keyId: 'k001', mac: macOf(text) }),
-    checkRefreshMac: (keyId, text, mac) => keyId === 'k001' && macOf(text) === mac,
+    confirmRefreshMac: async (keyId, text, mac) => keyId === 'k001' && macOf(text) === mac,
     idleMs: 60_000,
     maxMs: 600_000,
     ...options,
@@ -37,6 +37,10 @@ export const openSession = async (
   if (created === 'gen_changed') throw new Error('the session was refused');
   return created;
 };
+
+/** One use of a refresh token by the client of `openSession`. */
+export const refreshIn = (sessions: Pick<Sessions, 'rotate'>, token: string) =>
+  sessions.rotate(token, 'c_1');
 
 /** A revocation log that can fail. */
 export const createLogBook = () => {

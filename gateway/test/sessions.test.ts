@@ -4,7 +4,7 @@ import { connectRedis, type RedisClient } from '../../shared/redis.js';
 import { whenReady } from '../../shared/redis-calls.js';
 import { startRedis } from '../../shared/test/redis-server.js';
 import type { Rotation, Sessions } from '../sessions.js';
-import { newU, openSession, sessionsOn, setUser } from './session-parts.js';
+import { newU, openSession, refreshIn, sessionsOn, setUser } from './session-parts.js';
 import { openClient, outcomeOf, quiet } from './store.js';
 
 type Options = NonNullable<Parameters<typeof sessionsOn>[1]>;
@@ -30,7 +30,7 @@ const next = (rotation: Rotation): string => {
 const use = async (sessions: Sessions, token: string): Promise<string> => {
   let outcome = '';
   const code = await outcomeOf(async () => {
-    outcome = (await sessions.rotate(token)).outcome;
+    outcome = (await refreshIn(sessions, token)).outcome;
   });
   return code === 'ok' ? outcome : code;
 };
@@ -79,7 +79,7 @@ t.test('at most 100 sessions per user: the longest unused goes', async (t) => {
   for (let i = 0; i < 100; i++) all.push(await openSession(sessions, u));
   t.ok(all.every(({ ended }) => ended.length === 0));
   await sleep(2);
-  await sessions.rotate(all[0]?.refreshToken ?? '');
+  await refreshIn(sessions, all[0]?.refreshToken ?? '');
   const extra = await openSession(sessions, u);
   const gone = extra.ended[0] ?? '';
   t.strictSame(extra.ended.length, 1);
@@ -145,7 +145,7 @@ t.test('tokens that we did not issue', async (t) => {
 t.test('a refresh hands over everything a new access token needs', async (t) => {
   const { sessions, u } = await setup(t);
   const { sessionId, refreshToken } = await openSession(sessions, u);
-  const rotation = await sessions.rotate(refreshToken);
+  const rotation = await refreshIn(sessions, refreshToken);
   t.match(rotation, {
     ...{ outcome: 'rotated', u, userId: `u_${u}`, sessionId, gen: 1 },
     ...{ scope: 'account', clientId: 'c_1' },
@@ -159,7 +159,7 @@ t.test('50 families, 50 parallel refreshes each over two edges: one successor', 
   for (let family = 0; family < 50; family++) {
     const { refreshToken } = await openSession(edges[0], u);
     const rotations = await Promise.all(
-      Array.from({ length: 50 }, (_, i) => edges[i % 2 ? 1 : 0].rotate(refreshToken)),
+      Array.from({ length: 50 }, (_, i) => refreshIn(edges[i % 2 ? 1 : 0], refreshToken)),
     );
     const outcomes = rotations.map(({ outcome }) => outcome);
     if (
@@ -177,12 +177,12 @@ t.test('50 families, 50 parallel refreshes each over two edges: one successor', 
 t.test('a repeat inside the grace is the same successor; after it the family dies', async (t) => {
   const { redis, sessions, u } = await setup(t, { graceMs: 200 });
   const { sessionId, refreshToken } = await openSession(sessions, u);
-  const first = next(await sessions.rotate(refreshToken));
-  const again = await sessions.rotate(refreshToken);
+  const first = next(await refreshIn(sessions, refreshToken));
+  const again = await refreshIn(sessions, refreshToken);
   t.equal(again.outcome, 'repeated');
   t.equal(next(again), first);
   await sleep(220);
-  t.strictSame(await sessions.rotate(refreshToken), { outcome: 'reuse', u, sessionId });
+  t.strictSame(await refreshIn(sessions, refreshToken), { outcome: 'reuse', u, sessionId });
   t.equal(await use(sessions, first), 'ended', 'the successor too: somebody must sign in again');
   t.equal(await use(sessions, refreshToken), 'ended');
   t.strictSame(await redis.keys('sess:*'), []);
@@ -192,8 +192,8 @@ t.test('a repeat inside the grace is the same successor; after it the family die
 t.test('a token two back kills the family, grace or not', async (t) => {
   const { sessions, u } = await setup(t);
   const { refreshToken } = await openSession(sessions, u);
-  const second = next(await sessions.rotate(refreshToken));
-  const third = next(await sessions.rotate(second));
+  const second = next(await refreshIn(sessions, refreshToken));
+  const third = next(await refreshIn(sessions, second));
   t.equal(await use(sessions, second), 'repeated');
   t.equal(await use(sessions, refreshToken), 'reuse');
   t.equal(await use(sessions, third), 'ended');
@@ -203,7 +203,7 @@ t.test('thief and owner, in either order: both end dead', async (t) => {
   const { sessions, u } = await setup(t, { graceMs: 50 });
   for (const isThiefFirst of [true, false]) {
     const { refreshToken } = await openSession(sessions, u);
-    const one = next(await sessions.rotate(refreshToken));
+    const one = next(await refreshIn(sessions, refreshToken));
     await sleep(60);
     t.equal(await use(sessions, refreshToken), 'reuse', `thief first: ${isThiefFirst}`);
     t.equal(await use(sessions, one), 'ended');
@@ -222,23 +222,23 @@ t.test(
   async (t) => {
     const { server, sessions, u } = await setup(t);
     const { refreshToken } = await openSession(sessions, u);
-    const first = next(await sessions.rotate(refreshToken));
+    const first = next(await refreshIn(sessions, refreshToken));
     await sleep(1100);
     await server.stop('SIGKILL');
     t.equal(await use(sessions, refreshToken), 'store_unavailable');
     await server.start();
     const late = edgeOn(await openClient(t, server));
-    t.equal(next(await late.rotate(refreshToken)), first);
+    t.equal(next(await refreshIn(late, refreshToken)), first);
   },
 );
 
 t.test('a store that forgot the last rotation still takes the token we issued', async (t) => {
   const { redis, sessions, u } = await setup(t);
   const { sessionId, refreshToken } = await openSession(sessions, u);
-  const second = next(await sessions.rotate(refreshToken));
-  const third = next(await sessions.rotate(second));
+  const second = next(await refreshIn(sessions, refreshToken));
+  const third = next(await refreshIn(sessions, second));
   await redis.hset(`sess:{${u}}:${sessionId.slice(23)}`, 'generation', 1);
-  t.ok(next(await sessions.rotate(third)).startsWith(`${sessionId}.3.`));
+  t.ok(next(await refreshIn(sessions, third)).startsWith(`${sessionId}.3.`));
   t.equal(await use(sessions, second), 'reuse');
 });
 
@@ -249,7 +249,7 @@ t.test('idle and absolute end', async (t) => {
   let { refreshToken } = await openSession(sessions, u);
   for (let i = 0; i < 3; i++) {
     await sleep(400);
-    refreshToken = next(await sessions.rotate(refreshToken));
+    refreshToken = next(await refreshIn(sessions, refreshToken));
   }
   t.equal(await use(sessions, idle.refreshToken), 'ended');
   await sleep(440);
@@ -266,10 +266,10 @@ t.test('the stored size of a family is constant', async (t) => {
   const { redis, sessions, u } = await setup(t);
   let { sessionId, refreshToken } = await openSession(sessions, u);
   const key = `sess:{${u}}:${sessionId.slice(23)}`;
-  for (let i = 0; i < 10; i++) refreshToken = next(await sessions.rotate(refreshToken));
+  for (let i = 0; i < 10; i++) refreshToken = next(await refreshIn(sessions, refreshToken));
   const fields = await redis.hlen(key);
   const bytes = Number(await redis.memory('USAGE', key));
-  for (let i = 0; i < 1500; i++) refreshToken = next(await sessions.rotate(refreshToken));
+  for (let i = 0; i < 1500; i++) refreshToken = next(await refreshIn(sessions, refreshToken));
   t.equal(await redis.hlen(key), fields);
   t.ok(Number(await redis.memory('USAGE', key)) <= bytes + 64);
   t.equal(await redis.zcard(`idx:{${u}}`), 1);
@@ -280,7 +280,7 @@ t.test('an ended session stays ended, and ending is repeatable', async (t) => {
   const { sessionId, refreshToken } = await openSession(sessions, u);
   const other = await openSession(sessions, u);
   for (let i = 0; i < 2; i++) await sessions.end(sessionId);
-  t.strictSame(await sessions.rotate(refreshToken), { outcome: 'ended', u, sessionId });
+  t.strictSame(await refreshIn(sessions, refreshToken), { outcome: 'ended', u, sessionId });
   t.equal(await use(sessions, other.refreshToken), 'rotated');
   t.equal(await redis.zcard(`idx:{${u}}`), 1);
 });
@@ -291,7 +291,7 @@ t.test('sign-out racing a refresh: the family is dead afterwards', async (t) => 
   const two = edgeOn(await openClient(t, server));
   for (let i = 0; i < 200; i++) {
     const { sessionId, refreshToken } = await openSession(one, u);
-    const [rotation] = await Promise.all([two.rotate(refreshToken), one.end(sessionId)]);
+    const [rotation] = await Promise.all([refreshIn(two, refreshToken), one.end(sessionId)]);
     const last = 'refreshToken' in rotation ? rotation.refreshToken : refreshToken;
     if ((await use(two, last)) !== 'ended') t.fail(`round ${i}`);
   }
@@ -301,7 +301,7 @@ t.test('sign-out racing a refresh: the family is dead afterwards', async (t) => 
 t.test('a password change: this session goes on, everything older is dead', async (t) => {
   const { redis, sessions, u } = await setup(t);
   const { sessionId, refreshToken } = await openSession(sessions, u);
-  const current = next(await sessions.rotate(refreshToken));
+  const current = next(await refreshIn(sessions, refreshToken));
   const other = await openSession(sessions, u);
   await setUser(redis, u, 2);
   t.equal(await use(sessions, current), 'session_ended', 'refused already before the rebase');
@@ -312,7 +312,7 @@ t.test('a password change: this session goes on, everything older is dead', asyn
   t.equal(await use(sessions, other.refreshToken), 'ended');
   const login = await openSession(sessions, u, { gen: 2 });
   t.equal(await sessions.rebase({ sessionId, gen: 2 }), fresh);
-  const rotation = await sessions.rotate(fresh);
+  const rotation = await refreshIn(sessions, fresh);
   t.match(rotation, { outcome: 'rotated', gen: 2, sessionId });
   t.equal(await use(sessions, login.refreshToken), 'rotated', 'a login after the change stays');
   t.equal(await redis.zcard(`idx:{${u}}`), 2);
@@ -348,12 +348,12 @@ t.test('a password change racing refreshes, repeats and a login', async (t) => {
     const collect = async (call: () => Promise<string>) => {
       await outcomeOf(async () => before.push(await call()));
     };
-    const refreshing = collect(async () => next(await two.rotate(refreshToken)));
+    const refreshing = collect(async () => next(await refreshIn(two, refreshToken)));
     const signingIn = collect(async () => (await openSession(two, u)).refreshToken);
     await setUser(redis, u, 2);
     const [fresh] = await Promise.all([
       one.rebase({ sessionId, gen: 2 }),
-      collect(async () => next(await two.rotate(refreshToken))),
+      collect(async () => next(await refreshIn(two, refreshToken))),
       refreshing,
       signingIn,
     ]);
@@ -368,7 +368,7 @@ t.test('a password change racing refreshes, repeats and a login', async (t) => {
 t.test('forgotten scripts are no trouble', async (t) => {
   const { redis, sessions, u } = await setup(t);
   const { sessionId, refreshToken } = await openSession(sessions, u);
-  await sessions.rotate(refreshToken);
+  await refreshIn(sessions, refreshToken);
   await redis.script('FLUSH');
   await openSession(sessions, u);
   await redis.script('FLUSH');
@@ -389,10 +389,10 @@ t.test(
       return key;
     };
     const { sessionId, refreshToken } = await openSession(sessions, u);
-    const second = next(await sessions.rotate(refreshToken));
+    const second = next(await refreshIn(sessions, refreshToken));
     const key = await ahead(sessionId);
     const before = Number(await redis.hget(key, 'last_used_at'));
-    const third = next(await sessions.rotate(second));
+    const third = next(await refreshIn(sessions, second));
     t.equal(Number(await redis.hget(key, 'last_used_at')), before, 'use does not move it back');
     t.ok((await redis.pttl(key)) <= 60_000);
     t.equal(await use(sessions, second), 'repeated', 'a repeat by the new clock is one');
@@ -400,7 +400,7 @@ t.test(
     t.equal(await use(sessions, third), 'ended');
 
     const other = await openSession(sessions, u);
-    await sessions.rotate(other.refreshToken);
+    await refreshIn(sessions, other.refreshToken);
     await ahead(other.sessionId);
     t.equal(await use(sessions, other.refreshToken), 'reuse', 'a grace in the future is over');
   },
@@ -417,7 +417,7 @@ t.test(
       const { sessionId, refreshToken } = await openSession(sessions, u);
       const key = `sess:{${u}}:${sessionId.slice(23)}`;
       const first = await redis.pttl(key);
-      await sessions.rotate(refreshToken);
+      await refreshIn(sessions, refreshToken);
       const second = await redis.pttl(key);
       t.ok(Math.abs(first - second) < 500, 'the same after a refresh');
       const [created, end] = await redis.hmget(key, 'created_at', 'ends_at');
@@ -457,13 +457,13 @@ t.test('a refresh that came too late, as the store stood still, did not happen',
   const graceMs = 100;
   const sessions = edgeOn(redis, { graceMs });
   const { refreshToken } = await openSession(sessions, u);
-  const token = next(await sessions.rotate(refreshToken));
+  const token = next(await refreshIn(sessions, refreshToken));
   process.kill(server.pid(), 'SIGSTOP');
   t.equal(await use(sessions, token), 'store_unavailable');
   await sleep(100);
   process.kill(server.pid(), 'SIGCONT');
   await sleep(2 * graceMs);
-  const after = await sessions.rotate(token);
+  const after = await refreshIn(sessions, token);
   t.equal(after.outcome, 'rotated');
 
   process.kill(server.pid(), 'SIGSTOP');
@@ -487,7 +487,7 @@ t.test("a step of the store's clock costs no refresh", async (t) => {
   let { refreshToken } = await openSession(sessions, u);
   for (const step of [0, -5000, 0, 60_000, -60_000, -1000]) {
     skipped += step;
-    const rotation = await sessions.rotate(refreshToken);
+    const rotation = await refreshIn(sessions, refreshToken);
     t.equal(rotation.outcome, 'rotated', `by ${-step} ms`);
     refreshToken = next(rotation);
   }

@@ -2,7 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { startRedis } from '../../shared/test/redis-server.js';
 import { createUserSessions } from '../user-sessions.js';
-import { createLogBook, newU, openSession, sessionsOn, setUser } from './session-parts.js';
+import {
+  createLogBook,
+  newU,
+  openSession,
+  refreshIn,
+  sessionsOn,
+  setUser,
+} from './session-parts.js';
 import { openClient, outcomeOf } from './store.js';
 
 const setup = async (t: Parameters<typeof openClient>[0]) => {
@@ -18,7 +25,7 @@ const setup = async (t: Parameters<typeof openClient>[0]) => {
 const outcome = async (sessions: ReturnType<typeof sessionsOn>, token: string): Promise<string> => {
   let found = '';
   const code = await outcomeOf(async () => {
-    found = (await sessions.rotate(token)).outcome;
+    found = (await refreshIn(sessions, token)).outcome;
   });
   return code === 'ok' ? found : code;
 };
@@ -31,7 +38,7 @@ t.test('the list: last used first, with where from, and nothing of what has ende
   await sleep(3);
   const three = await openSession(sessions, u, { userAgent: 'three' });
   await sleep(3);
-  await sessions.rotate(one.refreshToken);
+  await refreshIn(sessions, one.refreshToken);
   await redis.unlink(`sess:{${u}}:${two.sessionId.slice(23)}`);
   const owner = { u, gen: 1, sid: one.sessionId };
   const found = await userSessions.list(owner);
@@ -150,7 +157,7 @@ t.test('logins and refreshes racing the end of all: nothing from before it lives
     };
     await Promise.all([
       keep(async () => {
-        const rotation = await sessions.rotate(refreshToken);
+        const rotation = await refreshIn(sessions, refreshToken);
         return 'refreshToken' in rotation ? rotation.refreshToken : refreshToken;
       }),
       userSessions.endAll(u),

@@ -17,6 +17,7 @@ import {
   pickMac,
   rotateMacs,
 } from './mac-ring.js';
+import { createReread } from './reread.js';
 import {
   findNewest,
   isDue,
@@ -113,6 +114,9 @@ export const loadKeys = async ({
       throw isAppError(cause) ? cause : new AppError('store_unavailable', { cause });
     }
   };
+
+  /** The same for a key id that is not in the ring, at most once a second. */
+  const reread = createReread({ reload, now });
 
   /** `edit` sees the newest ring; undefined leaves it as it is. True when this call changed it. */
   const change = async (edit: (ring: Ring) => Promise<Ring> | Ring | undefined) => {
@@ -218,7 +222,18 @@ export const loadKeys = async ({
     jwks: live.jwks,
     mac: live.mac,
     checkMac: live.checkMac,
+
+    /** The same, also under a key that others have made meanwhile. Throws store_unavailable. */
+    confirmMac: async (
+      purpose: MacPurpose,
+      ...given: [keyId: string, text: string, claimed: string]
+    ): Promise<boolean> => {
+      if (!live.hasMac(purpose, given[0])) await reread();
+      return live.checkMac(purpose, ...given);
+    },
+
     reload,
+    reread,
     rotate,
     rotateMac,
     replace,

@@ -88,6 +88,9 @@ export const createLiveKeys = ({ alg, now }: { alg: SigningAlg; now: () => numbe
       return { keyId: newest.id, mac: hmac(newest.key, text) };
     },
 
+    hasMac: (purpose: MacPurpose, keyId: string): boolean =>
+      macs[purpose].some(({ id }) => id === keyId),
+
     /** Timing safe. Compares the text of the MAC, so that it has exactly one spelling. */
     checkMac: (purpose: MacPurpose, keyId: string, text: string, claimed: string): boolean => {
       const found = macs[purpose].find((candidate) => candidate.id === keyId);

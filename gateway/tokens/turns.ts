@@ -35,7 +35,8 @@ export const createTurns = ({ perTurn, maxWaiting }: { perTurn: number; maxWaiti
 
     /** Resolves when it is the caller's turn. */
     wait: async (): Promise<void> => {
-      if (waiting.length >= maxWaiting) throw new AppError('overloaded', { detail: 'new tokens' });
+      if (waiting.length >= maxWaiting)
+        throw new AppError('temporarily_unavailable', { detail: 'too many new tokens' });
       arm();
       await new Promise<void>((resolve) => waiting.push(resolve));
     },

@@ -27,12 +27,12 @@ import { createTurns } from './turns.js';
 export type { Claims } from './claims.js';
 export type Verifier = ReturnType<typeof createVerify>;
 
-/** Unknown key ids make us read the keyring again, all of them together at most this often. */
-const rereadMs = 1000;
 /** About a millisecond of signature checks per turn of the loop. */
 const perTurn = 8;
 /** About 100 ms of signature checks; whoever comes later is told to come again. */
 const maxWaiting = 512;
+/** A thumbprint (RFC 7638). */
+const kidForm = /^[\w-]{43}$/;
 /** All tokens of a key share one header; there are few keys. */
 const maxHeaders = 64;
 
@@ -54,7 +54,11 @@ export const createVerify = ({
   cacheSize = 10_000,
   now = Date.now,
 }: {
-  keys: { verifying: ReadonlyMap<string, VerifyingKey>; reload: () => Promise<void> };
+  keys: {
+    verifying: ReadonlyMap<string, VerifyingKey>;
+    reload: () => Promise<void>;
+    reread: () => Promise<void>;
+  };
   issuer: string;
   /** Tokens for others are refused; none given = whoever they are for. */
   audience?: string;
@@ -72,8 +76,6 @@ export const createVerify = ({
   const headers = new Map<string, Header>();
   const turns = createTurns({ perTurn, maxWaiting });
   const counts = { hits: 0, misses: 0 };
-  let rereadAt = Number.NEGATIVE_INFINITY;
-  let lastReread: Promise<void> = Promise.resolve();
   /** While it is pending, a key may have ended without our hearing of it. */
   let doubt: Promise<void> | undefined;
 
@@ -86,19 +88,9 @@ export const createVerify = ({
     });
   });
 
-  /** The last reading of the keyring, or a new one: whoever asks within a second shares its fate. */
-  const reread = (): Promise<void> => {
-    if (Math.abs(now() - rereadAt) < rereadMs) return lastReread;
-    rereadAt = now();
-    lastReread = keys.reload();
-    // Every caller sees the failure; without a caller it is nobody's.
-    lastReread.catch(() => {});
-    return lastReread;
-  };
-
   /** Throws store_unavailable when a key may exist that we could not read. */
   const findKey = async (kid: string): Promise<VerifyingKey> => {
-    if (!keys.verifying.has(kid)) await reread();
+    if (!keys.verifying.has(kid)) await keys.reread();
     const key = keys.verifying.get(kid);
     if (key === undefined) throw invalid('unknown key id');
     return key;
@@ -189,8 +181,8 @@ export const createVerify = ({
     /**
      * The claims of a token that is valid now: at once (returned or thrown), but for new tokens in a
      * crowd of them and unknown keys, whose answer is a promise. Throws token_invalid, token_expired,
-     * session_ended, or store_unavailable when nobody can say whether it was revoked: unknown is never
-     * "logged out".
+     * session_ended, temporarily_unavailable when the crowd is too large, or store_unavailable when nobody can
+     * say whether it was revoked: unknown is never "logged out".
      */
     verify: verifyBy(refuseRevoked),
 
@@ -208,6 +200,19 @@ export const createVerify = ({
 
     /** The same for revoking it: whatever the log says of it already, the end is recorded and told once more. */
     verifySigned: verifyBy((claims) => claims),
+
+    /**
+     * Whether a token that is not valid may have been: it says of itself that it is one of ours, under a key
+     * that the ring does not have (any more). Nothing can be learned by making some up.
+     */
+    mayHaveBeen: (token: string): boolean => {
+      try {
+        const { kid } = readHeader(splitToken(token).header);
+        return kidForm.test(kid) && !keys.verifying.has(kid);
+      } catch {
+        return false;
+      }
+    },
 
     /** Cache hits and misses since the start, and its size now. */
     stats: () => ({ ...counts, size: cache.size }),

@@ -6,11 +6,12 @@
  * PATCH /users/{id} the scopes, from the next sign-in on, and DELETE removes the user with all that was issued.
  */
 import { AppError } from '../../../shared/errors.js';
-import { checkPassword, invalidField, isScopes, readFields } from '../../../shared/fields.js';
+import { checkPassword, invalidField, readFields } from '../../../shared/fields.js';
 import type { Body, Ctx, Route } from '../../../shared/http.js';
 import type { RedisClient } from '../../../shared/redis.js';
 import { defineStrongScript, storeCall } from '../../../shared/redis-calls.js';
 import type { Errand } from '../../nodes/errand.js';
+import { isGrantable } from '../../reserved.js';
 import { type Resets, resetMs } from '../../resets.js';
 import { accountIn } from '../../user-id.js';
 import type { UserSessions } from '../../user-sessions.js';
@@ -119,7 +120,7 @@ export const createAccountRoutes = ({
 
   const changeScopes = async (ctx: Ctx, body: Body) => {
     const { scopes } = readFields(body, { scopes: true });
-    if (!isScopes(scopes)) throw invalidField('scopes');
+    if (!isGrantable(scopes)) throw invalidField('scopes');
     const { userId, u, action } = await find(ctx.path);
     if (action !== '') throw new AppError('not_found');
     ctx.facts = { account: u, user_id: userId, action: 'scopes' };

@@ -4,7 +4,7 @@
  * nowhere else. A client that is disabled or removed loses its tokens everywhere at once.
  */
 import { AppError } from '../../../shared/errors.js';
-import { invalidField, isScopes, readFields, readOneOf } from '../../../shared/fields.js';
+import { invalidField, readFields, readOneOf } from '../../../shared/fields.js';
 import type { Body, Ctx, Route } from '../../../shared/http.js';
 import {
   authMethods,
@@ -16,6 +16,7 @@ import {
   storeKeys,
 } from '../../clients/record.js';
 import type { Registry, StoredClient } from '../../clients/registry.js';
+import { isGrantable } from '../../reserved.js';
 import type { Revocation } from '../../tokens/revocations.js';
 
 type Changes = Partial<
@@ -45,7 +46,7 @@ const readChanges = ({ jwks, ...body }: Body): Changes => {
   return {
     ...(name === undefined ? {} : { name: readText('name', name, isName) }),
     ...(grants === undefined ? {} : { grants: readGrants(grants) }),
-    ...(scopes === undefined ? {} : { scopes: readText('scopes', scopes, isScopes) }),
+    ...(scopes === undefined ? {} : { scopes: readText('scopes', scopes, isGrantable) }),
     ...(audience === undefined ? {} : { audience: readText('audience', audience, isAudience) }),
     ...(introspect === undefined
       ? {}

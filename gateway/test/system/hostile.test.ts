@@ -1,6 +1,6 @@
 /**
- * 2,000 malformed requests against a running gateway: no 500, no crash, no hang, and the logs (see
- * fleet.ts) stay one JSON object per line. Cases are generated from a seed that a failure names.
+ * 2,000 malformed requests against a running gateway: no 500, no crash, no hang, an answer to each that is
+ * complete, and the logs (see fleet.ts) stay one JSON object per line. Cases are generated from a seed that a failure names.
  */
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -109,7 +109,13 @@ const pick = <T>(list: readonly T[], next: () => number): T => {
   return item;
 };
 
-const build = (next: () => number): Buffer => {
+type Case = {
+  bytes: Buffer;
+  /** Nothing more is to come, whoever reads it: it must be answered. */
+  isComplete: boolean;
+};
+
+const build = (next: () => number): Case => {
   const path = pick(paths, next) + (next() < 0.2 ? pick(odd, next) : '');
   const body =
     next() < 0.8
@@ -118,26 +124,27 @@ const build = (next: () => number): Buffer => {
   const lines = [`${next() < 0.7 ? 'POST' : pick(methods, next)} ${path} HTTP/1.1`];
   if (next() < 0.95) lines.push('Host: x');
   if (next() < 0.8) lines.push('Content-Type: application/json');
-  if (next() < 0.5) lines.push(pick(headers, next));
+  const header = next() < 0.5 ? pick(headers, next) : undefined;
+  if (header !== undefined) lines.push(header);
   if (next() < 0.05) for (let i = 0; i < 150; i++) lines.push(`X-${i}: y`);
   if (next() < 0.8) lines.push(`Content-Length: ${Buffer.byteLength(body)}`);
   lines.push('Connection: close');
   const bytes = Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`);
-  if (next() < 0.1) bytes[Math.floor(next() * bytes.length)] = Math.floor(next() * 256);
-  return bytes;
+  const isFlipped = next() < 0.1;
+  if (isFlipped) bytes[Math.floor(next() * bytes.length)] = Math.floor(next() * 256);
+  return { bytes, isComplete: !isFlipped && !header?.startsWith('Transfer-Encoding') };
 };
 
 /** Statuses seen on one connection; [] when it was closed without an answer. */
 const send = (
   port: number,
-  bytes: Buffer,
-): Promise<{ statuses: number[]; ms: number; text: string }> =>
+  { bytes, isComplete }: Case,
+): Promise<{ statuses: number[]; text: string }> =>
   new Promise((resolve) => {
-    const before = performance.now();
     let text = '';
     const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
     // A request that is not complete is the slow-client case, tested elsewhere: hang up.
-    const timer = setTimeout(() => socket.destroy(), 3000);
+    const timer = setTimeout(() => socket.destroy(), isComplete ? 20_000 : 3000);
     socket.on('data', (data) => {
       text += data.toString('latin1');
     });
@@ -145,7 +152,7 @@ const send = (
     socket.on('close', () => {
       clearTimeout(timer);
       const statuses = [...text.matchAll(/^HTTP\/1\.1 (\d{3})/gm)].map((match) => Number(match[1]));
-      resolve({ statuses, ms: performance.now() - before, text });
+      resolve({ statuses, text });
     });
   });
 
@@ -165,11 +172,14 @@ t.test('2,000 malformed requests', async (t) => {
   const bad: string[] = [];
   for (let i = 0; i < 2000; i += 40) {
     const batch = Array.from({ length: 40 }, () => build(next));
-    const answers = await Promise.all(batch.map((bytes) => send(fleet.port, bytes)));
+    const answers = await Promise.all(batch.map((each) => send(fleet.port, each)));
     for (const [k, { statuses, text }] of answers.entries()) {
+      const { bytes, isComplete = false } = batch[k] ?? {};
       // Nothing here deserves 200: no password is long enough for an account.
       const isBad = statuses.some((status) => [200, 201, 500, 502].includes(status));
-      if (isBad) bad.push(`${batch[k]?.toString('latin1').slice(0, 300)} → ${text.slice(0, 300)}`);
+      const isUnanswered = isComplete && statuses.length === 0;
+      if (isBad || isUnanswered)
+        bad.push(`${bytes?.toString('latin1').slice(0, 300)} → ${text.slice(0, 300)}`);
     }
   }
   t.same(bad, [], `seed ${seed}`);

@@ -3,7 +3,7 @@ import bcrypt from '@node-rs/bcrypt';
 import t from 'tap';
 import { connectRedis, quitRedis } from '../../../shared/redis.js';
 import { whenReady } from '../../../shared/redis-calls.js';
-import { type Answer, decided, password, startFleet, textOf, until } from './fleet.js';
+import { type Answer, decided, type Fleet, password, startFleet, textOf, until } from './fleet.js';
 import { basic, createRig, fieldsOf } from './oauth-rig.js';
 
 t.setTimeout(600_000);
@@ -198,6 +198,52 @@ t.test('a reset token sets one password, once, and ends everything', async (t) =
   for (let i = 0; i < 40 && last !== 429; i++)
     last = (await fleet.post('/v1/password', body)).status;
   t.equal(last, 429, 'guessing has its limit');
+});
+
+t.test('a reset token ends with whatever else ends what was issued', async (t) => {
+  type Owner = { id: string; token: string; username: string; home: ReturnType<Fleet['client']> };
+  const admin = (method: string, path: string, body?: object) =>
+    decided(() => fleet.admin(method, `/users/${path}`, body));
+  const next = `${password}-next`;
+  const events: [string, (owner: Owner) => Promise<Answer[]>][] = [
+    [
+      'an operator sets a password',
+      async ({ id }) => [await admin('PUT', `${id}/password`, { password: next })],
+    ],
+    [
+      'disabled, and enabled again',
+      async ({ id }) => [await admin('POST', `${id}/disable`), await admin('POST', `${id}/enable`)],
+    ],
+    [
+      'the owner changes the password',
+      async ({ token, home }) => {
+        const change = { current_password: password, new_password: next };
+        return [await decided(() => home.post('/v1/password', change, token))];
+      },
+    ],
+    [
+      'deleted, and the name is another user by now',
+      async ({ id, username, home }) => [
+        await admin('DELETE', id),
+        await decided(() => home.post('/v1/users', { username, password: next })),
+      ],
+    ],
+  ];
+  for (const [i, [name, happen]] of events.entries()) {
+    const home = fleet.client(`10.5.${i}.1`);
+    const username = `heir-${i}`;
+    await decided(() => home.post('/v1/users', { username, password }));
+    const before = await decided(() => home.login(username));
+    const id = textOf(before, 'user_id');
+    const reset_token = textOf(await admin('POST', `${id}/reset`), 'reset_token');
+    const happened = await happen({ id, token: tokenOf(before), username, home });
+    for (const { status } of happened) t.ok(status < 300, `${name}: ${status}`);
+    const stolen = { reset_token, new_password: `${password}-stolen` };
+    const answer = await decided(() => home.post('/v1/password', stolen));
+    t.match(answer, { status: 401, body: { error: 'token_invalid' } }, name);
+    const entered = await decided(() => home.login(username, `${password}-stolen`));
+    t.equal(entered.status, 401, `${name}: nobody comes in with it`);
+  }
 });
 
 t.test('wrong guesses of a stranger keep nobody out who has shown something', async (t) => {

@@ -1,6 +1,7 @@
 /** A keyring without a store, and tokens that its keys sign but that createSign would never issue. */
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import type { SigningAlg, VerifyingKey } from '../../tokens/keys.js';
+import { createReread } from '../../tokens/reread.js';
 
 export const issuer = 'https://login.example';
 export const audience = 'https://api.example';
@@ -17,15 +18,20 @@ export const createFakeKeys = (alg: SigningAlg = 'EdDSA', kid = `kid-${alg}`) =>
   const { publicKey, privateKey } = pairs[alg]();
   const verifying = new Map<string, VerifyingKey>([[kid, { alg, key: publicKey }]]);
   const calls = { reload: 0 };
-  return {
+  const clock = { now: nowMs };
+  const keys = {
     signing: { kid, alg, privateKey },
     verifying,
     publicKey,
     calls,
-    reload: async () => {
+    /** Of `reread` alone. */
+    clock,
+    reload: async (): Promise<void> => {
       calls.reload++;
     },
+    reread: createReread({ reload: (): Promise<void> => keys.reload(), now: () => clock.now }),
   };
+  return keys;
 };
 export type FakeKeys = ReturnType<typeof createFakeKeys>;
 

@@ -8,6 +8,7 @@ import { createPublish, createRevocations } from '../../tokens/revocations.js';
 import { createKeyDesk, followKeys } from '../../tokens/rotation.js';
 import { createSign } from '../../tokens/sign.js';
 import { createVerify } from '../../tokens/verify.js';
+import { newU, openSession, sessionsOn, setUser } from '../session-parts.js';
 import { openClient, outcomeOf, quiet, until } from '../store.js';
 import { audience, grant, issuer } from './fake-keys.js';
 
@@ -245,6 +246,49 @@ t.test(
         t.strictSame([isGood(edge, old), isGood(edge, next)], [false, true]);
       t.equal(one.serial(), two.serial());
     }
+  },
+);
+
+t.test(
+  'a refresh token under a key of others: read again, unknown only after a reading',
+  async (t) => {
+    const { server, clock, open } = await openRing(t);
+    const [one, two] = [await open(), await open()];
+    const redis = await openClient(t, server);
+    const u = newU();
+    await setUser(redis, u, 1);
+    const edgeOf = (keys: Keys) =>
+      sessionsOn(redis, {
+        refreshMac: (text) => keys.mac('refresh', text),
+        confirmRefreshMac: (...given) => keys.confirmMac('refresh', ...given),
+      });
+    const [edge, stale] = [edgeOf(one), edgeOf(two)];
+    const withNewKey = async () => {
+      await one.rotateMac('refresh', day);
+      clock.now += minute;
+      return (await openSession(edge, u)).refreshToken;
+    };
+    const use = (token: string) => outcomeOf(() => stale.rotate(token, 'c_1'));
+
+    t.equal(await use(await withNewKey()), 'ok');
+    const unheard = await withNewKey();
+    await redis.rename('keyring', 'away');
+    await redis.lpush('keyring', 'what is no keyring');
+    t.equal(await use(unheard), 'store_unavailable', 'we cannot know, so it is not the token');
+    t.equal(await outcomeOf(() => stale.read(unheard)), 'store_unavailable', 'nor to be revoked');
+    await redis.rename('away', 'keyring');
+    t.equal(await use(unheard), 'store_unavailable', 'a second shares one reading');
+    clock.now += 1000;
+    t.equal(await use(unheard), 'ok');
+
+    const gets = async () =>
+      Number(/cmdstat_get:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1]);
+    const before = await gets();
+    clock.now += 1000;
+    const made = (i: number) => unheard.replace(/\.[\w-]+(\.[\w-]+)$/, `.made${i}$1`);
+    const codes = await Promise.all(Array.from({ length: 200 }, (_, i) => use(made(i))));
+    t.strictSame([...new Set(codes)], ['token_invalid']);
+    t.equal((await gets()) - before, 1);
   },
 );
 

@@ -26,7 +26,7 @@ t.test('who would wait behind too many is refused', async (t) => {
   const turns = createTurns({ perTurn: 1, maxWaiting: 3 });
   turns.tryNow();
   const waits = [turns.wait(), turns.wait(), turns.wait()];
-  t.equal(await outcomeOf(() => turns.wait()), 'overloaded');
+  t.equal(await outcomeOf(() => turns.wait()), 'temporarily_unavailable');
   await Promise.all(waits);
   t.equal(await outcomeOf(() => turns.wait()), 'ok');
 });

@@ -270,7 +270,7 @@ t.test('a burst with one new token costs one check; many new tokens come through
 });
 
 t.test('a flood of unknown key ids reads the keyring once a second', async (t) => {
-  const { keys, state, verify } = setup();
+  const { keys, verify } = setup();
   const added = createFakeKeys('EdDSA', 'added');
   const isValid = () => outcomeOf(() => verify(forge(added)));
   const flood = () =>
@@ -282,14 +282,14 @@ t.test('a flood of unknown key ids reads the keyring once a second', async (t) =
   t.equal(await isValid(), 'token_invalid');
   t.strictSame([...new Set(await flood())], ['token_invalid']);
   t.equal(keys.calls.reload, 1);
-  state.now += 1000;
+  keys.clock.now += 1000;
   keys.reload = async () => {
     throw new AppError('store_unavailable');
   };
   t.equal(await isValid(), 'store_unavailable', 'we cannot know, so it is not the token');
   t.equal(await isValid(), 'store_unavailable', 'also for whoever comes next');
   t.equal(await outcomeOf(() => verify(forge(keys))), 'ok', 'keys that we know need no store');
-  state.now += 1000;
+  keys.clock.now += 1000;
   keys.reload = async () => {
     keys.verifying.set('added', { alg: 'EdDSA', key: added.publicKey });
   };
