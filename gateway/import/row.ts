@@ -4,10 +4,10 @@
  * Names become account keys here; the hash is looked at by the node only.
  */
 import { isAppError } from '../../shared/errors.js';
-import { isScopes } from '../../shared/fields.js';
 import type { BatchRow } from '../../shared/import-batch.js';
 import { isObject } from '../../shared/json.js';
 import { parseLine } from '../../shared/lines.js';
+import { isGrantable } from '../reserved.js';
 import { accountIn, isUserId } from '../user-id.js';
 import type { Accounts } from '../username.js';
 import type { Marks } from './marks.js';
