@@ -10,7 +10,7 @@ import ipaddr from 'ipaddr.js';
 import type { Log } from '../shared/log.js';
 import type { Metrics } from '../shared/metrics.js';
 
-export type Caller = {
+export type ClientAddress = {
   /** As shown to the user; empty when unknown. */
   address: string;
   /** v4 /32 or v6 /64 and v4 /24 or v6 /48 as limit keys; undefined = no address limits. */
@@ -21,9 +21,9 @@ export type Caller = {
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 type Range = [Address, number];
 type From = { readonly remoteAddress?: string | undefined };
-type Peer = { caller: Caller; address: Address | undefined; isProxy: boolean };
+type Peer = { own: ClientAddress; address: Address | undefined; isProxy: boolean };
 
-const nobody: Caller = { address: '', client: undefined, network: undefined };
+const nobody: ClientAddress = { address: '', client: undefined, network: undefined };
 
 /** node:net is strict where ipaddr.js reads "10.1" and octal as addresses. */
 const parse = (text: string): Address | undefined =>
@@ -53,7 +53,7 @@ const isIn = (address: Address, ranges: readonly Range[]): boolean =>
 const prefix = (address: Address, bytes: number): string =>
   Buffer.from(address.toByteArray().slice(0, bytes)).toString('hex');
 
-const callerOf = (address: Address): Caller => {
+const clientAt = (address: Address): ClientAddress => {
   const isV4 = address.kind() === 'ipv4';
   return {
     address: address.toString(),
@@ -78,7 +78,7 @@ export const createAddresses = ({
 }) => {
   const ranges = trustedProxies.map(parseRange).filter((range) => range !== undefined);
   const direct = new WeakMap<From, Peer>();
-  const found = new WeakMap<IncomingMessage, Caller>();
+  const found = new WeakMap<IncomingMessage, ClientAddress>();
   let warnedAt = Number.NEGATIVE_INFINITY;
   const unconfigured = metrics.counter(
     'address_limits_off_total',
@@ -109,38 +109,38 @@ export const createAddresses = ({
     const known = direct.get(socket);
     if (known !== undefined) return known;
     const address = parse(socket.remoteAddress ?? '');
-    const caller = address === undefined ? nobody : callerOf(address);
-    const peer = { caller, address, isProxy: address !== undefined && isIn(address, ranges) };
+    const own = address === undefined ? nobody : clientAt(address);
+    const peer = { own, address, isProxy: address !== undefined && isIn(address, ranges) };
     direct.set(socket, peer);
     return peer;
   };
 
-  const findCaller = (req: IncomingMessage): Caller => {
+  const findClient = (req: IncomingMessage): ClientAddress => {
     const header = req.headers['x-forwarded-for'];
-    const { caller, address, isProxy } = peerOf(req.socket);
-    if (typeof header !== 'string' || address === undefined) return caller;
+    const { own, address, isProxy } = peerOf(req.socket);
+    if (typeof header !== 'string' || address === undefined) return own;
     if (isProxy) {
       const client = forwarded(header);
-      return client === undefined ? caller : callerOf(client);
+      return client === undefined ? own : clientAt(client);
     }
-    if (ranges.length > 0 || !isPrivate(address)) return caller;
+    if (ranges.length > 0 || !isPrivate(address)) return own;
     warn();
-    return { address: caller.address, client: undefined, network: undefined };
+    return { address: own.address, client: undefined, network: undefined };
   };
 
   return {
     /** Found once per request: limits, sessions and the audit line all ask. */
-    callerOf: (req: IncomingMessage): Caller => {
+    of: (req: IncomingMessage): ClientAddress => {
       const known = found.get(req);
       if (known !== undefined) return known;
-      const caller = findCaller(req);
-      found.set(req, caller);
-      return caller;
+      const client = findClient(req);
+      found.set(req, client);
+      return client;
     },
     /** Whose connection this is, for the limit of them; undefined for our own proxies. */
     connectionKey: (socket: From): string | undefined => {
-      const { caller, isProxy } = peerOf(socket);
-      return isProxy ? undefined : caller.client;
+      const { own, isProxy } = peerOf(socket);
+      return isProxy ? undefined : own.client;
     },
     /** A trusted proxy's request id, for correlation only. */
     requestIdOf: (req: IncomingMessage): string | undefined => {

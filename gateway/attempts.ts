@@ -8,7 +8,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { codeOf } from '../shared/errors.js';
 import type { Ctx } from '../shared/http.js';
 import type { Verdict, WorkClass } from '../shared/protocol.js';
-import type { Caller } from './address.js';
+import type { ClientAddress } from './address.js';
 import { defaultLimits } from './limit-scripts.js';
 import type { Limits } from './limits.js';
 import type { Nodes } from './nodes/nodes.js';
@@ -85,27 +85,30 @@ export const createAttempts = ({
   /** By account, then by key. */
   const inFlight = new Map<string, Map<string, Shared>>();
 
-  const checkLimits = ({ u, proven, kind }: Work, { client, network }: Caller) =>
+  const checkLimits = ({ u, proven, kind }: Work, { client, network }: ClientAddress) =>
     limits.check({ u, proven, client, network, kind });
 
-  const reserve = ({ u, kind, proven }: Work, { client, network }: Caller, attemptId: string) =>
-    limits.reserve({ u, proven, client, network, kind, attemptId });
+  const reserve = (
+    { u, kind, proven }: Work,
+    { client, network }: ClientAddress,
+    attemptId: string,
+  ) => limits.reserve({ u, proven, client, network, kind, attemptId });
 
   /**
    * A guess that goes no further is a failure all the same: nobody compares passwords for nothing. But it may be right,
    * and what is in flight a stranger's: so never one of those that keep a known device out.
    */
-  const countGuess = async (work: Work, caller: Caller): Promise<void> => {
+  const countGuess = async (work: Work, from: ClientAddress): Promise<void> => {
     const { proven: _, ...unproven } = work;
-    const { fail } = await reserve(unproven, caller, newAttemptId());
+    const { fail } = await reserve(unproven, from, newAttemptId());
     await fail();
   };
 
-  const hold = (work: Work, caller: Caller, isGuess: boolean): (() => void) => {
+  const hold = (work: Work, from: ClientAddress, isGuess: boolean): (() => void) => {
     try {
       return nodes.hold(work.u, work.class);
     } catch (error) {
-      if (isGuess) countGuess(work, caller).catch(() => {});
+      if (isGuess) countGuess(work, from).catch(() => {});
       throw error;
     }
   };
@@ -113,17 +116,17 @@ export const createAttempts = ({
   type Forward = {
     ctx: Ctx;
     work: Work;
-    caller: Caller;
+    from: ClientAddress;
     signal: Signal;
     letGo: () => void;
     isGuess?: boolean;
   };
 
   /** `letGo` gives the place back that was kept for it; `isGuess`: it was compared with others, in vain. */
-  const forward = async ({ ctx, work, caller, signal, letGo, isGuess }: Forward) => {
+  const forward = async ({ ctx, work, from, signal, letGo, isGuess }: Forward) => {
     const attemptId = work.attemptId ?? newAttemptId();
     // Then submitting takes it again.
-    const reservation = await reserve(work, caller, attemptId).finally(letGo);
+    const reservation = await reserve(work, from, attemptId).finally(letGo);
     try {
       const verdict = await nodes.submit({
         route: work.route ?? `/${work.kind}`,
@@ -145,7 +148,7 @@ export const createAttempts = ({
       const isOthers = isGuess && work.proven !== undefined;
       const end = signal.aborted ? abandon : isGuess && !isOthers ? fail : release;
       end().catch(() => {});
-      if (isOthers && !signal.aborted) countGuess(work, caller).catch(() => {});
+      if (isOthers && !signal.aborted) countGuess(work, from).catch(() => {});
       throw error;
     }
   };
@@ -174,12 +177,12 @@ export const createAttempts = ({
    * because what the node has written must be told to every edge; of an account that nobody waits for, no
    * edge needs to hear. Throws what limits and nodes throw.
    */
-  const run = async (ctx: Ctx, work: Work, caller: Caller): Promise<Settled> => {
-    checkLimits(work, caller);
+  const run = async (ctx: Ctx, work: Work, from: ClientAddress): Promise<Settled> => {
+    checkLimits(work, from);
     const letGo = nodes.hold(work.u, work.class);
     const { signal, abort } = createSignal();
     if (work.kind === 'register') whenGone(ctx, abort);
-    return forward({ ctx, work, caller, signal, letGo });
+    return forward({ ctx, work, from, signal, letGo });
   };
 
   const isJoinable = ({ joinUntil, misses }: Shared, { arrivedAt }: Ctx): boolean =>
@@ -198,12 +201,17 @@ export const createAttempts = ({
   };
 
   /** A login: joins an identical one in flight, or becomes the one that others join. */
-  const join = async (ctx: Ctx, work: Work, caller: Caller, password: string): Promise<Settled> => {
-    checkLimits(work, caller);
+  const join = async (
+    ctx: Ctx,
+    work: Work,
+    from: ClientAddress,
+    password: string,
+  ): Promise<Settled> => {
+    checkLimits(work, from);
     const { u } = work;
     const ofAccount = inFlight.get(u);
     // With nothing to join, whoever is turned away costs no HMAC.
-    const kept = ofAccount === undefined ? hold(work, caller, false) : undefined;
+    const kept = ofAccount === undefined ? hold(work, from, false) : undefined;
     const key = createHmac('sha256', shareKey).update(`${u}\n${password}`).digest('base64');
     const running = ofAccount?.get(key);
     if (running !== undefined && isJoinable(running, ctx)) {
@@ -214,14 +222,14 @@ export const createAttempts = ({
       } catch (error) {
         // Whoever began it is over a limit, which says nothing of those who joined.
         if (codeOf(error) !== 'too_many_attempts') throw error;
-        return join(ctx, work, caller, password);
+        return join(ctx, work, from, password);
       }
     }
     const isGuess = ofAccount !== undefined && running === undefined;
     for (const other of ofAccount?.values() ?? []) other.misses++;
-    const letGo = kept ?? hold(work, caller, isGuess);
+    const letGo = kept ?? hold(work, from, isGuess);
     const { signal, abort } = createSignal();
-    const settled = forward({ ctx, work, caller, signal, letGo, isGuess });
+    const settled = forward({ ctx, work, from, signal, letGo, isGuess });
     const joinUntil = ctx.arrivedAt + joinMs;
     const shared: Shared = { settled, waiters: 0, abort, joinUntil, misses: 0 };
     keep(u, key, shared);

@@ -78,7 +78,7 @@ export const createObserve = ({
         outcome: code === '' ? 'ok' : code,
         status,
         request_id: ctx.requestId,
-        client: addresses.callerOf(ctx.req).address,
+        client: addresses.of(ctx.req).address,
         ms: Math.round(ms * 10) / 10,
         ...ctx.facts,
       },

@@ -3,7 +3,7 @@ import type { Addresses } from './address.js';
 import { createAuthenticate } from './clients/authenticate.js';
 import { createGuesses } from './clients/guesses.js';
 import { createLookup } from './clients/lookup.js';
-import { createRegistry } from './clients/registry.js';
+import { createClientRegistry } from './clients/registry.js';
 import { createReplay } from './clients/replay.js';
 import type { Config } from './config.js';
 import type { Limits } from './limits.js';
@@ -25,7 +25,7 @@ export const openOauth = (
   const { look, revoked } = reads;
   const { sessions, sessionEnd, limits, addresses } = parts;
   const { issuer } = config;
-  const lookup = createLookup(createRegistry({ redis }));
+  const lookup = createLookup(createClientRegistry({ redis }));
   const audiences = [issuer, endpointsOf(issuer).token];
   const assertions = createAssertions({ audiences, claim: createReplay({ redis }) });
   const authenticate = createAuthenticate({ lookup, assertions, limits, addresses });

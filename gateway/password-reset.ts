@@ -40,7 +40,7 @@ export const createPasswordReset = ({
    * there, so a stranger could lock it; a name of no account takes its place.
    */
   const claim = async (ctx: Ctx, token: string, password: string): Promise<Claim> => {
-    const { client, network } = addresses.callerOf(ctx.req);
+    const { client, network } = addresses.of(ctx.req);
     const attemptId = newId();
     const guess = { u: newId(), client, network, kind: 'password', attemptId } as const;
     const reservation = await limits.reserve(guess);
@@ -71,9 +71,9 @@ export const createPasswordReset = ({
 
   /** The account's new generation. */
   const write = async (ctx: Ctx, token: string, claimed: Claim, password: string) => {
-    const caller = addresses.callerOf(ctx.req);
+    const from = addresses.of(ctx.req);
     try {
-      const { verdict, release } = await attempts.run(ctx, workOf(claimed, password), caller);
+      const { verdict, release } = await attempts.run(ctx, workOf(claimed, password), from);
       await release();
       if (verdict.outcome === 'ok') return verdict.gen;
     } catch (error) {

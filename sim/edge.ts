@@ -1,6 +1,6 @@
 /**
  * An edge in virtual time: the real choice, dispatch, attempt, breaker, load and probes over a
- * network that only delays. Modelled here is what touches sockets in the product: one line per node
+ * network that only delays. Modelled here is what touches sockets in the product: one forward per node
  * with the timeouts of `forward`, membership read on a period, and the steps around a login.
  */
 import { createAttempt } from '../gateway/nodes/attempt.js';
@@ -47,10 +47,10 @@ const deadlineMs = 2500;
 /** One way over the network: a fixed part and jitter. */
 const delayMs = (random: Random): number => 0.15 + random.exponential(0.1);
 
-type Outgoing = Parameters<Node['line']['send']>[0];
-type Done = Parameters<Node['line']['send']>[1];
+type Outgoing = Parameters<Node['forward']['send']>[0];
+type Done = Parameters<Node['forward']['send']>[1];
 
-const createLine = (options: { node: SimNode; driver: Driver; random: Random }) => {
+const createForward = (options: { node: SimNode; driver: Driver; random: Random }) => {
   const { node, driver, random } = options;
 
   /** `deliver` is told when the bytes are at the node. */
@@ -94,7 +94,7 @@ const toldOf = (error: unknown): number => {
   return waitMs === undefined ? 0 : 1000 * Math.max(1, Math.ceil(waitMs / 1000));
 };
 
-/** What the pool keeps for a node, with a simulated line. */
+/** What the pool keeps for a node, with a simulated forward. */
 const createRecord = (options: {
   member: Member;
   breaker: Breaker;
@@ -106,7 +106,7 @@ const createRecord = (options: {
   const { node, zone } = member;
   const { id, bootId, slots } = node;
   const load = createLoad(slots);
-  const line = createLine({ node, driver, random });
+  const forward = createForward({ node, driver, random });
   let draining = member.draining;
   const entry = () => ({
     id,
@@ -118,7 +118,7 @@ const createRecord = (options: {
     draining,
   });
   return {
-    ...{ id, bootId, zone, load, line, breaker, entry },
+    ...{ id, bootId, zone, load, forward, breaker, entry },
     seed: rank.seed(id),
     proof: '',
     isDraining: () => draining,

@@ -13,7 +13,7 @@ import { patiently } from '../../shared/redis-calls.js';
 import { openStore } from '../../shared/store.js';
 import { loadNameKey } from '../account-key.js';
 import { createAddresses } from '../address.js';
-import { createRegistry } from '../clients/registry.js';
+import { createClientRegistry } from '../clients/registry.js';
 import type { Config } from '../config.js';
 import { maxAgeSeconds } from '../devices.js';
 import { createBatch } from '../import/batch.js';
@@ -28,8 +28,8 @@ import { loadKeys } from '../tokens/keys.js';
 import { createPublish } from '../tokens/revocations.js';
 import { createKeyDesk } from '../tokens/rotation.js';
 import { createAccounts } from '../username.js';
+import { createAuthorize } from './authorize.js';
 import { watchClock } from './clock.js';
-import { createGate } from './gate.js';
 import { createGather } from './gather.js';
 import { createAccountRoutes } from './routes/accounts.js';
 import { createCampaignRoutes } from './routes/campaigns.js';
@@ -91,7 +91,7 @@ export const startAdmin = async ({
       createMetricsRoute({ gather }),
       ...createNodeRoutes({ nodes, gather }),
       ...createCampaignRoutes({ nodes }),
-      ...createClientRoutes({ registry: createRegistry({ redis }), publish }),
+      ...createClientRoutes({ registry: createClientRegistry({ redis }), publish }),
       ...createKeyRoutes({ desk: createKeyDesk({ keys, publish, keepMs }) }),
       ...createUserRoutes({ claims, nodes, accounts, defaultScopes }),
       createImportRoute({ batch, defaultScopes }),
@@ -99,7 +99,7 @@ export const startAdmin = async ({
       ...createAccountRoutes({ redis, userSessions, resets, errand, setPassword }),
     ],
     log,
-    before: createGate(config),
+    before: createAuthorize(config),
     observe: createObserve({ metrics, log, addresses }),
     ...(certificate ? { tls: certificate } : {}),
   });

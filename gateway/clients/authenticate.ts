@@ -52,11 +52,11 @@ export const createAuthenticate = ({
   lookup: Lookup;
   assertions: Assertions;
   limits: Pick<Limits, 'reserve'>;
-  addresses: Pick<Addresses, 'callerOf'>;
+  addresses: Pick<Addresses, 'of'>;
 }) => {
   /** Counts the failure; throws too_many_attempts, or store_unavailable when it cannot be counted. */
   const count = async (ctx: Ctx, id: string): Promise<void> => {
-    const { client, network } = addresses.callerOf(ctx.req);
+    const { client, network } = addresses.of(ctx.req);
     const u = createHash('sha256').update(id).digest('base64url').slice(0, 22);
     const attemptId = randomBytes(16).toString('base64url');
     const reservation = await limits.reserve({ u, client, network, kind: 'client', attemptId });

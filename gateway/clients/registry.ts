@@ -26,13 +26,13 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1`;
 
 export type StoredClient = ClientRecord & { id: string };
-export type Registry = ReturnType<typeof createRegistry>;
+export type ClientRegistry = ReturnType<typeof createClientRegistry>;
 type Wanted = Omit<ClientRecord, 'gen' | 'created_at' | 'secrets' | 'status'>;
 
 /** Two live secrets: the new one, and the one before while its users change over. */
 const maxSecrets = 2;
 
-export const createRegistry = ({
+export const createClientRegistry = ({
   redis,
   now = Date.now,
 }: {

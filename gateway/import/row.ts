@@ -179,7 +179,7 @@ export const readImportRow = (
     if (!known.has(name)) problems.push(problem('E_FIELD_TYPE', name.slice(0, 64)));
   const account = readLogin(fields, accounts, problems);
   const id = readId(fields, account?.u ?? '', problems);
-  const scopes = readText(fields, 'scopes', isScopes, problems) ?? '';
+  const scopes = readText(fields, 'scopes', isGrantable, problems) ?? '';
   const status = readText(fields, 'status', isStatus, problems);
   const norm = readText(fields, 'norm', isNorm, problems);
   const format = readText(fields, 'format', isWord, problems) ?? '';

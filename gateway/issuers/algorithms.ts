@@ -1,5 +1,5 @@
 /** Signature algorithms that tokens of other issuers may use: with a public key, and nothing else. */
-export const algorithms = [
+export const foreignAlgs = [
   'RS256',
   'RS384',
   'RS512',
@@ -13,7 +13,7 @@ export const algorithms = [
   'Ed25519',
 ] as const;
 
-export type ForeignAlg = (typeof algorithms)[number];
+export type ForeignAlg = (typeof foreignAlgs)[number];
 
-export const isAlgorithm = (text: unknown): text is ForeignAlg =>
-  algorithms.some((name) => name === text);
+export const isForeignAlg = (text: unknown): text is ForeignAlg =>
+  foreignAlgs.some((name) => name === text);

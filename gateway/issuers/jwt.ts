@@ -1,7 +1,7 @@
 /** Checks JWTs of an issuer that publishes its keys: at most so many at a time, like our own. */
 import type { KeyObject } from 'node:crypto';
 import { AppError } from '../../shared/errors.js';
-import { type ForeignAlg, isAlgorithm } from './algorithms.js';
+import { type ForeignAlg, isForeignAlg } from './algorithms.js';
 import { createGate } from './gate.js';
 import type { IssuerKeys } from './keys.js';
 import type { JwksIssuer } from './settings.js';
@@ -47,7 +47,7 @@ export const createJwtCheck = ({
   const gate = createGate(limits);
 
   const isAllowed = (alg: string): alg is ForeignAlg =>
-    isAlgorithm(alg) && algorithms.includes(alg);
+    isForeignAlg(alg) && algorithms.includes(alg);
 
   /** What costs nothing comes first: garbage must not make us ask the issuer. */
   return async (token: string, shape: Jwt): Promise<Claims> => {

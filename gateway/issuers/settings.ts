@@ -4,7 +4,7 @@
  * issuer is asked, RFC 7662). Every problem is reported by its place in the list; values are never
  * repeated, because they may be secrets.
  */
-import { algorithms, type ForeignAlg, isAlgorithm } from './algorithms.js';
+import { type ForeignAlg, foreignAlgs, isForeignAlg } from './algorithms.js';
 import { type Entry, type IssuerEnv, readEntry } from './settings-entry.js';
 
 type Common = {
@@ -83,9 +83,9 @@ const readCommon = (entry: Entry): Common => {
 
 const readAlgorithms = (entry: Entry): ForeignAlg[] => {
   const named = entry.texts('algorithms') ?? [...defaultAlgorithms];
-  const known = named.filter(isAlgorithm);
+  const known = named.filter(isForeignAlg);
   if (known.length < named.length)
-    entry.complain('algorithms', `must be a list of ${algorithms.join(', ')}.`);
+    entry.complain('algorithms', `must be a list of ${foreignAlgs.join(', ')}.`);
   return known;
 };
 

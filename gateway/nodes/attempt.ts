@@ -81,7 +81,7 @@ export const createAttempt = (options: {
       const sentAt = now();
       const remainingMs = Math.max(0, job.deadlineAt - sentAt);
       node.load.sent(sentAt, needOf(job));
-      const abort = node.line.send(
+      const abort = node.forward.send(
         {
           method: 'POST',
           path: job.route,

@@ -43,7 +43,7 @@ export const createCall =
     };
     return read(
       await new Promise<Answer>((resolve) => {
-        node.line.sendAside(request, resolve);
+        node.forward.sendAside(request, resolve);
       }),
     );
   };

@@ -52,7 +52,7 @@ export const createErrand = ({
     const headers = { host: 'node', 'content-type': linesType, [names.caller]: node.proof };
     const request = { method: 'POST', path, headers, body, timeoutMs, maxBytes };
     return new Promise((resolve) => {
-      node.line.send(request, resolve);
+      node.forward.send(request, resolve);
     });
   };
 

@@ -18,7 +18,6 @@ export type Answer =
   | { kind: 'malformed'; detail: string }
   | { kind: 'unreached' | 'died' | 'timeout' | 'aborted' };
 
-export type Line = ReturnType<typeof createLine>;
 /** Sends, and calls `done` exactly once. Returns how to give up early. */
 type Send = (request: Request, done: (answer: Answer) => void) => () => void;
 type Request = {
@@ -167,7 +166,7 @@ const createSend = (web: (exchange: Exchange) => void): Send => {
 };
 
 /** The ways to one node: `send` for its traffic, `sendAside` for probes and calls of the admin. */
-export const createLine = (connect: Connect) => {
+export const createForward = (connect: Connect) => {
   const sockets = createSockets({ connect, keepAlive: true });
   // A connection of its own each time: a probe shall find out whether the node still accepts.
   const aside = createSockets({ connect, keepAlive: false });

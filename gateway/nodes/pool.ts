@@ -6,7 +6,7 @@
 import { callerProof } from '../../shared/protocol.js';
 import { type Breaker, createBreaker } from './breaker.js';
 import { type Connect, createConnectTo } from './connect.js';
-import { createLine } from './forward.js';
+import { createForward } from './forward.js';
 import { createLoad } from './load.js';
 import type { Place } from './place.js';
 import type { Rank } from './rank.js';
@@ -30,7 +30,7 @@ const createNode = (options: {
   const { member, rank, secret, breaker, connectTo } = options;
   const { id, boot_id: bootId } = member.entry;
   const load = createLoad(member.entry.slots);
-  const line = createLine(connectTo(member.place));
+  const forward = createForward(connectTo(member.place));
   let entry = member.entry;
   let hasLeft = false;
 
@@ -42,7 +42,7 @@ const createNode = (options: {
     seed: rank.seed(id),
     proof: callerProof(secret, bootId),
     load,
-    line,
+    forward,
     breaker,
     entry: () => entry,
     isDraining: () => entry.draining,
@@ -55,9 +55,9 @@ const createNode = (options: {
     /** What is on its way goes on, of admins too. */
     leave: () => {
       hasLeft = true;
-      line.renew();
+      forward.renew();
     },
-    close: line.close,
+    close: forward.close,
   };
 };
 
@@ -114,7 +114,7 @@ export const createPool = (options: {
     nodes: () => nodes,
     /** All nodes over new connections from now on, under the certificates that are in force now. */
     renew: () => {
-      for (const node of nodes) node.line.renew();
+      for (const node of nodes) node.forward.renew();
     },
     find: (id: string): Node | undefined => byId.get(id),
     close: () => {

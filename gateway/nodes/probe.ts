@@ -27,7 +27,7 @@ export const createProbes = (options: { nodes: () => readonly Node[]; now: () =>
     const ticket = node.breaker.probeStarted(now());
     const headers = { host: 'node', [names.caller]: node.proof };
     const request = { method: 'GET', path: '/selftest', headers, timeoutMs };
-    node.line.sendAside(request, (answer) => {
+    node.forward.sendAside(request, (answer) => {
       const isAlive = answer.kind === 'answered' && answer.status === 200;
       if (isAlive) node.load.heard(now(), answer.load);
       const isReplaceable = nodes().some((other) => other !== node && isWell(other, now()));

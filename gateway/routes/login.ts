@@ -50,7 +50,7 @@ export const createLogin = (parts: Parts): Route => {
     more: { u: string; scope: string; critical: boolean; cookieHash: string | undefined },
   ) => {
     const { user_id: userId, gen } = settled.verdict;
-    const { address } = addresses.callerOf(ctx.req);
+    const { address } = addresses.of(ctx.req);
     const userAgent = ctx.req.headers['user-agent'] ?? '';
     const [created] = await Promise.all([
       sessions.create({ ...more, userId, gen, clientId: publicClient, address, userAgent }),
@@ -108,11 +108,11 @@ export const createLogin = (parts: Parts): Route => {
         ...(device === undefined ? {} : { proven: `device:${device}` }),
         body: { u, name, password },
       };
-      const caller = addresses.callerOf(ctx.req);
+      const from = addresses.of(ctx.req);
       const cookie = wantsCookie ? cookies.issue() : undefined;
       // Twice only when the password changed between the verdict and the session.
       for (let tries = 0; tries < 2; tries++) {
-        const settled = await attempts.join(ctx, work, caller, password);
+        const settled = await attempts.join(ctx, work, from, password);
         if (settled.verdict.outcome !== 'ok') return floor(ctx);
         const scope = await scopeOf(settled, requested);
         const cookieHash = cookie?.hash;

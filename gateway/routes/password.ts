@@ -50,7 +50,7 @@ export const createPassword = (parts: Parts): Route => {
     work: Work,
     { sessionId, cookie }: { sessionId: string; cookie: IssuedCookie | undefined },
   ) => {
-    const { verdict, release } = await attempts.run(ctx, work, addresses.callerOf(ctx.req));
+    const { verdict, release } = await attempts.run(ctx, work, addresses.of(ctx.req));
     if (verdict.outcome !== 'ok') return { verdict };
     const { gen } = verdict;
     const rebased = sessions.rebase({ sessionId, gen, cookieHash: cookie?.hash }).catch(orEnded);

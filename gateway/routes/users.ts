@@ -35,7 +35,7 @@ export const createUsers = ({
       class: 'register',
       body: { u, name, password, user_id: newUserId(u), scopes: defaultScopes },
     } as const;
-    const { verdict, release } = await attempts.run(ctx, work, addresses.callerOf(ctx.req));
+    const { verdict, release } = await attempts.run(ctx, work, addresses.of(ctx.req));
     await release();
     if (verdict.outcome !== 'ok') throw new AppError('account_exists');
     ctx.facts = { account: u, user_id: verdict.user_id };

@@ -18,21 +18,21 @@ const create = (...trustedProxies: string[]) =>
   createAddresses({ trustedProxies, log, metrics: createMetrics({ defaults: false }) });
 
 t.test('keys: v4 /32 and /24, v6 /64 and /48, mapped v4 is v4', async (t) => {
-  const { callerOf } = create();
+  const { of: clientOf } = create();
   const cases: [string, string, string, string][] = [
     ['203.0.113.7', '203.0.113.7', 'cb007107', 'cb0071'],
     ['::ffff:203.0.113.7', '203.0.113.7', 'cb007107', 'cb0071'],
     ['2001:db8:1:2:3::4', '2001:db8:1:2:3::4', '20010db800010002', '20010db80001'],
   ];
   for (const [peer, address, client, network] of cases)
-    t.same(callerOf(from(peer)), { address, client, network }, peer);
-  t.same(callerOf(from('')), { address: '', client: undefined, network: undefined });
+    t.same(clientOf(from(peer)), { address, client, network }, peer);
+  t.same(clientOf(from('')), { address: '', client: undefined, network: undefined });
 });
 
 t.test('X-Forwarded-For is believed from trusted proxies only, from the right', async (t) => {
-  const { callerOf } = create('10.0.0.0/8', '2001:db8::1');
+  const { of: clientOf } = create('10.0.0.0/8', '2001:db8::1');
   const of = (peer: string, xff: string) =>
-    callerOf(from(peer, { 'x-forwarded-for': xff })).address;
+    clientOf(from(peer, { 'x-forwarded-for': xff })).address;
   t.equal(of('10.1.1.1', '198.51.100.1'), '198.51.100.1');
   t.equal(of('10.1.1.1', 'lie, 198.51.100.1, 10.2.2.2'), '198.51.100.1', 'our proxies skipped');
   t.equal(of('10.1.1.1', '198.51.100.1, nonsense'), '10.1.1.1', 'unreadable: the peer');
@@ -45,8 +45,8 @@ t.test('X-Forwarded-For is believed from trusted proxies only, from the right', 
 });
 
 t.test('X-Forwarded-For with ports, as some proxies write it', async (t) => {
-  const { callerOf } = create('10.0.0.0/8', '2001:db8::1');
-  const of = (xff: string) => callerOf(from('10.1.1.1', { 'x-forwarded-for': xff })).address;
+  const { of: clientOf } = create('10.0.0.0/8', '2001:db8::1');
+  const of = (xff: string) => clientOf(from('10.1.1.1', { 'x-forwarded-for': xff })).address;
   t.equal(of('198.51.100.1:4711'), '198.51.100.1');
   t.equal(of('198.51.100.1:4711, 10.2.2.2:80, [2001:db8::1]:443'), '198.51.100.1');
   t.equal(of('[2001:db8:1::7]:4711'), '2001:db8:1::7');
@@ -76,23 +76,23 @@ t.test(
   'an unconfigured private proxy turns address limits off, loudly, once a minute',
   async (t) => {
     lines.length = 0;
-    const { callerOf } = create();
+    const { of: clientOf } = create();
     for (let i = 0; i < 3; i++)
-      t.match(callerOf(from('127.0.0.1', { 'x-forwarded-for': '198.51.100.1' })), {
+      t.match(clientOf(from('127.0.0.1', { 'x-forwarded-for': '198.51.100.1' })), {
         client: undefined,
         network: undefined,
       });
     t.equal(lines.filter((line) => line.includes('TRUSTED_PROXIES')).length, 1);
-    t.equal(callerOf(from('8.8.8.8', { 'x-forwarded-for': '1.1.1.1' })).client, '08080808');
+    t.equal(clientOf(from('8.8.8.8', { 'x-forwarded-for': '1.1.1.1' })).client, '08080808');
   },
 );
 
 t.test('a request has one caller, however often it is asked for, and counts once', async (t) => {
   const metrics = createMetrics({ defaults: false });
-  const { callerOf } = createAddresses({ trustedProxies: [], log, metrics });
+  const { of: clientOf } = createAddresses({ trustedProxies: [], log, metrics });
   const first = from('127.0.0.1', { 'x-forwarded-for': '198.51.100.1' });
-  t.equal(callerOf(first), callerOf(first));
-  callerOf(from('127.0.0.1', { 'x-forwarded-for': '198.51.100.2' }));
+  t.equal(clientOf(first), clientOf(first));
+  clientOf(from('127.0.0.1', { 'x-forwarded-for': '198.51.100.2' }));
   t.match(await metrics.text(), /^floodgate_address_limits_off_total 2$/m);
 });
 

@@ -37,13 +37,13 @@ export type Shown = {
   owners: readonly string[];
 };
 
-const isTexts = (value: unknown): value is (string | null)[] =>
+const isTextList = (value: unknown): value is (string | null)[] =>
   Array.isArray(value) && value.every((item) => item === null || typeof item === 'string');
 
 const unexpected = () => new AppError('store_unavailable', { detail: 'unexpected answer' });
 
 const textsOf = (value: unknown): string[] => {
-  if (!isTexts(value)) throw unexpected();
+  if (!isTextList(value)) throw unexpected();
   return value.map((item) => item ?? '');
 };
 

@@ -15,7 +15,7 @@ import {
   readKeys,
   storeKeys,
 } from '../../clients/record.js';
-import type { Registry, StoredClient } from '../../clients/registry.js';
+import type { ClientRegistry, StoredClient } from '../../clients/registry.js';
 import { isGrantable } from '../../reserved.js';
 import type { Revocation } from '../../tokens/revocations.js';
 
@@ -78,7 +78,7 @@ export const createClientRoutes = ({
   registry,
   publish,
 }: {
-  registry: Registry;
+  registry: ClientRegistry;
   publish: (entry: Revocation) => Promise<void>;
 }): Route[] => {
   /** Its tokens of smaller generations are dead on all edges when this resolves. */

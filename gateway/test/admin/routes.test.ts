@@ -11,7 +11,7 @@ import { createClientRoutes } from '../../admin/routes/clients.js';
 import { createNodeRoutes } from '../../admin/routes/nodes.js';
 import { createUserRoutes } from '../../admin/routes/users.js';
 import { createExportRoutes } from '../../admin/routes/users-export.js';
-import { createRegistry } from '../../clients/registry.js';
+import { createClientRegistry } from '../../clients/registry.js';
 import { createClaims } from '../../import/claims.js';
 import type { Job } from '../../nodes/nodes.js';
 import { createResets } from '../../resets.js';
@@ -40,7 +40,7 @@ const serve = async (t: Test, routes: Route[]) => {
 t.test(
   'a client whose removal failed, and that is enabled again, has tokens that live',
   async (t) => {
-    const registry = createRegistry({ redis });
+    const registry = createClientRegistry({ redis });
     const published: Revocation[] = [];
     let isLost = false;
     const publish = async (entry: Revocation) => {
@@ -256,7 +256,7 @@ t.test('no user, client or scope of ours begins like those of another issuer', a
       ...{ redis, errand, resets: createResets({ redis }), setPassword: async () => {} },
       userSessions: createUserSessions({ redis, publish: async () => {}, idleMs: 60_000 }),
     }),
-    ...createClientRoutes({ registry: createRegistry({ redis }), publish: async () => {} }),
+    ...createClientRoutes({ registry: createClientRegistry({ redis }), publish: async () => {} }),
   ]);
   await redis.hset(`user:{${u}}`, { gen: 1, status: 'active', user_id: id });
   const user = { username: 'hugo', hash: 'x' };

@@ -3,7 +3,7 @@ import t from 'tap';
 import { AppError } from '../../../shared/errors.js';
 import { startRedis } from '../../../shared/test/redis-server.js';
 import { createLookup } from '../../clients/lookup.js';
-import { createRegistry } from '../../clients/registry.js';
+import { createClientRegistry } from '../../clients/registry.js';
 import { openClient, outcomeOf } from '../store.js';
 
 const wanted = {
@@ -18,7 +18,7 @@ const wanted = {
 
 t.test('one look into the store every 3 s, and shared', async (t) => {
   const redis = await openClient(t, await startRedis(t));
-  const registry = createRegistry({ redis });
+  const registry = createClientRegistry({ redis });
   const { client } = await registry.create(wanted);
   let looks = 0;
   let isLost = false;
@@ -47,7 +47,7 @@ t.test('one look into the store every 3 s, and shared', async (t) => {
 
 t.test('of two changes at a time none is lost', async (t) => {
   const redis = await openClient(t, await startRedis(t));
-  const registry = createRegistry({ redis });
+  const registry = createClientRegistry({ redis });
   const { client, secret } = await registry.create(wanted);
   t.match(secret, /^[\w-]{43}$/);
   await Promise.all(

@@ -61,7 +61,7 @@ t.test('what is on its way to a node that leaves is answered, whoever has sent i
   const pool = createPool({ rank: createRank('s'), secret: 's', now: () => 0 });
   t.teardown(pool.close);
   pool.sync([{ ...memberOf('n1'), place: { kind: 'unix', path } }]);
-  const line = pool.find('n1')?.line;
+  const line = pool.find('n1')?.forward;
   const request = { method: 'POST', path: '/x', headers: { host: 'node' }, body: '{}' };
   const answers = (['send', 'sendAside'] as const).map(
     (way) =>

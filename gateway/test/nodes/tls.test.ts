@@ -9,7 +9,7 @@ import { openIdentity } from '../../../shared/identity.js';
 import { createLog } from '../../../shared/log.js';
 import { type Authority, type Files, makeAuthority } from '../../../shared/test/certs.js';
 import { createConnectTo } from '../../nodes/connect.js';
-import { type Answer, createLine } from '../../nodes/forward.js';
+import { type Answer, createForward } from '../../nodes/forward.js';
 import { head } from './hostile.js';
 
 const authority = await makeAuthority(t);
@@ -51,7 +51,7 @@ const openLine = (t: Test, port: number, files: Files = gatewayFiles) => {
   const identity = openIdentity({ files, isOwn: () => true, wanted: '', log: silent });
   const connectTo = createConnectTo({ identity, log });
   const place = { kind: 'tls', host: '127.0.0.1', port, name: 'floodgate://node/n1' } as const;
-  const line = createLine(connectTo(place));
+  const line = createForward(connectTo(place));
   t.teardown(() => {
     line.close();
     identity.close();

@@ -6,7 +6,7 @@ import { bearerOf } from '../bearer.js';
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-export const createGate = ({
+export const createAuthorize = ({
   adminToken,
   metricsToken,
 }: {
