@@ -16,6 +16,7 @@ import {
   storeCall,
 } from '../shared/redis-calls.js';
 import { loadEpoch, nameKeyAt } from './account-key.js';
+import { sessionKeys, userKey } from './account-keys.js';
 import { splitId } from './session-id.js';
 
 /** A late copy is a command under way: far less than this. */
@@ -77,7 +78,7 @@ export type BackupStore = ReturnType<typeof createBackup>;
 
 const keysOf = (sessionId: string): [string, string, string] => {
   const { u, id } = splitId(sessionId);
-  return [`user:{${u}}`, `sess:{${u}}:${id}`, `idx:{${u}}`];
+  return sessionKeys(u, id);
 };
 
 /**
@@ -166,11 +167,11 @@ export const createBackup = ({
      */
     raise: async (u: string, gen: number, status?: 'disabled'): Promise<void> => {
       const [mayHave, epoch] = await Promise.all([
-        storeCall(main.hexists(`user:{${u}}`, 'critical')),
+        storeCall(main.hexists(userKey(u), 'critical')),
         loadEpoch(main),
       ]);
       if (mayHave === 0 && status === undefined) return;
-      const raised = raiseScript([`user:{${u}}`], [gen, epoch, status ?? '']);
+      const raised = raiseScript([userKey(u)], [gen, epoch, status ?? '']);
       await (mayHave === 0 ? raised.catch(() => {}) : raised);
     },
 
@@ -179,7 +180,7 @@ export const createBackup = ({
      * new main store go on from there, or whoever signs in next would be dead at once.
      */
     lift: async (u: string, gen: number): Promise<void> => {
-      await liftScript([`user:{${u}}`], [gen]);
+      await liftScript([userKey(u)], [gen]);
     },
 
     /** Whether the session is alive here and the main store that it was made beside is no more. */

@@ -5,6 +5,7 @@
  */
 import type { RedisClient } from '../shared/redis.js';
 import { defineScript, evenWhenFull } from '../shared/redis-calls.js';
+import { sessionKeys } from './account-keys.js';
 import { hashSecret, parseCookie } from './cookie.js';
 import { shorten, splitId, spread } from './session-id.js';
 import type { Claims } from './tokens/verify.js';
@@ -77,7 +78,7 @@ export const createCookieStore = ({ redis, idleMs }: { redis: RedisClient; idleM
     /** What the store says now. Throws token_invalid for what is no cookie, and store_unavailable. */
     check: async (cookie: string): Promise<CookieState> => {
       const { u, id, secret } = parseCookie(cookie);
-      const keys = [`user:{${u}}`, `sess:{${u}}:${id}`, `idx:{${u}}`];
+      const keys = sessionKeys(u, id);
       const limits = [shorten(id, idleMs, spread), noteMs];
       const reply = await checkScript(keys, [id, hashSecret(secret), ...limits]);
       const texts = Array.isArray(reply) ? reply.map(String) : [];

@@ -9,8 +9,9 @@ import { AppError, codeOf, type ErrorCode } from '../shared/errors.js';
 import type { Log } from '../shared/log.js';
 import type { RedisClient } from '../shared/redis.js';
 import { storeCall } from '../shared/redis-calls.js';
+import { goneKey, userKey } from './account-keys.js';
 import type { BackupStore } from './backup.js';
-import { goneKey, isCritical, sessionIdOf, splitId } from './session-id.js';
+import { isCritical, sessionIdOf, splitId } from './session-id.js';
 import type { Rotation, Sessions } from './sessions.js';
 import type { UserSessions } from './user-sessions.js';
 
@@ -32,7 +33,7 @@ export const createCriticalSessions = ({
   log: Logs;
 }): Sessions => {
   const mayBeCritical = async (u: string): Promise<boolean> =>
-    (await storeCall(redis.hget(`user:{${u}}`, 'critical'))) === '1';
+    (await storeCall(redis.hget(userKey(u), 'critical'))) === '1';
 
   /** True when both stores have it; otherwise nothing of it stays. */
   const isKept = async (sessionId: string): Promise<boolean> => {

@@ -8,6 +8,7 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import type { RedisClient } from '../shared/redis.js';
 import { defineScript, defineStrongScript } from '../shared/redis-calls.js';
+import { resetKey, userKey } from './account-keys.js';
 
 export const resetMs = 30 * 60_000;
 
@@ -65,7 +66,6 @@ export type Claim = {
 
 export type Resets = ReturnType<typeof createResets>;
 
-const keyOf = (u: string): string => `reset:{${u}}`;
 const hashOf = (token: string): string => createHash('sha256').update(token).digest('base64url');
 
 /** Tells one password from another for whoever has the token, and nothing to whoever reads the store. */
@@ -79,14 +79,14 @@ export const createResets = ({ redis }: { redis: RedisClient }) => {
   const settleScript = defineScript(redis, { name: 'resetSettle', lua: settleLua });
   const settle = async (token: string, how: string | number): Promise<void> => {
     const [, u = ''] = form.exec(token) ?? [];
-    await settleScript([keyOf(u), `user:{${u}}`], [hashOf(token), how]);
+    await settleScript([resetKey(u), userKey(u)], [hashOf(token), how]);
   };
 
   return {
     /** A new token for the account, or undefined when there is none. */
     issue: async (u: string): Promise<string | undefined> => {
       const token = `${u}.${randomBytes(32).toString('base64url')}`;
-      const issued = await issueScript([keyOf(u), `user:{${u}}`], [hashOf(token), resetMs]);
+      const issued = await issueScript([resetKey(u), userKey(u)], [hashOf(token), resetMs]);
       return issued === 1 ? token : undefined;
     },
 
@@ -95,7 +95,7 @@ export const createResets = ({ redis }: { redis: RedisClient }) => {
       const [, u] = form.exec(token) ?? [];
       if (u === undefined) return undefined;
       const print = printOf('claim', token, password);
-      const reply = await claimScript([keyOf(u), `user:{${u}}`], [hashOf(token), print]);
+      const reply = await claimScript([resetKey(u), userKey(u)], [hashOf(token), print]);
       if (!Array.isArray(reply)) return undefined;
       const [gen, done] = reply.map(String);
       const attemptId = printOf('attempt', token, password).slice(0, 22);

@@ -38,9 +38,6 @@ export const isSessionOf = (u: string, sessionId: string): boolean =>
 /** The longest life of an access token and a minute: longer, nobody needs to hear of its end. */
 export const goneMs = 16 * 60_000;
 
-/** Ids of ended sessions whose end may not be in the revocation log yet. */
-export const goneKey = (u: string): string => `idx:{${u}}:gone`;
-
 /** Limits of sessions are up to this share shorter than promised. */
 export const spread = 0.05;
 

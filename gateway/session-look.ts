@@ -4,7 +4,8 @@
  */
 import type { RedisClient } from '../shared/redis.js';
 import { defineScript } from '../shared/redis-calls.js';
-import { shorten, spread } from './session-id.js';
+import { sessionKey, userKey } from './account-keys.js';
+import { shorten, splitId, spread } from './session-id.js';
 
 /**
  * KEYS: user, session. ARGV: idle ms. Returns nil for a session that has ended or whose account changed,
@@ -40,10 +41,10 @@ export type LookAtSession = ReturnType<typeof createSessionLook>;
 export const createSessionLook = ({ redis, idleMs }: { redis: RedisClient; idleMs: number }) => {
   const look = defineScript(redis, { name: 'sessionLook', lua: lookLua });
   return async (sessionId: string): Promise<SeenSession | undefined> => {
-    const [u = '', id = ''] = sessionId.split('.');
+    const { u, id } = splitId(sessionId);
     // Its own idle limit, by which the next use is judged.
     const own = shorten(id, idleMs, spread);
-    const reply = await look([`user:{${u}}`, `sess:{${u}}:${id}`], [own]);
+    const reply = await look([userKey(u), sessionKey(u, id)], [own]);
     if (!Array.isArray(reply)) return undefined;
     const [userId = '', gen, scope = '', clientId = '', generation, floor, created, ends] =
       reply.map(String);

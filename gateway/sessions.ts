@@ -13,8 +13,9 @@ import {
   evenWhenFull,
   storeCall,
 } from '../shared/redis-calls.js';
+import { goneKey, sessionKeys, userKey } from './account-keys.js';
 import { createRedisClock } from './redis-clock.js';
-import { goneKey, goneMs, newId, shorten, splitId, spread } from './session-id.js';
+import { goneMs, newId, shorten, splitId, spread } from './session-id.js';
 import { createLua, endLua, rebaseLua, rotateLua } from './session-scripts.js';
 
 type Grant = { u: string; userId: string; gen: number; scope: string; clientId: string };
@@ -38,12 +39,6 @@ export type Sessions = ReturnType<typeof createSessions>;
 
 const refreshToken = /^([\w-]{22})\.([\w-]{22})\.(0|[1-9]\d{0,14})\.([\w-]{1,16})\.([\w-]{43})$/;
 const maxUserAgent = 256;
-
-const keysOf = (u: string, id: string): [string, string, string] => [
-  `user:{${u}}`,
-  `sess:{${u}}:${id}`,
-  `idx:{${u}}`,
-];
 
 const texts = (reply: unknown): string[] => (Array.isArray(reply) ? reply.map(String) : []);
 
@@ -142,7 +137,7 @@ export const createSessions = ({
       const id = newId(critical);
       const limits = [shorten(id, idleMs, jitter), shorten(id, maxMs, jitter)];
       const reply = await createScript(
-        [...keysOf(u, id), goneKey(u)],
+        [...sessionKeys(u, id), goneKey(u)],
         [
           ...[id, gen, ...limits, perUser, goneMs, idleMs, maxMs],
           ...['user_id', session.userId, 'scope', session.scope, 'client_id', session.clientId],
@@ -173,7 +168,7 @@ export const createSessions = ({
     rotate: async (token: string, client: string): Promise<Rotation> => {
       const { u, id, sessionId, generation } = await parse(token);
       const args = [id, generation, graceMs, shorten(id, idleMs, jitter), client, goneMs];
-      const reply = await rotateInTime([...keysOf(u, id), goneKey(u)], args);
+      const reply = await rotateInTime([...sessionKeys(u, id), goneKey(u)], args);
       const [outcome, , userId = '', gen, scope = '', clientId = '', next] = reply;
       if (outcome === 'late') throw new AppError('store_unavailable', { detail: 'it is too late' });
       if (outcome === 'reuse' || outcome === 'ended') return { outcome, u, sessionId };
@@ -192,12 +187,12 @@ export const createSessions = ({
 
     /** The account's generation; 0 for one that does not exist. Throws store_unavailable. */
     genOf: async (u: string): Promise<number> =>
-      Number(await storeCall(redis.hget(`user:{${u}}`, 'gen'))),
+      Number(await storeCall(redis.hget(userKey(u), 'gen'))),
 
     /** Deletes the session; repeatable. `confirmEnded` when the log has it. Throws store_unavailable. */
     end: async (sessionId: string): Promise<void> => {
       const { u, id } = splitId(sessionId);
-      const [, session, index] = keysOf(u, id);
+      const [, session, index] = sessionKeys(u, id);
       await endScript([session, index, goneKey(u)], [id, goneMs]);
     },
 
@@ -217,7 +212,7 @@ export const createSessions = ({
       cookieHash?: string | undefined;
     }): Promise<string> => {
       const { u, id } = splitId(sessionId);
-      const generation = await rebaseScript(keysOf(u, id), [id, gen, cookieHash]);
+      const generation = await rebaseScript(sessionKeys(u, id), [id, gen, cookieHash]);
       if (typeof generation !== 'number') throw new AppError('session_ended');
       return issue(sessionId, generation);
     },

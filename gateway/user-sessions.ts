@@ -8,7 +8,8 @@
 import { AppError } from '../shared/errors.js';
 import type { RedisClient } from '../shared/redis.js';
 import { defineScript, defineStrongScript, evenWhenFull } from '../shared/redis-calls.js';
-import { goneKey, goneMs, isCritical, splitId } from './session-id.js';
+import { goneKey, indexKey, sessionPrefix, userKey } from './account-keys.js';
+import { goneMs, isCritical, splitId } from './session-id.js';
 
 /**
  * KEYS: user, index. ARGV: gen of the caller, prefix of session keys, idle ms.
@@ -98,8 +99,6 @@ type Backup = {
 
 export type UserSessions = ReturnType<typeof createUserSessions>;
 
-const prefixOf = (u: string): string => `sess:{${u}}:`;
-
 const readView = (u: string, row: unknown): SessionView => {
   const [id, created, used, address, userAgent] = Array.isArray(row) ? row.map(String) : [];
   return {
@@ -131,7 +130,7 @@ export const createUserSessions = ({
     name: 'sessionsRaise',
     lua: evenWhenFull(raiseLua),
   });
-  const userKeys = (u: string): [string, string] => [`user:{${u}}`, `idx:{${u}}`];
+  const keysOf = (u: string): [string, string] => [userKey(u), indexKey(u)];
 
   /** Tells the backup and every edge; then nobody needs to remember it any more. */
   const announce = async (u: string, ids: readonly string[]): Promise<void> => {
@@ -144,8 +143,8 @@ export const createUserSessions = ({
   };
 
   const end = async ({ u, gen }: Owner, which: 'one' | 'others', id: string): Promise<void> => {
-    const args = [gen, prefixOf(u), which, id, goneMs];
-    const reply = await endScript([...userKeys(u), goneKey(u)], args);
+    const args = [gen, sessionPrefix(u), which, id, goneMs];
+    const reply = await endScript([...keysOf(u), goneKey(u)], args);
     if (!Array.isArray(reply)) throw new AppError('session_ended');
     await announce(u, reply.map(String));
   };
@@ -162,7 +161,7 @@ export const createUserSessions = ({
      * session_ended when the account changed since the owner's token, and store_unavailable.
      */
     list: async ({ u, gen }: Owner): Promise<SessionView[]> => {
-      const rows = await listScript(userKeys(u), [gen, prefixOf(u), idleMs]);
+      const rows = await listScript(keysOf(u), [gen, sessionPrefix(u), idleMs]);
       if (!Array.isArray(rows)) throw new AppError('session_ended');
       return rows.map((row) => readView(u, row));
     },
@@ -185,7 +184,7 @@ export const createUserSessions = ({
       { gen, sid, status }: { gen?: number; sid?: string; status?: 'disabled' } = {},
     ): Promise<number | undefined> => {
       const own = sid === undefined ? '' : splitId(sid).id;
-      const raised = await raiseScript(userKeys(u), [prefixOf(u), gen ?? '', status ?? '', own]);
+      const raised = await raiseScript(keysOf(u), [sessionPrefix(u), gen ?? '', status ?? '', own]);
       if (typeof raised !== 'number') return undefined;
       await publishGen(u, raised, status);
       return raised;

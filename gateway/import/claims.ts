@@ -6,6 +6,7 @@
 import type { RedisClient } from '../../shared/redis.js';
 import { defineBatch } from '../../shared/redis-batch.js';
 import { storeCall } from '../../shared/redis-calls.js';
+import { userKey } from '../account-keys.js';
 
 export type Claim = { id: string; u: string };
 /** new: claimed now · own: it was this account's before · taken: another account has it. */
@@ -45,7 +46,7 @@ export const createClaims = ({ redis }: { redis: RedisClient }) => {
 
   /** Whether the account that holds this id is there and known by it. */
   const isHeld = async (id: string, u: string): Promise<boolean> =>
-    (await storeCall(redis.hget(`user:{${u}}`, 'user_id'))) === id;
+    (await storeCall(redis.hget(userKey(u), 'user_id'))) === id;
 
   const settle = async (claim: Claim, holder: unknown, write: boolean): Promise<Claimed> => {
     if (holder === '') return 'new';

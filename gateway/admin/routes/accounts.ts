@@ -10,6 +10,7 @@ import { checkPassword, invalidField, readFields } from '../../../shared/fields.
 import type { Body, Ctx, Route } from '../../../shared/http.js';
 import type { RedisClient } from '../../../shared/redis.js';
 import { defineStrongScript, storeCall } from '../../../shared/redis-calls.js';
+import { userKey } from '../../account-keys.js';
 import type { Errand } from '../../nodes/errand.js';
 import { isGrantable } from '../../reserved.js';
 import { type Resets, resetMs } from '../../resets.js';
@@ -70,7 +71,7 @@ export const createAccountRoutes = ({
     const u = (await storeCall(redis.get(`uid:${userId}`))) ?? accountIn(userId);
     if (u === undefined) throw new AppError('not_found');
     const fields = ['gen', 'status', 'user_id', 'critical'];
-    const [gen, status, id, critical] = await storeCall(redis.hmget(`user:{${u}}`, ...fields));
+    const [gen, status, id, critical] = await storeCall(redis.hmget(userKey(u), ...fields));
     if (gen == null || (id != null && id !== userId)) throw new AppError('not_found');
     if (status === 'deleted' && !orDeleted) throw new AppError('not_found');
     const account = { userId, u, action, gen: Number(gen), critical: critical === '1' };
@@ -79,7 +80,7 @@ export const createAccountRoutes = ({
 
   const setField = defineStrongScript(redis, { name: 'accountSet', lua: setLua });
   const set = async ({ u, userId }: Account, field: string, value: string): Promise<void> => {
-    const isSet = await setField([`user:{${u}}`], [userId, field, value]);
+    const isSet = await setField([userKey(u)], [userId, field, value]);
     if (isSet !== 1) throw new AppError('not_found');
   };
 

@@ -10,6 +10,7 @@ import type { Route } from '../../../shared/http.js';
 import { isObject } from '../../../shared/json.js';
 import type { RedisClient } from '../../../shared/redis.js';
 import { storeCall } from '../../../shared/redis-calls.js';
+import { userKey } from '../../account-keys.js';
 import type { Errand } from '../../nodes/errand.js';
 import { accountIn } from '../../user-id.js';
 import type { Accounts } from '../../username.js';
@@ -30,7 +31,7 @@ type Parts = { errand: Errand; accounts: Accounts; redis: RedisClient };
 const createShowRow = ({ accounts, redis }: Parts) => {
   const stateOf = async (name: unknown): Promise<string | null> => {
     try {
-      return await storeCall(redis.hget(`user:{${accounts(String(name)).u}}`, 'status'));
+      return await storeCall(redis.hget(userKey(accounts(String(name)).u), 'status'));
     } catch (error) {
       // A row may have a name that none of ours can have.
       if (codeOf(error) === 'bad_request') return null;
