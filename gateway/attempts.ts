@@ -9,8 +9,8 @@ import { codeOf } from '../shared/errors.js';
 import type { Ctx } from '../shared/http.js';
 import type { Verdict, WorkClass } from '../shared/protocol.js';
 import type { ClientAddress } from './address.js';
-import { defaultLimits } from './limit-scripts.js';
-import type { Limits } from './limits.js';
+import { defaultLimits } from './limits/limit-scripts.js';
+import type { Limits } from './limits/limits.js';
 import type { Nodes } from './nodes/nodes.js';
 
 type Signal = { readonly aborted: boolean; onAbort(fn: () => void): void };

@@ -5,9 +5,9 @@
 import type { IncomingMessage } from 'node:http';
 import { AppError } from '../shared/errors.js';
 import { bearerOf } from './bearer.js';
-import { cookieOf } from './cookie.js';
-import type { CookieSessions } from './cookie-sessions.js';
 import type { Origins } from './origins.js';
+import { cookieOf } from './sessions/cookie.js';
+import type { CookieSessions } from './sessions/cookie-sessions.js';
 import type { Claims, Verifier } from './tokens/verify.js';
 
 /** `isCookie` is there and true for the caller behind a cookie. */

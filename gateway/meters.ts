@@ -5,7 +5,7 @@
 import type { Refusal } from '../shared/http-connections.js';
 import type { Metrics } from '../shared/metrics.js';
 import type { RedisClient } from '../shared/redis.js';
-import type { CookieSessions } from './cookie-sessions.js';
+import type { CookieSessions } from './sessions/cookie-sessions.js';
 import type { Revocations } from './tokens/revocations.js';
 import type { Verifier } from './tokens/verify.js';
 

@@ -6,14 +6,14 @@ import { createLookup } from './clients/lookup.js';
 import { createClientRegistry } from './clients/registry.js';
 import { createReplay } from './clients/replay.js';
 import type { Config } from './config.js';
-import type { Limits } from './limits.js';
+import type { Limits } from './limits/limits.js';
 import type { OpenTokens } from './open-tokens.js';
 import { createOauthIntrospect } from './routes/oauth-introspect.js';
 import { createMetadata, endpointsOf } from './routes/oauth-metadata.js';
 import { createOauthRevoke } from './routes/oauth-revoke.js';
 import { createOauthToken } from './routes/oauth-token.js';
-import type { SessionEnd } from './session-end.js';
-import type { Sessions } from './sessions.js';
+import type { SessionEnd } from './sessions/session-end.js';
+import type { Sessions } from './sessions/sessions.js';
 import { createAssertions } from './tokens/assertions.js';
 
 export const openOauth = (

@@ -5,7 +5,6 @@
  */
 import { type ErrorCode, errors } from '../shared/errors.js';
 import type { Route } from '../shared/http.js';
-import { cookieName } from './cookie.js';
 import {
   type Answer,
   always,
@@ -15,6 +14,7 @@ import {
   type Schema,
   text,
 } from './openapi-calls.js';
+import { cookieName } from './sessions/cookie.js';
 
 const errorSchema = (codes: readonly ErrorCode[]): Schema => ({
   ...object({ error: { type: 'string', enum: codes }, error_description: text, request_id: text }),

@@ -10,10 +10,10 @@ import { resetProof } from '../shared/protocol.js';
 import type { Addresses } from './address.js';
 import type { Attempts, Work } from './attempts.js';
 import { type FollowUp, hasUnknownFate } from './follow-up.js';
-import type { Limits } from './limits.js';
-import type { Claim, Resets } from './resets.js';
-import { newId } from './session-id.js';
-import type { UserSessions } from './user-sessions.js';
+import type { Limits } from './limits/limits.js';
+import type { Claim, Resets } from './sessions/resets.js';
+import { newId } from './sessions/session-id.js';
+import type { UserSessions } from './sessions/user-sessions.js';
 
 export type PasswordReset = ReturnType<typeof createPasswordReset>;
 

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { AppError } from '../../shared/errors.js';
 import { resetProof } from '../../shared/protocol.js';
 import type { Nodes } from '../nodes/nodes.js';
-import type { UserSessions } from '../user-sessions.js';
+import type { UserSessions } from '../sessions/user-sessions.js';
 
 export type SetPassword = ReturnType<typeof createSetPassword>;
 

@@ -9,7 +9,7 @@ import { AppError } from '../../shared/errors.js';
 import type { Ctx } from '../../shared/http.js';
 import type { Addresses } from '../address.js';
 import { publicClient } from '../grant.js';
-import type { Limits } from '../limits.js';
+import type { Limits } from '../limits/limits.js';
 import type { Params } from '../oauth.js';
 import type { Assertions } from '../tokens/assertions.js';
 import { type Presented, readCredentials } from './credentials.js';

@@ -6,8 +6,8 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { RedisClient } from '../../shared/redis.js';
-import { defaultLimits } from '../limit-scripts.js';
-import { createLimits } from '../limits.js';
+import { defaultLimits } from '../limits/limit-scripts.js';
+import { createLimits } from '../limits/limits.js';
 
 export type CountGuess = ReturnType<typeof createGuesses>;
 

@@ -6,7 +6,7 @@
 import type { RedisClient } from '../../shared/redis.js';
 import { defineBatch } from '../../shared/redis-batch.js';
 import { storeCall } from '../../shared/redis-calls.js';
-import { userKey } from '../account-keys.js';
+import { userKey } from '../sessions/account-keys.js';
 
 export type Claim = { id: string; u: string };
 /** new: claimed now · own: it was this account's before · taken: another account has it. */

@@ -8,13 +8,13 @@ import type { Body, Ctx, Route } from '../../shared/http.js';
 import type { Addresses } from '../address.js';
 import type { Attempts, Settled, Work } from '../attempts.js';
 import type { Callers } from '../caller.js';
-import type { CookieSessions, IssuedCookie } from '../cookie-sessions.js';
 import type { Devices } from '../devices.js';
 import type { Floor } from '../floor.js';
 import { type Grant, type Granted, grantCookie, grantScope, publicClient } from '../grant.js';
 import type { Origins } from '../origins.js';
-import type { SessionEnd } from '../session-end.js';
-import type { Sessions } from '../sessions.js';
+import type { CookieSessions, IssuedCookie } from '../sessions/cookie-sessions.js';
+import type { SessionEnd } from '../sessions/session-end.js';
+import type { Sessions } from '../sessions/sessions.js';
 import type { Accounts } from '../username.js';
 
 type Parts = {

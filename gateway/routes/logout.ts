@@ -4,8 +4,8 @@
  */
 import type { Route } from '../../shared/http.js';
 import type { Callers } from '../caller.js';
-import { clearCookie } from '../cookie.js';
-import type { SessionEnd } from '../session-end.js';
+import { clearCookie } from '../sessions/cookie.js';
+import type { SessionEnd } from '../sessions/session-end.js';
 
 export const createLogout = ({
   callers,

@@ -12,8 +12,8 @@ import type { CountGuess } from '../clients/guesses.js';
 import type { Client, Lookup } from '../clients/lookup.js';
 import { publicClient } from '../grant.js';
 import { oauthRoute, requireParam } from '../oauth.js';
-import type { LookAtSession } from '../session-look.js';
-import type { Sessions } from '../sessions.js';
+import type { LookAtSession } from '../sessions/session-look.js';
+import type { Sessions } from '../sessions/sessions.js';
 import type { Revoked } from '../tokens/revoked.js';
 import type { Claims, Verifier } from '../tokens/verify.js';
 

@@ -9,9 +9,9 @@ import type { Client } from '../clients/lookup.js';
 import type { ClientGrant } from '../clients/record.js';
 import { grantScope } from '../grant.js';
 import { oauthRoute, type Params, requireParam } from '../oauth.js';
-import type { SessionEnd } from '../session-end.js';
-import type { LookAtSession } from '../session-look.js';
-import type { Sessions } from '../sessions.js';
+import type { SessionEnd } from '../sessions/session-end.js';
+import type { LookAtSession } from '../sessions/session-look.js';
+import type { Sessions } from '../sessions/sessions.js';
 import type { Sign } from '../tokens/sign.js';
 
 type GrantFlow = (ctx: Ctx, client: Client, params: Params) => Reply | Promise<Reply>;

@@ -14,13 +14,13 @@ import type { Body, Ctx, Route } from '../../shared/http.js';
 import type { Addresses } from '../address.js';
 import type { Attempts, Work } from '../attempts.js';
 import type { Callers } from '../caller.js';
-import type { CookieSessions, IssuedCookie } from '../cookie-sessions.js';
 import type { Floor } from '../floor.js';
 import type { FollowUp } from '../follow-up.js';
 import { type Grant, grantCookie } from '../grant.js';
 import type { PasswordReset } from '../password-reset.js';
-import type { Sessions } from '../sessions.js';
-import type { UserSessions } from '../user-sessions.js';
+import type { CookieSessions, IssuedCookie } from '../sessions/cookie-sessions.js';
+import type { Sessions } from '../sessions/sessions.js';
+import type { UserSessions } from '../sessions/user-sessions.js';
 
 type Parts = {
   callers: Pick<Callers, 'identifyToChange'>;

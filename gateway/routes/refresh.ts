@@ -5,8 +5,8 @@
 import { readFields } from '../../shared/fields.js';
 import type { Route } from '../../shared/http.js';
 import { type Grant, publicClient } from '../grant.js';
-import type { SessionEnd } from '../session-end.js';
-import type { Sessions } from '../sessions.js';
+import type { SessionEnd } from '../sessions/session-end.js';
+import type { Sessions } from '../sessions/sessions.js';
 
 export const createRefresh = ({
   sessions,

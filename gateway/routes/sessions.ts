@@ -7,11 +7,11 @@ import { AppError } from '../../shared/errors.js';
 import { invalidField } from '../../shared/fields.js';
 import type { Ctx, Route } from '../../shared/http.js';
 import type { Caller, Callers, Identify } from '../caller.js';
-import { clearCookie } from '../cookie.js';
 import type { FollowUp } from '../follow-up.js';
-import type { SessionEnd } from '../session-end.js';
-import { isSessionOf } from '../session-id.js';
-import type { SessionView, UserSessions } from '../user-sessions.js';
+import { clearCookie } from '../sessions/cookie.js';
+import type { SessionEnd } from '../sessions/session-end.js';
+import { isSessionOf } from '../sessions/session-id.js';
+import type { SessionView, UserSessions } from '../sessions/user-sessions.js';
 
 const path = '/v1/sessions';
 

@@ -3,7 +3,7 @@ import t from 'tap';
 import { startRedis } from '../../shared/test/redis-server.js';
 import { createDevices } from '../devices.js';
 import { loadKeys } from '../tokens/keys.js';
-import { newU } from './session-parts.js';
+import { newU } from './sessions/session-parts.js';
 import { openClient } from './store.js';
 
 const day = 86_400_000;

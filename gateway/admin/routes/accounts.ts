@@ -10,12 +10,12 @@ import { checkPassword, invalidField, readFields } from '../../../shared/fields.
 import type { Body, Ctx, Route } from '../../../shared/http.js';
 import type { RedisClient } from '../../../shared/redis.js';
 import { defineStrongScript, storeCall } from '../../../shared/redis-calls.js';
-import { userKey } from '../../account-keys.js';
 import type { Errand } from '../../nodes/errand.js';
 import { isGrantable } from '../../reserved.js';
-import { type Resets, resetMs } from '../../resets.js';
+import { userKey } from '../../sessions/account-keys.js';
+import { type Resets, resetMs } from '../../sessions/resets.js';
+import type { UserSessions } from '../../sessions/user-sessions.js';
 import { accountIn } from '../../user-id.js';
-import type { UserSessions } from '../../user-sessions.js';
 import type { SetPassword } from '../set-password.js';
 
 type Account = { userId: string; u: string; gen: number; status: string; critical: boolean };

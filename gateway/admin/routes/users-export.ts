@@ -10,8 +10,8 @@ import type { Route } from '../../../shared/http.js';
 import { isObject } from '../../../shared/json.js';
 import type { RedisClient } from '../../../shared/redis.js';
 import { storeCall } from '../../../shared/redis-calls.js';
-import { userKey } from '../../account-keys.js';
 import type { Errand } from '../../nodes/errand.js';
+import { userKey } from '../../sessions/account-keys.js';
 import { accountIn } from '../../user-id.js';
 import type { Accounts } from '../../username.js';
 

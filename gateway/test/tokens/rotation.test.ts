@@ -8,7 +8,7 @@ import { createPublish, createRevocations } from '../../tokens/revocations.js';
 import { createKeyDesk, followKeys } from '../../tokens/rotation.js';
 import { createSign } from '../../tokens/sign.js';
 import { createVerify } from '../../tokens/verify.js';
-import { newU, openSession, sessionsOn, setUser } from '../session-parts.js';
+import { newU, openSession, sessionsOn, setUser } from '../sessions/session-parts.js';
 import { openClient, outcomeOf, quiet, until } from '../store.js';
 import { audience, grant, issuer } from './fake-keys.js';
 

@@ -1,8 +1,8 @@
 import t from 'tap';
-import { startRedis } from '../../shared/test/redis-server.js';
-import { createResets } from '../resets.js';
+import { startRedis } from '../../../shared/test/redis-server.js';
+import { createResets } from '../../sessions/resets.js';
+import { openClient } from '../store.js';
 import { newU, setUser } from './session-parts.js';
-import { openClient } from './store.js';
 
 const setup = async (t: Parameters<typeof openClient>[0]) => {
   const redis = await openClient(t, await startRedis(t));

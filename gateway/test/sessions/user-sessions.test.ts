@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { startRedis } from '../../shared/test/redis-server.js';
-import { createUserSessions } from '../user-sessions.js';
+import { startRedis } from '../../../shared/test/redis-server.js';
+import { createUserSessions } from '../../sessions/user-sessions.js';
+import { openClient, outcomeOf } from '../store.js';
 import {
   createLogBook,
   newU,
@@ -10,7 +11,6 @@ import {
   sessionsOn,
   setUser,
 } from './session-parts.js';
-import { openClient, outcomeOf } from './store.js';
 
 const setup = async (t: Parameters<typeof openClient>[0]) => {
   const redis = await openClient(t, await startRedis(t));

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { createKnownLimits } from '../known-limits.js';
+import { createKnownLimits } from '../../limits/known-limits.js';
 
 const open = () => {
   const clock = { now: 1000 };

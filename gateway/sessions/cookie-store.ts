@@ -3,12 +3,12 @@
  * of critical ones. The secret is there as a hash, beside the generation of the account that it was made
  * for (`cookie` = `<gen>.<hash>`), so a password change kills it with everything else.
  */
-import type { RedisClient } from '../shared/redis.js';
-import { defineScript, evenWhenFull } from '../shared/redis-calls.js';
+import type { RedisClient } from '../../shared/redis.js';
+import { defineScript, evenWhenFull } from '../../shared/redis-calls.js';
+import type { Claims } from '../tokens/verify.js';
 import { sessionKeys } from './account-keys.js';
 import { hashSecret, parseCookie } from './cookie.js';
 import { shorten, splitId, spread } from './session-id.js';
-import type { Claims } from './tokens/verify.js';
 
 /**
  * Checks a cookie and notes the use of its session, at most once in a while.

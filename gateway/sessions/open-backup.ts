@@ -3,14 +3,16 @@
  * (BACKUP_REDIS_URL). The backup may be away at any time, also at the start: only critical sessions feel
  * it. But a store that forgets, or is too old, is no backup, and is refused like such a main store.
  */
-import type { Lifecycle } from '../shared/lifecycle.js';
-import type { Log } from '../shared/log.js';
-import { connectRedis, quitRedis, type RedisClient } from '../shared/redis.js';
-import { whenReady } from '../shared/redis-calls.js';
-import { parseRedisUrl } from '../shared/redis-url.js';
-import { findDurabilityProblem, findMisfit } from '../shared/store.js';
+import type { Lifecycle } from '../../shared/lifecycle.js';
+import type { Log } from '../../shared/log.js';
+import { connectRedis, quitRedis, type RedisClient } from '../../shared/redis.js';
+import { whenReady } from '../../shared/redis-calls.js';
+import { parseRedisUrl } from '../../shared/redis-url.js';
+import { findDurabilityProblem, findMisfit } from '../../shared/store.js';
+import type { Config } from '../config.js';
+import type { Revocation } from '../tokens/revocations.js';
+import { createRevoked } from '../tokens/revoked.js';
 import { createBackup, restoreMeta } from './backup.js';
-import type { Config } from './config.js';
 import { createCookieStore } from './cookie-store.js';
 import { createCriticalSessions, createCriticalUserSessions } from './critical.js';
 import {
@@ -20,8 +22,6 @@ import {
 } from './critical-reads.js';
 import { createSessionLook } from './session-look.js';
 import { createSessions, type Sessions } from './sessions.js';
-import type { Revocation } from './tokens/revocations.js';
-import { createRevoked } from './tokens/revoked.js';
 import { createUserSessions, type UserSessions } from './user-sessions.js';
 
 type Given = {

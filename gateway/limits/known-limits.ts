@@ -4,7 +4,7 @@
  * back (but for a count that is undone within a round trip). The store is asked again every few seconds all
  * the same: somebody may have cleared it.
  */
-import { createCache } from './cache.js';
+import { createCache } from '../cache.js';
 
 const most = 10_000;
 const askAgainMs = 5000;

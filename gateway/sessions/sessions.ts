@@ -5,16 +5,16 @@
  * nothing in Redis can be replayed and a repeat derives the same successor instead of a second branch.
  * Whether the session's access tokens die at once is the caller's affair: it tells the revocation log.
  */
-import { AppError } from '../shared/errors.js';
-import type { RedisClient } from '../shared/redis.js';
+import { AppError } from '../../shared/errors.js';
+import type { RedisClient } from '../../shared/redis.js';
 import {
   defineScript,
   defineStrongScript,
   evenWhenFull,
   storeCall,
-} from '../shared/redis-calls.js';
+} from '../../shared/redis-calls.js';
+import { createRedisClock } from '../redis-clock.js';
 import { goneKey, sessionKeys, userKey } from './account-keys.js';
-import { createRedisClock } from './redis-clock.js';
 import { goneMs, newId, shorten, splitId, spread } from './session-id.js';
 import { createLua, endLua, rebaseLua, rotateLua } from './session-scripts.js';
 

@@ -2,14 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import t from 'tap';
-import { connectRedis, type RedisClient } from '../../shared/redis.js';
-import { startRedis } from '../../shared/test/redis-server.js';
-import { cookieOf } from '../cookie.js';
-import { createCookieSessions } from '../cookie-sessions.js';
-import { createCookieStore } from '../cookie-store.js';
-import { createSessions } from '../sessions.js';
-import { createRevocations, type Revocation } from '../tokens/revocations.js';
-import { openClient, outcomeOf, quiet, until } from './store.js';
+import { connectRedis, type RedisClient } from '../../../shared/redis.js';
+import { startRedis } from '../../../shared/test/redis-server.js';
+import { cookieOf } from '../../sessions/cookie.js';
+import { createCookieSessions } from '../../sessions/cookie-sessions.js';
+import { createCookieStore } from '../../sessions/cookie-store.js';
+import { createSessions } from '../../sessions/sessions.js';
+import { createRevocations, type Revocation } from '../../tokens/revocations.js';
+import { openClient, outcomeOf, quiet, until } from '../store.js';
 
 type Test = Parameters<typeof openClient>[0];
 

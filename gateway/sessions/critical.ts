@@ -5,10 +5,10 @@
  * when both stores have them. A refresh is acknowledged by the main store alone: should the backup miss
  * it, the token in the client's hands is newer than what is stored there, which refreshing allows for.
  */
-import { AppError, codeOf, type ErrorCode } from '../shared/errors.js';
-import type { Log } from '../shared/log.js';
-import type { RedisClient } from '../shared/redis.js';
-import { storeCall } from '../shared/redis-calls.js';
+import { AppError, codeOf, type ErrorCode } from '../../shared/errors.js';
+import type { Log } from '../../shared/log.js';
+import type { RedisClient } from '../../shared/redis.js';
+import { storeCall } from '../../shared/redis-calls.js';
 import { goneKey, userKey } from './account-keys.js';
 import type { BackupStore } from './backup.js';
 import { isCritical, sessionIdOf, splitId } from './session-id.js';

@@ -2,8 +2,8 @@
  * Looks at a session without using it: for introspection, and to tell whose a refresh token is. The keys
  * are those of `sessions.ts`, which writes them; nothing is written here.
  */
-import type { RedisClient } from '../shared/redis.js';
-import { defineScript } from '../shared/redis-calls.js';
+import type { RedisClient } from '../../shared/redis.js';
+import { defineScript } from '../../shared/redis-calls.js';
 import { sessionKey, userKey } from './account-keys.js';
 import { shorten, splitId, spread } from './session-id.js';
 

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { isAppError } from '../../shared/errors.js';
-import type { RedisClient } from '../../shared/redis.js';
-import { startRedis } from '../../shared/test/redis-server.js';
-import { createLimits } from '../limits.js';
-import { openClient, outcomeOf } from './store.js';
+import { isAppError } from '../../../shared/errors.js';
+import type { RedisClient } from '../../../shared/redis.js';
+import { startRedis } from '../../../shared/test/redis-server.js';
+import { createLimits } from '../../limits/limits.js';
+import { openClient, outcomeOf } from '../store.js';
 
 type Wanted = Partial<Parameters<ReturnType<typeof createLimits>['reserve']>[0]>;
 

@@ -6,16 +6,16 @@
  * authority and a record missing there has ended; with another epoch it has lost its data.
  * What ended leaves a mark, so that a copy that was under way cannot bring it back.
  */
-import { AppError } from '../shared/errors.js';
-import type { RedisClient } from '../shared/redis.js';
+import { AppError } from '../../shared/errors.js';
+import type { RedisClient } from '../../shared/redis.js';
 import {
   defineScript,
   defineStrongScript,
   evenWhenFull,
   patiently,
   storeCall,
-} from '../shared/redis-calls.js';
-import { loadEpoch, nameKeyAt } from './account-key.js';
+} from '../../shared/redis-calls.js';
+import { loadEpoch, nameKeyAt } from '../name-key.js';
 import { sessionKeys, userKey } from './account-keys.js';
 import { splitId } from './session-id.js';
 

@@ -3,12 +3,12 @@
  * otherwise, but never longer than the log remembers; the store (cookie-store.ts), which is the
  * authority, is asked again in between and learns that the session is in use.
  */
-import { AppError, codeOf } from '../shared/errors.js';
-import { createCache } from './cache.js';
+import { AppError, codeOf } from '../../shared/errors.js';
+import { createCache } from '../cache.js';
+import type { Revocations } from '../tokens/revocations.js';
 import { hashSecret, newSecret, setCookie } from './cookie.js';
 import type { CookieClaims, CookieStore } from './cookie-store.js';
 import { splitId } from './session-id.js';
-import type { Revocations } from './tokens/revocations.js';
 
 /** The log remembers 16 minutes (revocations.ts): whatever is older than this must ask the store. */
 const recheckMs = 600_000;

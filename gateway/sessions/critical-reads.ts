@@ -3,13 +3,13 @@
  * critical.ts the main store is asked first and is the authority; the backup answers for a critical session
  * when the main store is down or new.
  */
-import { codeOf } from '../shared/errors.js';
-import type { Log } from '../shared/log.js';
+import { codeOf } from '../../shared/errors.js';
+import type { Log } from '../../shared/log.js';
+import type { Revoked } from '../tokens/revoked.js';
 import type { BackupStore } from './backup.js';
 import type { CookieStore } from './cookie-store.js';
 import { isCritical, sessionIdOf } from './session-id.js';
 import type { LookAtSession } from './session-look.js';
-import type { Revoked } from './tokens/revoked.js';
 
 const orDown = (error: unknown): undefined => {
   if (codeOf(error) !== 'store_unavailable') throw error;

@@ -3,10 +3,10 @@
  * again does the rest; until both are done the session's id is remembered in the store, so that whoever ends
  * the user's other sessions meanwhile tells the log too.
  */
-import { AppError } from '../shared/errors.js';
-import type { Caller } from './caller.js';
+import { AppError } from '../../shared/errors.js';
+import type { Caller } from '../caller.js';
+import type { Revocations } from '../tokens/revocations.js';
 import type { Refreshed, Rotation, Sessions } from './sessions.js';
-import type { Revocations } from './tokens/revocations.js';
 
 export type SessionEnd = ReturnType<typeof createSessionEnd>;
 

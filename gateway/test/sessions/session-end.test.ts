@@ -1,8 +1,9 @@
 import t from 'tap';
-import { startRedis } from '../../shared/test/redis-server.js';
-import type { Caller } from '../caller.js';
-import { createSessionEnd } from '../session-end.js';
-import { createUserSessions } from '../user-sessions.js';
+import { startRedis } from '../../../shared/test/redis-server.js';
+import type { Caller } from '../../caller.js';
+import { createSessionEnd } from '../../sessions/session-end.js';
+import { createUserSessions } from '../../sessions/user-sessions.js';
+import { openClient } from '../store.js';
 import {
   createLogBook,
   newU,
@@ -11,7 +12,6 @@ import {
   sessionsOn,
   setUser,
 } from './session-parts.js';
-import { openClient } from './store.js';
 
 const callerOf = (u: string, sid: string): Caller => ({
   ...{ sub: `u_${u}`, sid, gen: 1, scope: '', clientId: 'c_1', jti: 'j', kid: 'k', aud: '', u },

@@ -1,11 +1,11 @@
 /** Looking at sessions, and using their tokens as the wrong client: neither changes anything. */
 import { randomBytes } from 'node:crypto';
 import t from 'tap';
-import { startRedis } from '../../shared/test/redis-server.js';
-import { shorten, spread } from '../session-id.js';
-import { createSessionLook } from '../session-look.js';
-import { createSessions } from '../sessions.js';
-import { openClient, outcomeOf } from './store.js';
+import { startRedis } from '../../../shared/test/redis-server.js';
+import { shorten, spread } from '../../sessions/session-id.js';
+import { createSessionLook } from '../../sessions/session-look.js';
+import { createSessions } from '../../sessions/sessions.js';
+import { openClient, outcomeOf } from '../store.js';
 
 const mac = 'm'.repeat(43);
 

@@ -2,10 +2,10 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import t from 'tap';
-import { createLog } from '../../shared/log.js';
-import { startRedis } from '../../shared/test/redis-server.js';
-import { openBackup } from '../open-backup.js';
-import { openClient } from './store.js';
+import { createLog } from '../../../shared/log.js';
+import { startRedis } from '../../../shared/test/redis-server.js';
+import { openBackup } from '../../sessions/open-backup.js';
+import { openClient } from '../store.js';
 
 t.test('a backup store that is too old is refused with its version', async (t) => {
   const old = createServer((socket) => {

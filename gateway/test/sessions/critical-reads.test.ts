@@ -2,20 +2,20 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { startRedis } from '../../shared/test/redis-server.js';
-import { createBackup } from '../backup.js';
-import { hashSecret, newSecret } from '../cookie.js';
-import { createCookieStore } from '../cookie-store.js';
-import { createCriticalSessions } from '../critical.js';
+import { startRedis } from '../../../shared/test/redis-server.js';
+import { createBackup } from '../../sessions/backup.js';
+import { hashSecret, newSecret } from '../../sessions/cookie.js';
+import { createCookieStore } from '../../sessions/cookie-store.js';
+import { createCriticalSessions } from '../../sessions/critical.js';
 import {
   createCriticalCookieStore,
   createCriticalLook,
   createCriticalRevoked,
-} from '../critical-reads.js';
-import { createSessionLook } from '../session-look.js';
-import { createRevoked } from '../tokens/revoked.js';
+} from '../../sessions/critical-reads.js';
+import { createSessionLook } from '../../sessions/session-look.js';
+import { createRevoked } from '../../tokens/revoked.js';
+import { openClient, outcomeOf, quiet, until } from '../store.js';
 import { newU, openSession, sessionsOn, setUser } from './session-parts.js';
-import { openClient, outcomeOf, quiet, until } from './store.js';
 
 type Test = Parameters<typeof openClient>[0];
 

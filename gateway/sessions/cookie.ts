@@ -5,7 +5,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { AppError } from '../shared/errors.js';
+import { AppError } from '../../shared/errors.js';
 
 export const cookieName = '__Host-floodgate';
 const attributes = 'Path=/; HttpOnly; Secure; SameSite=Lax';

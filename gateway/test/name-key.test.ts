@@ -1,6 +1,6 @@
 import t from 'tap';
 import { startRedis } from '../../shared/test/redis-server.js';
-import { loadNameKey } from '../account-key.js';
+import { loadNameKey } from '../name-key.js';
 import { openClient, outcomeOf } from './store.js';
 
 t.test('all processes end up with one name key, which lives with the data', async (t) => {

@@ -5,9 +5,9 @@
  * Order (design § 5): session script, backup store where critical sessions are concerned, log, answer.
  * Whatever fails is store_unavailable, and the same call again does all of it again.
  */
-import { AppError } from '../shared/errors.js';
-import type { RedisClient } from '../shared/redis.js';
-import { defineScript, defineStrongScript, evenWhenFull } from '../shared/redis-calls.js';
+import { AppError } from '../../shared/errors.js';
+import type { RedisClient } from '../../shared/redis.js';
+import { defineScript, defineStrongScript, evenWhenFull } from '../../shared/redis-calls.js';
 import { goneKey, indexKey, sessionPrefix, userKey } from './account-keys.js';
 import { goneMs, isCritical, splitId } from './session-id.js';
 

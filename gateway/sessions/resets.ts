@@ -6,8 +6,8 @@
  * answer was lost, any other use is refused.
  */
 import { createHash, createHmac, randomBytes } from 'node:crypto';
-import type { RedisClient } from '../shared/redis.js';
-import { defineScript, defineStrongScript } from '../shared/redis-calls.js';
+import type { RedisClient } from '../../shared/redis.js';
+import { defineScript, defineStrongScript } from '../../shared/redis-calls.js';
 import { resetKey, userKey } from './account-keys.js';
 
 export const resetMs = 30 * 60_000;

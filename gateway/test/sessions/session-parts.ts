@@ -1,8 +1,8 @@
 /** Session parts for tests: edges on a store of their own, with a log that is only a list. */
 import { createHmac, randomBytes } from 'node:crypto';
-import type { RedisClient } from '../../shared/redis.js';
-import { createSessions, type Sessions } from '../sessions.js';
-import type { Revocation } from '../tokens/revocations.js';
+import type { RedisClient } from '../../../shared/redis.js';
+import { createSessions, type Sessions } from '../../sessions/sessions.js';
+import type { Revocation } from '../../tokens/revocations.js';
 
 const macKey = randomBytes(32);
 const macOf = (text: string) => createHmac('sha256', macKey).update(text).digest('base64url');

@@ -1,8 +1,8 @@
 import t from 'tap';
-import { startRedis } from '../../shared/test/redis-server.js';
-import { createClaims } from '../import/claims.js';
-import { newU } from './session-parts.js';
-import { openClient } from './store.js';
+import { startRedis } from '../../../shared/test/redis-server.js';
+import { createClaims } from '../../import/claims.js';
+import { newU } from '../sessions/session-parts.js';
+import { openClient } from '../store.js';
 
 t.test('one account per id: also of two at once, and after an import that ended', async (t) => {
   const redis = await openClient(t, await startRedis(t));

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { connectRedis, type RedisClient } from '../../shared/redis.js';
-import { whenReady } from '../../shared/redis-calls.js';
-import { startRedis } from '../../shared/test/redis-server.js';
-import type { Rotation, Sessions } from '../sessions.js';
+import { connectRedis, type RedisClient } from '../../../shared/redis.js';
+import { whenReady } from '../../../shared/redis-calls.js';
+import { startRedis } from '../../../shared/test/redis-server.js';
+import type { Rotation, Sessions } from '../../sessions/sessions.js';
+import { openClient, outcomeOf, quiet } from '../store.js';
 import { newU, openSession, refreshIn, sessionsOn, setUser } from './session-parts.js';
-import { openClient, outcomeOf, quiet } from './store.js';
 
 type Options = NonNullable<Parameters<typeof sessionsOn>[1]>;
 

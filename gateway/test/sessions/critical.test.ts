@@ -2,13 +2,14 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import type { RedisClient } from '../../shared/redis.js';
-import { startRedis, type TestRedis } from '../../shared/test/redis-server.js';
-import { keepNameKey, loadNameKey } from '../account-key.js';
-import { createBackup, restoreMeta } from '../backup.js';
-import { createCriticalSessions, createCriticalUserSessions } from '../critical.js';
-import { isCritical } from '../session-id.js';
-import { createUserSessions } from '../user-sessions.js';
+import type { RedisClient } from '../../../shared/redis.js';
+import { startRedis, type TestRedis } from '../../../shared/test/redis-server.js';
+import { keepNameKey, loadNameKey } from '../../name-key.js';
+import { createBackup, restoreMeta } from '../../sessions/backup.js';
+import { createCriticalSessions, createCriticalUserSessions } from '../../sessions/critical.js';
+import { isCritical } from '../../sessions/session-id.js';
+import { createUserSessions } from '../../sessions/user-sessions.js';
+import { openClient, outcomeOf, quiet, until } from '../store.js';
 import {
   createLogBook,
   newU,
@@ -17,7 +18,6 @@ import {
   sessionsOn,
   setUser,
 } from './session-parts.js';
-import { openClient, outcomeOf, quiet, until } from './store.js';
 
 type Test = Parameters<typeof openClient>[0];
 

@@ -4,9 +4,9 @@
  * becomes a failure. An edge that dies says nothing, and its leases run out. All limits are checked
  * before any work is done.
  */
-import { AppError } from '../shared/errors.js';
-import type { RedisClient } from '../shared/redis.js';
-import { defineScript, storeCall } from '../shared/redis-calls.js';
+import { AppError } from '../../shared/errors.js';
+import type { RedisClient } from '../../shared/redis.js';
+import { defineScript, storeCall } from '../../shared/redis-calls.js';
 import { createKnownLimits } from './known-limits.js';
 import {
   accountLua,
