@@ -7,6 +7,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { codeOf } from '../shared/errors.js';
 import type { Ctx } from '../shared/http.js';
+import { newId } from '../shared/new-id.js';
 import type { Verdict, WorkClass } from '../shared/protocol.js';
 import type { ClientAddress } from './address.js';
 import { defaultLimits } from './limits/limit-scripts.js';
@@ -53,7 +54,6 @@ const joinMs = 1500;
 /** As for an account's failures: guesses that come within a round trip to the store are not counted yet. */
 const mostMisses = defaultLimits.account.failures;
 const nothing = async () => {};
-const newAttemptId = () => randomBytes(16).toString('base64url');
 
 const createSignal = () => {
   const listeners: (() => void)[] = [];
@@ -100,7 +100,7 @@ export const createAttempts = ({
    */
   const countGuess = async (work: Work, from: ClientAddress): Promise<void> => {
     const { proven: _, ...unproven } = work;
-    const { fail } = await reserve(unproven, from, newAttemptId());
+    const { fail } = await reserve(unproven, from, newId());
     await fail();
   };
 
@@ -124,7 +124,7 @@ export const createAttempts = ({
 
   /** `letGo` gives the place back that was kept for it; `isGuess`: it was compared with others, in vain. */
   const forward = async ({ ctx, work, from, signal, letGo, isGuess }: Forward) => {
-    const attemptId = work.attemptId ?? newAttemptId();
+    const attemptId = work.attemptId ?? newId();
     // Then submitting takes it again.
     const reservation = await reserve(work, from, attemptId).finally(letGo);
     try {

@@ -8,6 +8,7 @@ import { countCpus } from '../shared/machine.js';
 import { checkDefaultScopes, createRedisUrls, readShared } from '../shared/settings.js';
 import { parseRange } from './address.js';
 import { readIssuers } from './issuers/settings.js';
+import { maxTokenMs } from './tokens/claims.js';
 
 export type Config = ReturnType<typeof loadConfig>;
 
@@ -98,7 +99,7 @@ const readTokens = (env: Env, port: number) => {
     accessTtlMs: env.durationMs('ACCESS_TOKEN_TTL', {
       default: 600_000,
       min: 10_000,
-      max: 900_000,
+      max: maxTokenMs,
     }),
     sessionIdleMs: env.durationMs('SESSION_IDLE_TTL', { default: 7 * day, min: 60_000 }),
     sessionMaxMs: env.durationMs('SESSION_MAX_TTL', { default: 30 * day, min: 60_000 }),

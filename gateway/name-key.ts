@@ -5,6 +5,7 @@
  * another one in its place, has another epoch.
  */
 import { randomBytes } from 'node:crypto';
+import { newId } from '../shared/new-id.js';
 import type { RedisClient } from '../shared/redis.js';
 import { confirmWrites, patiently, storeCall } from '../shared/redis-calls.js';
 import type { Revocations } from './tokens/revocations.js';
@@ -25,7 +26,7 @@ const makeOnce = async (redis: RedisClient, key: string, value: string): Promise
 /** The name of this store's life: one that lost its data has another. Throws store_unavailable. */
 export const loadEpoch = async (redis: RedisClient): Promise<string> => {
   const known = await storeCall(redis.get('meta:epoch'));
-  return known ?? makeOnce(redis, 'meta:epoch', randomBytes(16).toString('base64url'));
+  return known ?? makeOnce(redis, 'meta:epoch', newId());
 };
 
 /** 32 bytes. Throws store_unavailable, or a plain Error when the stored value is not a key of ours. */

@@ -17,14 +17,13 @@ import type { Sessions } from './sessions/sessions.js';
 import { createAssertions } from './tokens/assertions.js';
 
 export const openOauth = (
-  config: Config,
+  { issuer }: Pick<Config, 'issuer'>,
   tokens: OpenTokens,
   parts: { sessions: Sessions; sessionEnd: SessionEnd; limits: Limits; addresses: Addresses },
 ) => {
   const { redis, revocations, sign, verifyIssued, verifySigned, mayHaveBeen, reads } = tokens;
   const { look, revoked } = reads;
   const { sessions, sessionEnd, limits, addresses } = parts;
-  const { issuer } = config;
   const lookup = createLookup(createClientRegistry({ redis }));
   const audiences = [issuer, endpointsOf(issuer).token];
   const assertions = createAssertions({ audiences, claim: createReplay({ redis }) });

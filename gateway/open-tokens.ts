@@ -15,10 +15,23 @@ import { followKeys } from './tokens/rotation.js';
 import { createSign } from './tokens/sign.js';
 import { type Claims, createVerify } from './tokens/verify.js';
 
-/** Access tokens live 15 minutes at the most, whatever a key holder signs. */
-const maxLifeSeconds = 900;
-
-type Given = { config: Config; lifecycle: Lifecycle; log: Log };
+type Settings = Pick<
+  Config,
+  | 'redisUrl'
+  | 'backupRedisUrl'
+  | 'acceptDataLoss'
+  | 'issuer'
+  | 'audience'
+  | 'accessTtlMs'
+  | 'sessionIdleMs'
+  | 'sessionMaxMs'
+  | 'kek'
+  | 'previousKek'
+  | 'tokenAlg'
+  | 'keyIntervalMs'
+  | 'verifyOnStoreLossMs'
+>;
+type Given = { config: Settings; lifecycle: Lifecycle; log: Log };
 
 /** While the log is silent, the backup knows about critical sessions. */
 const askBackup = (backup: OpenBackup) => {
@@ -53,7 +66,7 @@ export const openTokens = async ({ config, lifecycle, log }: Given) => {
   await revocations.ready();
   const ttlSeconds = Math.floor(accessTtlMs / 1000);
   const sign = createSign({ keys, issuer, audience, ttlSeconds });
-  const common = { keys, issuer, maxLifeSeconds, revocations, whenUnknown: askBackup(backup) };
+  const common = { keys, issuer, revocations, whenUnknown: askBackup(backup) };
   const verifier = createVerify({ ...common, audience });
   // Introspection sees the tokens of every resource server.
   const { verify: verifyIssued, verifySigned, mayHaveBeen } = createVerify(common);

@@ -6,13 +6,13 @@
  */
 import { AppError } from '../shared/errors.js';
 import type { Ctx, Reply } from '../shared/http.js';
+import { newId } from '../shared/new-id.js';
 import { resetProof } from '../shared/protocol.js';
 import type { Addresses } from './address.js';
 import type { Attempts, Work } from './attempts.js';
 import { type FollowUp, hasUnknownFate } from './follow-up.js';
 import type { Limits } from './limits/limits.js';
 import type { Claim, Resets } from './sessions/resets.js';
-import { newId } from './sessions/session-id.js';
 import type { UserSessions } from './sessions/user-sessions.js';
 
 export type PasswordReset = ReturnType<typeof createPasswordReset>;
@@ -41,8 +41,7 @@ export const createPasswordReset = ({
    */
   const claim = async (ctx: Ctx, token: string, password: string): Promise<Claim> => {
     const { client, network } = addresses.of(ctx.req);
-    const attemptId = newId();
-    const guess = { u: newId(), client, network, kind: 'password', attemptId } as const;
+    const guess = { u: newId(), client, network, kind: 'password' } as const;
     const reservation = await limits.reserve(guess);
     const claimed = await resets.claim(token, password).catch(async (error: unknown) => {
       await reservation.release();

@@ -29,7 +29,7 @@ export const startPrimary = ({
   log,
   giveUpMs = startMs,
 }: {
-  config: Config;
+  config: Pick<Config, 'edges' | 'adminPort' | 'stopDelayMs'>;
   /** What children run: our own entry, not the wrapper that a supervisor may have started. */
   program: string;
   lifecycle: Lifecycle;

@@ -3,7 +3,7 @@
  * Heartbeats write them, edges read them, and a node looks at the others before it enters.
  */
 import type { RedisClient } from './redis.js';
-import { defineScript } from './redis-calls.js';
+import { defineScript, nowLua } from './redis-calls.js';
 
 export const registryKeys = ['{nodes}:seen', '{nodes}:entries'] as const;
 /** Milliseconds after which a silent node counts as gone. */
@@ -13,8 +13,7 @@ export const entryTtlMs = 3000;
 const readScript = {
   name: 'fgReadNodes',
   lua: `
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
+${nowLua}
 local out = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now - tonumber(ARGV[1]), '+inf')) do
   local entry = redis.call('HGET', KEYS[2], id)

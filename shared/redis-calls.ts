@@ -21,6 +21,10 @@ export const whenReady = (client: RedisClient, timeoutMs: number): Promise<void>
     client.once('ready', onReady);
   });
 
+/** In a script: `now` is the server's time in milliseconds, the one clock that all programs share. */
+export const nowLua = `local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)`;
+
 /** Throws it as AppError store_unavailable. */
 export const asStoreError = (cause: unknown): never => {
   throw cause instanceof AppError ? cause : new AppError('store_unavailable', { cause });

@@ -17,6 +17,7 @@ import {
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { systemCodeOf } from '../shared/describe-error.js';
+import { newId } from '../shared/new-id.js';
 
 export type SocketEndpoint = { path: string; dirId: string };
 
@@ -38,7 +39,7 @@ const openDirectory = (dir: string) => {
 const readDirId = (dir: string): string => {
   const path = join(dir, 'dir_id');
   const draft = join(dir, `.dir_id-${randomBytes(8).toString('hex')}`);
-  writeFileSync(draft, randomBytes(16).toString('base64url'), { mode: 0o600 });
+  writeFileSync(draft, newId(), { mode: 0o600 });
   try {
     linkSync(draft, path);
   } catch (error) {

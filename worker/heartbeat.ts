@@ -6,7 +6,7 @@
 import { entryTtlMs, registryKeys } from '../shared/node-registry.js';
 import { type Endpoint, type NodeEntry, signEntry } from '../shared/protocol.js';
 import type { RedisClient } from '../shared/redis.js';
-import { defineScript, patiently } from '../shared/redis-calls.js';
+import { defineScript, nowLua, patiently } from '../shared/redis-calls.js';
 
 export type Heartbeat = ReturnType<typeof createHeartbeat>;
 type Logs = { warn(fields: object, text: string): void; info(fields: object, text: string): void };
@@ -24,8 +24,7 @@ const twinBeats = 30;
 const beatScript = {
   name: 'fgNodeBeat',
   lua: `
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
+${nowLua}
 local old = now - tonumber(ARGV[3])
 local seen = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or old)
 local held = seen > old and redis.call('HGET', KEYS[2], ARGV[1])

@@ -2,7 +2,6 @@
  * A worker node put together: the parts list, top to bottom in the order in which they are needed;
  * stopping runs it backwards. Knows passwords and nothing else.
  */
-import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { watchEnds } from '../shared/certificate.js';
@@ -12,6 +11,7 @@ import type { Lifecycle } from '../shared/lifecycle.js';
 import { backlog } from '../shared/listen.js';
 import { flushLog, type Log } from '../shared/log.js';
 import { createMetrics, type Metrics } from '../shared/metrics.js';
+import { newId } from '../shared/new-id.js';
 import { createCallerCheck, type Endpoint, formatLoad, headers } from '../shared/protocol.js';
 import { quitRedis, type RedisClient } from '../shared/redis.js';
 import { openStore } from '../shared/store.js';
@@ -226,7 +226,7 @@ export const startWorker = async (given: Given): Promise<Started> => {
   const { config, lifecycle, log } = given;
   const { nodeId, runtimeDir: dir, threads: slots, zone } = config;
   const [secret = ''] = config.nodeSecrets;
-  const bootId = randomBytes(16).toString('base64url');
+  const bootId = newId();
   lifecycle.onStop('log', () => flushLog(log), 1000);
   const endpoint = await openEndpoint({ dir, nodeId, bootId });
   const redis = await openStore({ ...config, url: config.redisUrl, name: 'worker', log });

@@ -2,8 +2,8 @@
  * A new password for a user by an operator: the node writes it for our proof, as for a reset token, and
  * everything issued before is dead. When the answer is lost, the same command again sets it again.
  */
-import { randomBytes } from 'node:crypto';
 import { AppError } from '../../shared/errors.js';
+import { newId } from '../../shared/new-id.js';
 import { resetProof } from '../../shared/protocol.js';
 import type { Nodes } from '../nodes/nodes.js';
 import type { UserSessions } from '../sessions/user-sessions.js';
@@ -26,7 +26,7 @@ export const createSetPassword =
   /** `gen`: the account as it was found. Throws not_found when it is no more, and what nodes throw. */
   async (account: { u: string; gen: number; requestId: string }, password: string) => {
     const { u, gen, requestId } = account;
-    const attemptId = randomBytes(16).toString('base64url');
+    const attemptId = newId();
     const proof = resetProof(secret, { attemptId, u, gen, password });
     const verdict = await nodes.submit({
       ...{ route: '/reset', u, attemptId, class: 'password', requestId },

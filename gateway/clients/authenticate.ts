@@ -4,7 +4,7 @@
  * takes a reservation of its address and of the client it named, and over the limit the answer is 429.
  * A client that is right is never kept out by others who are not, and touches Redis only for its record.
  */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { AppError } from '../../shared/errors.js';
 import type { Ctx } from '../../shared/http.js';
 import type { Addresses } from '../address.js';
@@ -58,8 +58,7 @@ export const createAuthenticate = ({
   const count = async (ctx: Ctx, id: string): Promise<void> => {
     const { client, network } = addresses.of(ctx.req);
     const u = createHash('sha256').update(id).digest('base64url').slice(0, 22);
-    const attemptId = randomBytes(16).toString('base64url');
-    const reservation = await limits.reserve({ u, client, network, kind: 'client', attemptId });
+    const reservation = await limits.reserve({ u, client, network, kind: 'client' });
     await reservation.fail();
   };
 

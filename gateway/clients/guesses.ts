@@ -4,7 +4,7 @@
  * guesses keeps a client from asking about good ones: strangers may send a resource server what they
  * like, and must not shut it out.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { RedisClient } from '../../shared/redis.js';
 import { defaultLimits } from '../limits/limit-scripts.js';
 import { createLimits } from '../limits/limits.js';
@@ -26,9 +26,8 @@ export const createGuesses = ({
   const limits = createLimits({ redis, settings: { ...defaultLimits, account } });
   return async (clientId: string): Promise<void> => {
     const u = createHash('sha256').update(`guess ${clientId}`).digest('base64url').slice(0, 22);
-    const attemptId = randomBytes(16).toString('base64url');
     const whose = { client: undefined, network: undefined, kind: 'client' } as const;
-    const reservation = await limits.reserve({ ...whose, u, attemptId });
+    const reservation = await limits.reserve({ ...whose, u });
     await reservation.fail();
   };
 };

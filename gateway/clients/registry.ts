@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { AppError } from '../../shared/errors.js';
+import { newId } from '../../shared/new-id.js';
 import type { RedisClient } from '../../shared/redis.js';
 import {
   confirmWrites,
@@ -79,7 +80,7 @@ export const createClientRegistry = ({
 
     /** The client and, unless it has keys of its own, its secret, which cannot be had again. */
     create: async (wanted: Wanted): Promise<{ client: StoredClient; secret?: string }> => {
-      const id = `c_${randomBytes(16).toString('base64url')}`;
+      const id = `c_${newId()}`;
       const { secret, stored } = makeSecret();
       const hasSecret = wanted.auth !== 'private_key_jwt';
       const secrets = hasSecret ? [stored] : [];

@@ -10,10 +10,13 @@ import { createIssuerMeters } from './meters.js';
 
 /** Without external issuers a check is our own check, with nothing in between. */
 export const openVerifyAny = (
-  { config, log, metrics }: { config: Config; log: Log; metrics: Metrics },
+  {
+    config: { externalIssuers: settings },
+    log,
+    metrics,
+  }: { config: Pick<Config, 'externalIssuers'>; log: Log; metrics: Metrics },
   verify: Verifier['verify'],
 ): VerifyAny => {
-  const settings = config.externalIssuers;
   if (settings.length === 0) return verify;
   const issuers = createIssuers({ settings, checkSignature: checkForeign, log });
   createIssuerMeters({ metrics, issuers });

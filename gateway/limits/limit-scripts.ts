@@ -3,6 +3,8 @@
  * the clock of Redis. Leases and failures are members of sorted sets whose scores are the times they
  * run out at, so that giving one back is one ZREM. `limits.ts` owns the keys.
  */
+import { nowLua } from '../../shared/redis-calls.js';
+
 export const leaseMs = 5000;
 const minute = 60_000;
 
@@ -18,8 +20,7 @@ export type LimitSettings = typeof defaultLimits;
 
 /** `now`, and the milliseconds until sorted set `key` has room below `limit` (0: it has). */
 const preludeLua = `
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
+${nowLua}
 local function wait(key, limit)
   local n = redis.call('ZCARD', key)
   if n < limit then return 0 end
@@ -84,11 +85,11 @@ return { 0, wait(KEYS[2], ${Math.floor(address.failures / 2) + 1}) > 0 and 1 or 
  * (they may be the same). ARGV: attempt id, milliseconds that a failure counts. Returns nothing.
  */
 export const failLua = `
-local t = redis.call('TIME')
+${nowLua}
 local half = #KEYS / 2
 for i = 1, half do
   redis.call('ZREM', KEYS[i], ARGV[1])
-  redis.call('ZADD', KEYS[half + i], t[1] * 1000 + math.floor(t[2] / 1000) + ARGV[2], ARGV[1])
+  redis.call('ZADD', KEYS[half + i], now + ARGV[2], ARGV[1])
   redis.call('PEXPIRE', KEYS[half + i], ARGV[2])
 end`;
 

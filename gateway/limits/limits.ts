@@ -5,6 +5,7 @@
  * before any work is done.
  */
 import { AppError } from '../../shared/errors.js';
+import { newId } from '../../shared/new-id.js';
 import type { RedisClient } from '../../shared/redis.js';
 import { defineScript, storeCall } from '../../shared/redis-calls.js';
 import { createKnownLimits } from './known-limits.js';
@@ -204,8 +205,8 @@ export const createLimits = ({
      * Takes the leases for one attempt, in one round trip. Throws too_many_attempts with the time to wait, or
      * store_unavailable; either way nothing stays reserved, and what cannot be undone runs out in 5 s.
      */
-    reserve: async (wanted: Asking & { attemptId: string }): Promise<Reservation> => {
-      const { u, proven, client, network, kind, attemptId } = wanted;
+    reserve: async (wanted: Asking & { attemptId?: string }): Promise<Reservation> => {
+      const { u, proven, client, network, kind, attemptId = newId() } = wanted;
       const names = namesOf(wanted);
       refuseKnown(names);
       const askedAt = now();

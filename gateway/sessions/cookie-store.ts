@@ -4,7 +4,7 @@
  * for (`cookie` = `<gen>.<hash>`), so a password change kills it with everything else.
  */
 import type { RedisClient } from '../../shared/redis.js';
-import { defineScript, evenWhenFull } from '../../shared/redis-calls.js';
+import { defineScript, evenWhenFull, nowLua } from '../../shared/redis-calls.js';
 import type { Claims } from '../tokens/verify.js';
 import { sessionKeys } from './account-keys.js';
 import { hashSecret, parseCookie } from './cookie.js';
@@ -26,8 +26,7 @@ local user = redis.call('HMGET', KEYS[1], 'gen', 'status')
 if user[1] ~= gen or s[3] ~= gen or user[2] ~= 'active' then
   return { 'stale', s[2], user[1] or '0' }
 end
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
+${nowLua}
 local idle, left, used = tonumber(ARGV[3]), s[7] - now, tonumber(s[6])
 if left <= 0 or now - used >= idle then
   redis.call('UNLINK', KEYS[2])

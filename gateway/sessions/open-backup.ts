@@ -65,7 +65,7 @@ export const openBackup = async (given: Given) => {
 };
 
 export const openUserSessions = (options: {
-  config: Config;
+  config: Pick<Config, 'sessionIdleMs'>;
   redis: RedisClient;
   backup: OpenBackup;
   publish: (entry: Revocation) => Promise<void>;
@@ -82,7 +82,7 @@ export const openUserSessions = (options: {
 };
 
 export const openSessions = (options: {
-  config: Config;
+  config: Pick<Config, 'sessionIdleMs' | 'sessionMaxMs'>;
   redis: RedisClient;
   backup: OpenBackup;
   keys: {
@@ -109,7 +109,7 @@ export const openSessions = (options: {
 
 /** What only reads sessions, and what was written down about single tokens. */
 export const openReads = (options: {
-  config: Config;
+  config: Pick<Config, 'sessionIdleMs'>;
   redis: RedisClient;
   backup: OpenBackup;
   log: Log;

@@ -3,7 +3,8 @@
  * two of the bits and has room for more; there a critical session carries its mark. So everybody who
  * holds an id knows where its record lives, also when the main store, which could tell, is down.
  */
-import { randomBytes } from 'node:crypto';
+import { newId } from '../../shared/new-id.js';
+import { maxTokenMs } from '../tokens/claims.js';
 
 /** The last character of 16 bytes in base64url is one of the first row; a mark makes it the second. */
 const plain = 'AQgw';
@@ -12,8 +13,8 @@ const marked = 'BRhx';
 const ownForm = /^[\w-]{22}\.[\w-]{22}$/;
 
 /** The random part of a new session's id; `isMarked`: of a critical one. */
-export const newId = (isMarked = false): string => {
-  const text = randomBytes(16).toString('base64url');
+export const newSession = (isMarked = false): string => {
+  const text = newId();
   if (!isMarked) return text;
   return text.slice(0, -1) + marked.charAt(plain.indexOf(text.slice(-1)));
 };
@@ -35,8 +36,8 @@ export const sessionIdOf = (token: string): string => token.split('.', 2).join('
 export const isSessionOf = (u: string, sessionId: string): boolean =>
   ownForm.test(sessionId) && sessionId.startsWith(`${u}.`);
 
-/** The longest life of an access token and a minute: longer, nobody needs to hear of its end. */
-export const goneMs = 16 * 60_000;
+/** The life of its last access token and a minute: longer, nobody needs to hear of its end. */
+export const goneMs = maxTokenMs + 60_000;
 
 /** Limits of sessions are up to this share shorter than promised. */
 export const spread = 0.05;

@@ -3,7 +3,7 @@
  * are those of `sessions.ts`, which writes them; nothing is written here.
  */
 import type { RedisClient } from '../../shared/redis.js';
-import { defineScript } from '../../shared/redis-calls.js';
+import { defineScript, nowLua } from '../../shared/redis-calls.js';
 import { sessionKey, userKey } from './account-keys.js';
 import { shorten, splitId, spread } from './session-id.js';
 
@@ -17,8 +17,7 @@ local s = redis.call('HMGET', KEYS[2], 'user_id', 'gen', 'scope', 'client_id', '
 if not s[1] then return nil end
 local user = redis.call('HMGET', KEYS[1], 'gen', 'status')
 if user[1] ~= s[2] or user[2] ~= 'active' then return nil end
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
+${nowLua}
 local ends = math.min(tonumber(s[7]), s[8] + ARGV[1])
 if ends <= now then return nil end
 return { s[1], s[2], s[3], s[4], s[5], s[9], s[6], string.format('%.0f', ends) }`;

@@ -1,4 +1,5 @@
 /** What sessions.ts runs inside Redis: each step of a session's life is one script, so it is atomic. */
+import { nowLua } from '../../shared/redis-calls.js';
 
 /**
  * Opens a session unless the account changed since its password was checked.
@@ -11,8 +12,7 @@
 export const createLua = `
 local user = redis.call('HMGET', KEYS[1], 'gen', 'status')
 if user[1] ~= ARGV[2] or user[2] ~= 'active' then return nil end
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
+${nowLua}
 local idle, max = tonumber(ARGV[3]), tonumber(ARGV[4])
 redis.call('HSET', KEYS[2], 'gen', ARGV[2], 'generation', 0, 'floor', 0, 'created_at', now,
   'last_used_at', now, 'rotated_at', 0, 'ends_at', now + max, unpack(ARGV, 9))
@@ -53,8 +53,7 @@ return told`;
  * stale (the account changed since), foreign (the family of another client than ARGV[5]), ended, late.
  */
 export const rotateLua = `
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
+${nowLua}
 if ARGV[7] ~= '' and now > tonumber(ARGV[7]) then return { 'late', now } end
 local s = redis.call('HMGET', KEYS[2], 'user_id', 'gen', 'scope', 'client_id', 'generation', 'floor',
   'last_used_at', 'ends_at', 'rotated_at')

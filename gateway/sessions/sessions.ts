@@ -15,7 +15,7 @@ import {
 } from '../../shared/redis-calls.js';
 import { createRedisClock } from '../redis-clock.js';
 import { goneKey, sessionKeys, userKey } from './account-keys.js';
-import { goneMs, newId, shorten, splitId, spread } from './session-id.js';
+import { goneMs, newSession, shorten, splitId, spread } from './session-id.js';
 import { createLua, endLua, rebaseLua, rotateLua } from './session-scripts.js';
 
 type Grant = { u: string; userId: string; gen: number; scope: string; clientId: string };
@@ -134,7 +134,7 @@ export const createSessions = ({
     ): Promise<{ sessionId: string; refreshToken: string; ended: string[] } | 'gen_changed'> => {
       const { u, gen, critical = false } = session;
       if (critical && !hasBackup) throw new AppError('critical_unavailable');
-      const id = newId(critical);
+      const id = newSession(critical);
       const limits = [shorten(id, idleMs, jitter), shorten(id, maxMs, jitter)];
       const reply = await createScript(
         [...sessionKeys(u, id), goneKey(u)],

@@ -7,7 +7,12 @@
  */
 import { AppError } from '../../shared/errors.js';
 import type { RedisClient } from '../../shared/redis.js';
-import { defineScript, defineStrongScript, evenWhenFull } from '../../shared/redis-calls.js';
+import {
+  defineScript,
+  defineStrongScript,
+  evenWhenFull,
+  nowLua,
+} from '../../shared/redis-calls.js';
 import { goneKey, indexKey, sessionPrefix, userKey } from './account-keys.js';
 import { goneMs, isCritical, splitId } from './session-id.js';
 
@@ -19,8 +24,7 @@ import { goneMs, isCritical, splitId } from './session-id.js';
 const listLua = `
 local user = redis.call('HMGET', KEYS[1], 'gen', 'status')
 if user[1] ~= ARGV[1] or user[2] ~= 'active' then return nil end
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
+${nowLua}
 local found = {}
 for _, id in ipairs(redis.call('ZREVRANGE', KEYS[2], 0, -1)) do
   local s = redis.call('HMGET', ARGV[2] .. id, 'created_at', 'last_used_at', 'address', 'user_agent',

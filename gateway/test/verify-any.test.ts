@@ -25,7 +25,7 @@ const setup = () => {
     checkAlone: () => 'ok' as const,
     onGap: () => {},
   };
-  const verifier = createVerify({ keys, issuer, audience, maxLifeSeconds: 900, revocations, now });
+  const verifier = createVerify({ keys, issuer, audience, revocations, now });
   const asked: string[] = [];
   const external = { sub: 'ext:partner:alice', sid: '', scope: '', clientId: '' } as const;
   const issuers = {

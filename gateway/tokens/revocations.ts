@@ -8,13 +8,19 @@
 import { reasonOf } from '../../shared/describe-error.js';
 import type { Log } from '../../shared/log.js';
 import type { RedisClient } from '../../shared/redis.js';
-import { confirmWrites, defineStrongScript, evenWhenFull } from '../../shared/redis-calls.js';
+import {
+  confirmWrites,
+  defineStrongScript,
+  evenWhenFull,
+  nowLua,
+} from '../../shared/redis-calls.js';
+import { maxTokenMs } from './claims.js';
 import { followLog } from './revocation-reader.js';
 
 const revocationsKey = 'revocations';
 
 /** The longest life of an access token plus a margin for clocks: older entries concern nobody. */
-const retainedMs = 15 * 60_000 + 60_000;
+const retainedMs = maxTokenMs + 60_000;
 /** Before the 10 s after which a reload gives up an edge, which could then not say why. */
 const startPatienceMs = 8000;
 
@@ -30,9 +36,8 @@ const cannotStart = (cause: unknown): Error =>
  * KEYS: the stream. ARGV: milliseconds to retain, then field, value, … of the entry. Returns nothing.
  */
 const publishLua = `
-local t = redis.call('TIME')
-local from = t[1] * 1000 + math.floor(t[2] / 1000) - ARGV[1]
-redis.call('XADD', KEYS[1], 'MINID', '~', string.format('%.0f', from), '*', unpack(ARGV, 2))
+${nowLua}
+redis.call('XADD', KEYS[1], 'MINID', '~', string.format('%.0f', now - ARGV[1]), '*', unpack(ARGV, 2))
 redis.call('PEXPIRE', KEYS[1], ARGV[1])`;
 
 export type Revocation =

@@ -9,10 +9,11 @@
 import type { JsonWebKey } from 'node:crypto';
 import { calculateJwkThumbprint } from 'jose';
 import { algorithms, type SigningAlg } from './algorithms.js';
+import { maxTokenMs } from './claims.js';
 import { type MacEntry, type MacPurpose, makeMac } from './mac-ring.js';
 
-/** The longest life of an access token (15 min), clocks apart by a minute, and one more of margin. */
-const lastTokenMs = 17 * 60_000;
+/** The life of the last access token, clocks apart by a minute, and one more of margin. */
+const lastTokenMs = maxTokenMs + 2 * 60_000;
 
 /** How long others may hold a copy of our JWKS (`max-age` 300 s), and the minute of the clocks. */
 const publishedMs = 6 * 60_000;

@@ -3,7 +3,8 @@
  * through the thread pool costs more than the 30 µs of an Ed25519 signature and would queue behind
  * name lookups and file reads. The header segment is made once per key.
  */
-import { type KeyObject, randomBytes } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { newId } from '../../shared/new-id.js';
 import { algorithms, type SigningAlg } from './algorithms.js';
 
 export type Sign = ReturnType<typeof createSign>;
@@ -51,7 +52,7 @@ export const createSign = ({
     const { signing } = keys;
     if (signing.kid !== signer.kid) signer = prepare(signing);
     const iat = Math.floor(now() / 1000);
-    const jti = randomBytes(16).toString('base64url');
+    const jti = newId();
     const from = grant.audience === undefined ? start : startFor(grant.audience);
     const sid = grant.sessionId === undefined ? '' : `"sid":"${grant.sessionId}",`;
     // Only what an administrator may have chosen freely needs escaping.

@@ -48,7 +48,6 @@ export const createVerify = ({
   keys,
   issuer,
   audience,
-  maxLifeSeconds,
   revocations,
   whenUnknown,
   cacheSize = 10_000,
@@ -62,7 +61,6 @@ export const createVerify = ({
   issuer: string;
   /** Tokens for others are refused; none given = whoever they are for. */
   audience?: string;
-  maxLifeSeconds: number;
   revocations: Pick<Revocations, 'check' | 'checkButSession' | 'checkAlone' | 'onGap'>;
   /** Another authority for some tokens while the log is silent; undefined = none for this one. */
   whenUnknown?: ((claims: Claims) => Promise<Claims> | undefined) | undefined;
@@ -112,7 +110,7 @@ export const createVerify = ({
     const input = Buffer.from(`${parts.header}.${parts.payload}`, 'latin1');
     if (!algorithms[key.alg].verify(key.key, input, signature)) throw invalid('signature');
     const nowSeconds = Math.floor(now() / 1000);
-    const expected = { kid, issuer, audience, maxLifeSeconds, nowSeconds };
+    const expected = { kid, issuer, audience, nowSeconds };
     const claims = readClaims(parseObject(payload), expected);
     remember(parts.header, header);
     cache.set(keyOf(token), { token, claims });

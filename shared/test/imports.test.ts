@@ -108,6 +108,18 @@ t.test('routes do not import routes', async (t) => {
       t.notOk(target.includes('/routes/'), `${file.path} → ${target}`);
 });
 
+t.test('only main and server see the whole configuration, a part gets its slice', async (t) => {
+  const isWhole = /^(gateway|worker)\/(main|config|(admin\/)?server)\.ts$/;
+  const served = product.filter(({ path }) => /^(gateway|worker)\//.test(path));
+  for (const { path, text } of served.filter((file) => !isWhole.test(file.path)))
+    t.notMatch(text, /: Config\b/, path);
+  const knows = /import [^;]*\bConfig\b[^;]*config\.js'/;
+  t.ok(
+    served.some(({ path, text }) => !isWhole.test(path) && knows.test(text)),
+    'slices by Pick',
+  );
+});
+
 t.test('a shared file is used by both programs', async (t) => {
   const users = (target: string, seen = new Set<string>()): Set<string> => {
     for (const file of product) {

@@ -11,6 +11,7 @@
  * Everything is decided by the server's clock. A lease only saves work: the compare-and-set on the
  * record decides, so two owners of one page cannot wrap anything twice.
  */
+import { nowLua } from '../../shared/redis-calls.js';
 
 /** In this order in every script. */
 export const keys = ['state', 'counts', 'leases', 'pages', 'owners'].map(
@@ -23,8 +24,7 @@ export const keys = ['state', 'counts', 'leases', 'pages', 'owners'].map(
  */
 const prelude = `
 local S, C, L, P, O = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
+${nowLua}
 local function get(name) return redis.call('HGET', S, name) or '' end
 local function count(name) return tonumber(redis.call('HGET', C, name) or '0') end
 local function isActive() local s = get('status') return s == 'counting' or s == 'wrapping' end

@@ -3,10 +3,10 @@
  * /campaigns/pause|resume|cancel|share steers it. The gateway may not read password records, so whichever
  * node answers first speaks for all of them: what it is asked may be asked again.
  */
-import { randomBytes } from 'node:crypto';
 import { AppError, codeOf } from '../../../shared/errors.js';
 import { invalidField, readFields, readFlag } from '../../../shared/fields.js';
 import type { Body, Route } from '../../../shared/http.js';
+import { newId } from '../../../shared/new-id.js';
 import type { Nodes } from '../../nodes/nodes.js';
 
 const fields = { key: false, share: false } as const;
@@ -70,7 +70,7 @@ export const createCampaignRoutes = ({
         const options = readOptions(body);
         ctx.facts = { action: 'campaign', ...options };
         // A second node that is asked finds what the first has begun.
-        return ask('POST', '/campaign', { id: randomBytes(16).toString('base64url'), ...options });
+        return ask('POST', '/campaign', { id: newId(), ...options });
       },
     },
     {

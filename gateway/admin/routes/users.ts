@@ -3,10 +3,10 @@
  * before it is stored; it is verified and migrated at the user's next login. Insert only. The answer has
  * the id that the account got: a table of an operator's own may give ids of its own.
  */
-import { randomBytes } from 'node:crypto';
 import { AppError, codeOf } from '../../../shared/errors.js';
 import { invalidField, readFields, readOneOf } from '../../../shared/fields.js';
 import type { Route } from '../../../shared/http.js';
+import { newId } from '../../../shared/new-id.js';
 import type { Verdict } from '../../../shared/protocol.js';
 import type { Claim, createClaims } from '../../import/claims.js';
 import type { Job, Nodes } from '../../nodes/nodes.js';
@@ -73,7 +73,7 @@ export const createUserRoutes = ({
         const job: Job = {
           route: '/credentials',
           u,
-          attemptId: randomBytes(16).toString('base64url'),
+          attemptId: newId(),
           class: 'register',
           body: {
             u,

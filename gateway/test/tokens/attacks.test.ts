@@ -29,7 +29,7 @@ const revocations = {
 };
 
 const createSubject = (keys: FakeKeys) => {
-  const limits = { maxLifeSeconds: 900, cacheSize: 5000 };
+  const limits = { cacheSize: 5000 };
   const now = () => nowMs;
   const { verify } = createVerify({ keys, issuer, audience, revocations, now, ...limits });
   return (token: string) => outcomeOf(() => verify(token));

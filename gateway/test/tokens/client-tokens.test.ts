@@ -14,7 +14,7 @@ const revocations = {
   checkAlone: () => 'ok' as const,
   onGap: () => {},
 };
-const common = { keys, issuer, maxLifeSeconds: 900, revocations, now };
+const common = { keys, issuer, revocations, now };
 const { verify } = createVerify({ ...common, audience });
 const { verify: verifyIssued } = createVerify(common);
 const sign = createSign({ keys, issuer, audience, ttlSeconds: 600, now });

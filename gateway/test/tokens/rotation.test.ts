@@ -142,8 +142,7 @@ const openEdge = async (t: Test, server: TestRedis, keys: Keys) => {
   t.teardown(following.close);
   await revocations.ready();
   const sign = createSign({ keys, issuer, audience, ttlSeconds: 600 });
-  const limits = { maxLifeSeconds: 900 };
-  const { verify } = createVerify({ keys, issuer, audience, revocations, ...limits });
+  const { verify } = createVerify({ keys, issuer, audience, revocations });
   return {
     keys,
     sign: () => sign(grant).token,

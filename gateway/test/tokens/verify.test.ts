@@ -39,8 +39,7 @@ const setup = (keys: FakeKeys = createFakeKeys(), cacheSize = 100) => {
       state.gap = fn;
     },
   };
-  const limits = { maxLifeSeconds: 900, cacheSize };
-  const verifier = createVerify({ keys, issuer, audience, revocations, now, ...limits });
+  const verifier = createVerify({ keys, issuer, audience, revocations, now, cacheSize });
   return { keys, state, sign, ...verifier };
 };
 
