@@ -113,7 +113,9 @@ export const createCaller = (options: CallerOptions = {}) => {
     const { error, failure } = failed;
     if (tries >= maxRepeats || !mayRepeat(call.rule, failure, tries)) return false;
     const waitMs = backoff(tries, error.retryAfterMs);
-    if (signal.aborted || waitMs + usefulMs > leftMs() || !budget.spend()) return false;
+    // Who was told to wait is in no hurry; a lost connection is repeated at once, however short the call's time.
+    const neededMs = error.retryAfterMs === undefined ? 0 : usefulMs;
+    if (signal.aborted || waitMs + neededMs >= leftMs() || !budget.spend()) return false;
     // After a 503 the lane keeps everybody waiting, this caller too.
     if (!pausesAll(error)) await sleep(waitMs, signal);
     return true;

@@ -66,7 +66,7 @@ export const startEdge = async (given: Given): Promise<void> => {
   const verifyForLogout = usersOnly(verifier.verifyForLogout);
   const verifyToEndAll = usersOnly(verifier.verifyToEndAll);
   const { nodeSecrets: secrets, runtimeDir, zone } = config;
-  const identity = openGatewayIdentity(config.nodeTls, lifecycle, log);
+  const identity = openGatewayIdentity(config.nodeTls, { lifecycle, log, replacesLost });
   const shared = { redis, secrets, runtimeDir, zone, identity, replacesLost, log, metrics };
   const nodes = createNodes(shared);
   lifecycle.onStop('nodes', nodes.close, 1000);

@@ -33,13 +33,12 @@ export const keepCertificate = (
 /** Throws an Error that says what to do when the files do not make us the gateway. */
 export const openGatewayIdentity = (
   files: Required<CertificateFiles> | undefined,
-  lifecycle: Lifecycle,
-  log: Log,
+  { lifecycle, log, replacesLost }: { lifecycle: Lifecycle; log: Log; replacesLost: boolean },
 ): Identity | undefined => {
   if (files === undefined) return undefined;
   const isOwn = (name: string) => name === gatewayName;
   const wanted = `the gateway needs ${gatewayName}: see floodgate certs init`;
-  const identity = openIdentity({ files, isOwn, wanted, log });
+  const identity = openIdentity({ files, isOwn, wanted, replacesLost, log });
   lifecycle.onStop('certificate for nodes', identity.close);
   return identity;
 };

@@ -1,6 +1,6 @@
 /** Ids of users: those that register here, and those that came with them. */
 import { randomBytes } from 'node:crypto';
-import { isReserved } from './reserved.js';
+import { isReserved } from '../shared/reserved.js';
 
 /**
  * `u_` + account key + 10 random characters: the account is part of the id, so no index leads from

@@ -65,16 +65,13 @@ const isIssuedBy = (chain: Buffer, ca: Buffer): boolean => {
 };
 
 /** With one that the other side refuses we would be ready, and nobody could talk to us. */
-const checkTime = ({ validFrom, validTo }: X509Certificate, file: string): void => {
+const untimely = ({ validFrom, validTo }: X509Certificate, file: string): string | undefined => {
   const now = Date.now();
   if (now > Date.parse(validTo))
-    throw new Error(
-      `NODE_TLS_CERT_FILE ${file} ended on ${validTo}: floodgate certs … --renew makes a new one.`,
-    );
+    return `NODE_TLS_CERT_FILE ${file} ended on ${validTo}: floodgate certs … --renew makes a new one.`;
   if (now < Date.parse(validFrom))
-    throw new Error(
-      `NODE_TLS_CERT_FILE ${file} is valid from ${validFrom} only: is this machine's clock right?`,
-    );
+    return `NODE_TLS_CERT_FILE ${file} is valid from ${validFrom} only: is this machine's clock right?`;
+  return undefined;
 };
 
 /** Throws an Error that says what to do when the files are no good or name nobody that we are. */
@@ -84,12 +81,14 @@ export const openIdentity = (options: {
   isOwn: (name: string) => boolean;
   /** What we should be called, for the message. */
   wanted: string;
+  /** Who takes a lost process's place begins with one that has ended, too: not all work needs it. */
+  replacesLost?: boolean;
   log: Log;
 }) => {
-  const { files, isOwn, wanted, log } = options;
+  const { files, isOwn, wanted, replacesLost = false, log } = options;
   const listeners: ((certificate: Certificate) => void)[] = [];
 
-  const read = (certificate: Certificate) => {
+  const read = (certificate: Certificate, isLenient = false) => {
     const leaf = new X509Certificate(certificate.cert);
     const names = namesIn(leaf.subjectAltName);
     const name = names.find(isOwn);
@@ -102,12 +101,14 @@ export const openIdentity = (options: {
       throw new Error(
         `NODE_TLS_CERT_FILE ${files.certFile} is of none of the CAs in NODE_TLS_CA_FILE ${files.caFile}.`,
       );
-    checkTime(leaf, files.certFile);
+    const problem = untimely(leaf, files.certFile);
+    if (problem !== undefined && !isLenient) throw new Error(problem);
+    if (problem !== undefined) log.error({ alarm: true }, problem);
     const context = createSecureContext({ ...certificate, minVersion: tlsVersion });
     return { certificate, name, context };
   };
 
-  let current = read(readCertificate(files));
+  let current = read(readCertificate(files), replacesLost);
   const warn = () => {
     const daysLeft = Math.floor((1000 * endOf(current.certificate) - Date.now()) / day);
     if (daysLeft < warnDays)

@@ -5,8 +5,8 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Env } from './env.js';
-import { isScopes } from './fields.js';
 import { parseRedisUrl, withParameters } from './redis-url.js';
+import { isGrantable } from './reserved.js';
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
@@ -61,10 +61,10 @@ const readMain = (env: Env, urls: ReturnType<typeof createRedisUrls>): string =>
 
 /** DEFAULT_SCOPES, which every new user gets: wrong ones would make each registration a 400. */
 export const checkDefaultScopes = (env: Env, scopes: string): string => {
-  if (!isScopes(scopes))
+  if (!isGrantable(scopes))
     env.complain(
       'DEFAULT_SCOPES must be scopes with one space between two, 1024 characters at most: ' +
-        'visible ASCII but " and \\ (RFC 6749 § 3.3).',
+        'visible ASCII but " and \\ (RFC 6749 § 3.3), and none that begins with ext: or ext-client:.',
     );
   return scopes;
 };

@@ -1,7 +1,7 @@
 /**
- * The node's second door, for gateways on other machines: TCP with mutual TLS 1.3. The one caller let in is the gateway, by the name in its certificate: another
- * node's certificate is as good as none. Changed certificate files are taken over without a restart:
- * what connects later gets the new ones, what is connected is told to come back.
+ * The node's second door, for gateways on other machines: TCP with mutual TLS 1.3. The one caller let in is the
+ * gateway, by the name in its certificate: another node's certificate is as good as none. Changed certificate files
+ * are taken over without a restart: what connects later gets the new ones, what is connected is told to come back.
  */
 import type { IncomingMessage, Server } from 'node:http';
 import { hostname } from 'node:os';

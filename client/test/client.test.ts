@@ -230,6 +230,15 @@ t.test('a fetch that does not listen to its signal ends all the same', async (t)
   t.equal(await codeOf(client.login(login)), 'attempt_timeout');
 });
 
+t.test('a lost connection is repeated at once, however short the time of the call', async (t) => {
+  const { client, seen } = await setUp(t, (res, { path, body, headers }, nth) => {
+    if (nth === 1) res.destroy();
+    else ok(res, { path, body, headers }, nth, res.req);
+  });
+  await client.verify('a', { timeoutMs: 400 });
+  t.equal(seen.length, 2);
+});
+
 t.test('connections lost before and inside the answer, and never made', async (t) => {
   const drop: Handler = (res) => res.destroy();
   const dropInside: Handler = (res) => {

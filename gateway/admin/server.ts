@@ -62,7 +62,7 @@ export const startAdmin = async ({
   const redis = await openStore({ url, name: 'admin', acceptDataLoss, log });
   lifecycle.onStop('redis', () => quitRedis(redis), 1000);
   const backup = await openBackup({ config, redis, lifecycle, log });
-  const identity = openGatewayIdentity(config.nodeTls, lifecycle, log);
+  const identity = openGatewayIdentity(config.nodeTls, { lifecycle, log, replacesLost });
   const shared = { redis, secrets, runtimeDir, zone, identity, replacesLost, log, metrics };
   const nodes = createNodes(shared);
   lifecycle.onStop('nodes', nodes.close, 1000);

@@ -23,7 +23,8 @@ export const createMarks = (secret: string) => {
       return mark(`floodgate import v2\n${JSON.stringify(content)}`, 22);
     },
 
-    /** Of the account alone: a file that was repaired gives the ids of the one before. */
-    idOf: (u: string): string => `u_${u}${mark(`floodgate import id v1\n${u}`, 10)}`,
+    /** Of the attempt: an account that is made anew under the same name, with another password, has another id. */
+    idOf: (u: string, attempt: string): string =>
+      `u_${u}${mark(`floodgate import id v1\n${attempt}`, 10)}`,
   };
 };

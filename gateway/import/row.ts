@@ -7,7 +7,7 @@ import { isAppError } from '../../shared/errors.js';
 import type { BatchRow } from '../../shared/import-batch.js';
 import { isObject } from '../../shared/json.js';
 import { parseLine } from '../../shared/lines.js';
-import { isGrantable } from '../reserved.js';
+import { isGrantable } from '../../shared/reserved.js';
 import { accountIn, isUserId } from '../user-id.js';
 import type { Accounts } from '../username.js';
 import type { Marks } from './marks.js';
@@ -202,7 +202,7 @@ export const readImportRow = (
     status: status === 'disabled' ? 'disabled' : 'active',
   };
   row.attempt = marks.attemptOf(id, row);
-  if (id === undefined) row.user_id = marks.idOf(row.u);
+  if (id === undefined) row.user_id = marks.idOf(row.u, row.attempt);
   read.row = row;
   return read;
 };

@@ -38,7 +38,7 @@ export const createOauthRevoke = ({
   authenticate: Authenticate;
   verifySigned: Verifier['verifySigned'];
   revoked: Pick<Revoked, 'add'>;
-  sessions: Pick<Sessions, 'read'>;
+  sessions: Pick<Sessions, 'read' | 'genOf'>;
   look: LookAtSession;
   revocations: Pick<Revocations, 'publish'>;
   sessionEnd: Pick<SessionEnd, 'recordFirst'>;
@@ -49,10 +49,11 @@ export const createOauthRevoke = ({
 
   /**
    * A token from before a password change is dead and must not end the session that goes on. But the edges may
-   * not know yet: whoever changed the password may have got a 503.
+   * not know yet: whoever changed the password may have got a 503. `gen`: of the main store, as the backup's
+   * number would be a wrong one for a store that begins anew.
    */
-  const tellChange = (sid: string, gen: number): Promise<void> =>
-    revocations.publish({ kind: 'user', id: splitId(sid).u, gen });
+  const tellChange = (u: string, gen: number): Promise<void> =>
+    revocations.publish({ kind: 'user', id: u, gen });
 
   /**
    * Whoever is signed in is the public client and gets any number of access tokens; an entry for each would fill
@@ -60,9 +61,10 @@ export const createOauthRevoke = ({
    */
   const revokeWithSession = async (ctx: Ctx, { sid, gen }: Claims): Promise<void> => {
     ctx.facts = { ...ctx.facts, session_id: sid };
-    const session = await look(sid);
-    if (session === undefined || session.gen === gen) await sessionEnd.recordFirst(sid);
-    else await tellChange(sid, session.gen);
+    const { u } = splitId(sid);
+    const current = await sessions.genOf(u);
+    if (current > gen) await tellChange(u, current);
+    else await sessionEnd.recordFirst(sid);
   };
 
   const revokeAccess = async (ctx: Ctx, client: Client, token: string): Promise<void> => {
@@ -85,8 +87,10 @@ export const createOauthRevoke = ({
     const session = await look(sessionId);
     if (session !== undefined) refuseForeign(client, session.clientId);
     ctx.facts = { ...ctx.facts, session_id: sessionId };
-    if (session !== undefined && generation < session.floor)
-      return tellChange(sessionId, session.gen);
+    if (session !== undefined && generation < session.floor) {
+      const { u } = splitId(sessionId);
+      return tellChange(u, await sessions.genOf(u));
+    }
     await sessionEnd.recordFirst(sessionId);
   };
 

@@ -18,9 +18,11 @@ import { shorten, splitId, spread } from './session-id.js';
  */
 const checkLua = `
 local s = redis.call('HMGET', KEYS[2], 'cookie', 'user_id', 'gen', 'scope', 'client_id',
-  'last_used_at', 'ends_at', 'created_at')
+  'last_used_at', 'ends_at', 'created_at', 'cookie_before')
 if not s[2] then return { 'ended' } end
-local gen, hash = string.match(s[1] or '', '^(%d+)%.(.+)$')
+local function read(cookie) return string.match(cookie or '', '^(%d+)%.(.+)$') end
+local gen, hash = read(s[1])
+if hash ~= ARGV[2] then gen, hash = read(s[9]) end
 if hash ~= ARGV[2] then return { 'invalid' } end
 local user = redis.call('HMGET', KEYS[1], 'gen', 'status')
 if user[1] ~= gen or s[3] ~= gen or user[2] ~= 'active' then

@@ -90,12 +90,13 @@ return { outcome, now, s[1], s[2], s[3], s[4], current }`;
  * After a password change: this session goes over to the new gen, all others of the user end.
  * KEYS: user, session, index. ARGV: id, gen, hash of the secret of its new cookie or ''. Returns the
  * generation of its refresh token, or nil when the session is gone or gen is not (or no longer) the user's.
- * A repeat changes nothing but the cookie: the last one made is the good one.
+ * A repeat changes nothing but the cookie: the last one made is the good one. The one of before the change is kept
+ * as `cookie_before`: who shows it is told that the session has changed, and so is the log.
  */
 export const rebaseLua = `
 local user = redis.call('HMGET', KEYS[1], 'gen', 'status')
 if user[1] ~= ARGV[2] or user[2] ~= 'active' then return nil end
-local s = redis.call('HMGET', KEYS[2], 'gen', 'generation')
+local s = redis.call('HMGET', KEYS[2], 'gen', 'generation', 'cookie')
 if not s[1] then return nil end
 local prefix = string.sub(KEYS[2], 1, -1 - #ARGV[1])
 for _, id in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
@@ -108,6 +109,7 @@ local generation = tonumber(s[2])
 if s[1] ~= ARGV[2] then
   generation = generation + 1
   redis.call('HSET', KEYS[2], 'gen', ARGV[2], 'generation', generation, 'floor', generation)
+  if ARGV[3] ~= '' and s[3] then redis.call('HSET', KEYS[2], 'cookie_before', s[3]) end
 end
 if ARGV[3] ~= '' then redis.call('HSET', KEYS[2], 'cookie', ARGV[2] .. '.' .. ARGV[3]) end
 return generation`;

@@ -10,8 +10,8 @@ import { checkPassword, invalidField, readFields } from '../../../shared/fields.
 import type { Body, Ctx, Route } from '../../../shared/http.js';
 import type { RedisClient } from '../../../shared/redis.js';
 import { defineStrongScript, storeCall } from '../../../shared/redis-calls.js';
+import { isGrantable } from '../../../shared/reserved.js';
 import type { Errand } from '../../nodes/errand.js';
-import { isGrantable } from '../../reserved.js';
 import { userKey } from '../../sessions/account-keys.js';
 import { type Resets, resetMs } from '../../sessions/resets.js';
 import type { UserSessions } from '../../sessions/user-sessions.js';

@@ -6,6 +6,7 @@
 import { AppError } from '../../../shared/errors.js';
 import { invalidField, readFields, readOneOf } from '../../../shared/fields.js';
 import type { Body, Ctx, Route } from '../../../shared/http.js';
+import { isGrantable } from '../../../shared/reserved.js';
 import {
   authMethods,
   type ClientRecord,
@@ -16,7 +17,6 @@ import {
   storeKeys,
 } from '../../clients/record.js';
 import type { ClientRegistry, StoredClient } from '../../clients/registry.js';
-import { isGrantable } from '../../reserved.js';
 import type { Revocation } from '../../tokens/revocations.js';
 
 type Changes = Partial<

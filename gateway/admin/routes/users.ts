@@ -8,9 +8,9 @@ import { invalidField, readFields, readOneOf } from '../../../shared/fields.js';
 import type { Route } from '../../../shared/http.js';
 import { newId } from '../../../shared/new-id.js';
 import type { Verdict } from '../../../shared/protocol.js';
+import { isGrantable } from '../../../shared/reserved.js';
 import type { Claim, createClaims } from '../../import/claims.js';
 import type { Job, Nodes } from '../../nodes/nodes.js';
-import { isGrantable } from '../../reserved.js';
 import { isForeignId, newUserId } from '../../user-id.js';
 import type { Accounts } from '../../username.js';
 

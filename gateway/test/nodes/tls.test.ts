@@ -67,6 +67,18 @@ const openLine = (t: Test, port: number, files: Files = gatewayFiles) => {
   return { line, send, warned };
 };
 
+t.test('with a certificate that has ended only who takes a lost place begins', async (t) => {
+  const year = 366 * 86_400_000;
+  const uri = 'floodgate://gateway';
+  const files = await authority.make('ended', uri, 'client', Date.now() - 2 * year);
+  const log = createLog({ level: 'silent', role: 'test' });
+  const given = { files, isOwn: (name: string) => name === uri, wanted: '', log };
+  t.throws(() => openIdentity(given), /ended on .*--renew/);
+  const identity = openIdentity({ ...given, replacesLost: true });
+  t.teardown(identity.close);
+  t.equal(identity.name(), uri);
+});
+
 t.test('the node itself is asked, over one connection, with our certificate', async (t) => {
   const { seen, port } = await startPeer(t, { ...readFiles(nodeFiles), minVersion: 'TLSv1.3' });
   const { send, line } = openLine(t, port);

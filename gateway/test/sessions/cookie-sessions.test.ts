@@ -254,8 +254,14 @@ t.test('a password change kills the cookie; a repeat tells the edges again', asy
   t.equal((await cookies.check(renewed)).gen, 2, 'before any edge has been told');
   log.gen = 2;
   t.equal((await cookies.check(renewed)).gen, 2);
-  for (const old of [cookie, lost])
-    t.equal(await outcomeOf(() => cookies.check(old)), 'token_invalid', 'the old ones stay dead');
+  const third = edge();
+  t.equal(await outcomeOf(() => third.cookies.check(cookie)), 'session_ended', 'of before it');
+  t.strictSame(third.log.published, [{ kind: 'user', id: u, gen: 2 }], 'and the edges hear of it');
+  t.equal(
+    await outcomeOf(() => third.cookies.check(lost)),
+    'token_invalid',
+    'nobody has ever had it',
+  );
   await redis.hset(`user:{${u}}`, 'status', 'disabled');
   t.equal(await outcomeOf(() => edge().cookies.check(renewed)), 'session_ended');
 });

@@ -708,7 +708,17 @@ t.test('the table', async (t) => {
     const fresh = textOf(changed, 'access_token');
     t.equal((await fleet.verify(fresh)).status, 200, 'the session that goes on stays');
     const onward = { refresh_token: textOf(changed, 'refresh_token') };
-    t.equal((await fleet.post('/v1/refresh', onward)).status, 200);
+    const going = await fleet.post('/v1/refresh', onward);
+    t.equal(going.status, 200);
+
+    // As between the node's write and the session's: whoever changed the password comes back for the rest.
+    const [u = '', id = ''] = String(going.body.session_id).split('.');
+    const gen = await rig.redis.hincrby(`user:{${u}}`, 'gen', 1);
+    const half = { token: textOf(going, 'access_token'), client_id: 'floodgate' };
+    t.equal((await post(revoke, half)).status, 200);
+    t.equal(await rig.redis.exists(`sess:{${u}}:${id}`), 1, 'the session is there to go on');
+    const last = (await rig.redis.xrevrange('revocations', '+', '-', 'COUNT', 1))[0]?.[1] ?? [];
+    t.ok(last.includes(u) && last.includes(String(gen)), 'and the edges know of the change');
   });
 
   t.test('reuse with a scope: what the log could not take is told by the repeat', async (t) => {

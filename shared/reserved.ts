@@ -2,7 +2,7 @@
  * What nobody and nothing of ours may be called: how callers with a token of another issuer, their clients and
  * scopes begin (issuers/identity.ts), or who is behind us would take one for the other.
  */
-import { isScopes } from '../shared/fields.js';
+import { isScopes } from './fields.js';
 
 export const isReserved = (name: string): boolean => /^ext(-client)?:/.test(name);
 
