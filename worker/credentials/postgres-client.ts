@@ -14,7 +14,7 @@ import { whenLate } from '../../shared/late.js';
 import type { PostgresHost, PostgresTarget } from './postgres-url.js';
 
 export type Fields = Readonly<Record<string, string | null>>;
-/** refused: what the statement asks for is not possible (SQLSTATE class 22 or 23); nothing was done. */
+/** refused: what the statement asks for is not possible (its SQLSTATE); nothing was done. */
 export type Answer = { rows: Fields[]; count: number; refused?: string };
 type Value = string | null | readonly (string | null)[];
 type Ask = (text: string, values?: readonly Value[]) => Promise<Answer>;
@@ -24,6 +24,7 @@ export type Postgres = {
   write: Ask;
   /** Large ones, on a connection of their own. */
   bulk: Ask;
+  bulkWrite: Ask;
   /** Statements without values, for the start. */
   run: (text: string) => Promise<void>;
   close: () => Promise<void>;
@@ -69,6 +70,8 @@ const sqlCodeOf = (error: unknown): string =>
 const isSqlState = (code: string): boolean => /^[0-9A-Z]{5}$/.test(code) && /\d/.test(code);
 /** Class 22: not a value of that type · 23: a constraint. */
 const isRefusal = (code: string): boolean => isSqlState(code) && /^2[23]/.test(code);
+/** A trigger's RAISE EXCEPTION, a view's CHECK OPTION. To a read they say nothing of the data asked for. */
+const isVeto = (code: string): boolean => code === 'P0001' || code === '44000';
 /** Read-only: this server is not the one to ask, on any connection that we have. */
 const isWrongServer = (code: string): boolean => code === '25006';
 /** The end of a session, a shutdown, a start. */
@@ -190,8 +193,7 @@ export const openPostgres = async (options: {
   };
 
   const ask = async (
-    which: 'quick' | 'bulk',
-    limitMs: number,
+    { which, limitMs, isWrite }: { which: 'quick' | 'bulk'; limitMs: number; isWrite: boolean },
     ...[text, values]: Parameters<Ask>
   ) => {
     const pool = poolOf(which);
@@ -200,12 +202,18 @@ export const openPostgres = async (options: {
       return { rows, count: rowCount ?? 0 };
     } catch (error) {
       const code = sqlCodeOf(error);
-      if (isRefusal(code)) return { rows: [], count: 0, refused: code };
+      if (isRefusal(code) || (isWrite && isVeto(code)))
+        return { rows: [], count: 0, refused: code };
       const isStale = isWrongServer(code);
       if (!isSqlState(code) || isEnd(code) || isStale) suspect(isStale, error);
       throw unavailable(error);
     }
   };
+
+  const asker =
+    (way: Parameters<typeof ask>[0]): Ask =>
+    (text, values) =>
+      ask(way, text, values);
 
   const close = async () => {
     isClosed = true;
@@ -224,9 +232,10 @@ export const openPostgres = async (options: {
   }
 
   return {
-    read: (text, values) => ask('quick', readMs, text, values),
-    write: (text, values) => ask('quick', writeMs, text, values),
-    bulk: (text, values) => ask('bulk', bulkMs, text, values),
+    read: asker({ which: 'quick', limitMs: readMs, isWrite: false }),
+    write: asker({ which: 'quick', limitMs: writeMs, isWrite: true }),
+    bulk: asker({ which: 'bulk', limitMs: bulkMs, isWrite: false }),
+    bulkWrite: asker({ which: 'bulk', limitMs: bulkMs, isWrite: true }),
     run: async (text) => {
       await poolOf('bulk').query(text);
     },

@@ -75,7 +75,7 @@ const toCredential = ({ status, ...stored }: Stored, state: State): Credential =
   pending: state.pending,
 });
 
-/** A refused value was no valid record in the first place. */
+/** A refused value was no valid record in the first place, and triggers are not ours. */
 const accept = (answer: Answer): Answer => {
   if (answer.refused !== undefined)
     throw new AppError('internal', { detail: `PostgreSQL refused a record: ${answer.refused}` });
@@ -113,7 +113,7 @@ export const openPostgresCredentials = async (parts: {
 
   /** Rows of different accounts. */
   const insertRows = async (
-    ask: Postgres['bulk'],
+    ask: Postgres['write'],
     rows: readonly Row<NewCredential>[],
     rule: Rule,
   ): Promise<Map<string, Created>> => {
@@ -152,13 +152,13 @@ export const openPostgresCredentials = async (parts: {
     seen: { hash: string; version: string },
     change: { hash: string; norm: Norm; attempt?: string },
   ): Promise<boolean> => {
-    const { count } = await postgres.write(
+    const answer = await postgres.write(
       `UPDATE ${table} SET hash = $4, norm = $5, attempt = coalesce($6, attempt),
         version = version + 1
       WHERE u = $1 AND hash = $2 AND version = $3::bigint AND attempt IS DISTINCT FROM $6`,
       [u, seen.hash, seen.version, change.hash, change.norm, change.attempt ?? null],
     );
-    return count === 1;
+    return accept(answer).count === 1;
   };
 
   const findBy =
@@ -181,7 +181,7 @@ export const openPostgresCredentials = async (parts: {
     createMany: async (rows, rule) => {
       const answers = new Map<Row<NewCredential>, Created>();
       for (const part of splitRepeated(rows)) {
-        const created = await insertRows(postgres.bulk, part, rule);
+        const created = await insertRows(postgres.bulkWrite, part, rule);
         for (const row of part) answers.set(row, created.get(row.u) ?? { outcome: 'exists' });
       }
       return rows.map((row) => answers.get(row) ?? { outcome: 'exists' });
@@ -201,11 +201,11 @@ export const openPostgresCredentials = async (parts: {
 
     setScopes: async (u, scopes) => {
       const text = `UPDATE ${table} SET scopes = $2 WHERE u = $1`;
-      return (await postgres.write(text, [u, scopes])).count === 1;
+      return accept(await postgres.write(text, [u, scopes])).count === 1;
     },
 
     remove: async (u) => {
-      const { count } = await postgres.write(`DELETE FROM ${table} WHERE u = $1`, [u]);
+      const { count } = accept(await postgres.write(`DELETE FROM ${table} WHERE u = $1`, [u]));
       const isEnded = await state.end(u);
       return count === 1 || isEnded;
     },

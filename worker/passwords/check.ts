@@ -44,7 +44,8 @@ export const createCheck = (options: {
     const usable = isUsable(hash) ? hash : undefined;
     const text = credential?.norm === 'raw' ? password : toOpaque(password);
     const { cost, keyIds, verify } = usable ?? decoy;
-    const work = verify(text, keys.need(keyIds));
+    // Nobody knows its id, and '-' is none: no ring has it.
+    const work = verify(text, keys.need(hash === 'key_unknown' ? ['-'] : keyIds));
     const isMatch = (await admission.run(ticket, work, cost)) === true;
     if (usable === undefined || !isMatch || !credential?.isActive) return denied;
     return { outcome: 'ok', hash: usable };

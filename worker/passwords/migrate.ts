@@ -10,8 +10,8 @@
  * The new hash covers the password as it was typed, in full. Where the old one did not (bcrypt ends
  * after 72 bytes, so the rest was never checked), what was typed now is what counts from now on: the
  * record is not kept weak for the sake of bytes that nobody ever checked. Where the old one passes over
- * bytes anywhere (spaces that WordPress trims), one that has such bytes is a slip of this one login, and
- * the record waits for a login without.
+ * spaces at either end (WordPress trims them, MySQL skips all), one that has some there is a slip of this one
+ * login, and the record waits for a login without.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { codeOf } from '../../shared/errors.js';

@@ -9,7 +9,7 @@ import type { Route } from '../../shared/http.js';
 import { linesOf, parseLine } from '../../shared/lines.js';
 import { checkAccountKey, checkName, checkScopes } from '../attempt.js';
 import type { Credential, Credentials } from '../credentials/credentials.js';
-import { noPassword, type Target } from '../passwords/formats/format.js';
+import { noPassword, readLack, type Target } from '../passwords/formats/format.js';
 import { isUsable, readHash } from '../passwords/formats/formats.js';
 import type { Policy } from '../passwords/policy.js';
 
@@ -28,6 +28,12 @@ const describe = (u: string, credential: Credential, target: Target): object => 
   return { u, user_id: userId, name, status, scopes, norm, version, ...about };
 };
 
+/** For an export: what cannot be read here is as it stands there. */
+const hashOf = ({ hash, stored }: Credential): string | null => {
+  if (hash === noPassword) return null;
+  return readLack(hash) === undefined ? hash : (stored ?? hash);
+};
+
 export const createRecordRoutes = ({
   credentials,
   policy: { target },
@@ -41,9 +47,7 @@ export const createRecordRoutes = ({
     const page = await credentials.scan(cursor, pageRows);
     const rows = page.rows.map(({ u, credential }) => ({
       ...describe(u, credential, target),
-      ...(hashes === 'yes'
-        ? { hash: credential.hash === noPassword ? null : credential.hash }
-        : {}),
+      ...(hashes === 'yes' ? { hash: hashOf(credential) } : {}),
     }));
     return { cursor: page.cursor, rows };
   };

@@ -3,6 +3,7 @@ import { codeOf } from '../../shared/errors.js';
 import type { Credential } from '../credentials/credentials.js';
 import { createAdmission, type Ticket } from '../passwords/admission.js';
 import { createCheck } from '../passwords/check.js';
+import { lackTextOf } from '../passwords/formats/format.js';
 import { isUsable, readHash } from '../passwords/formats/formats.js';
 import { createKeyRing } from '../passwords/keys.js';
 import { argon2Cost } from '../passwords/recipes/argon2.js';
@@ -112,4 +113,18 @@ t.test('a record under a pepper: right, wrong, and unknown while its key is away
     t.equal(code, 'key_missing', 'neither right nor wrong');
   }
   t.same(without.works, [], 'and nothing is computed');
+});
+
+t.test('a declared text that lacks a key or a library is neither right nor wrong', async (t) => {
+  const lacking = [
+    ['key_unknown', 'key_missing'],
+    ['hash_unsupported', 'library_missing'],
+  ] as const;
+  for (const [problem, expected] of lacking) {
+    const { outcome, works, problems } = createSetup({ k1: Buffer.alloc(32) });
+    const found = credential({ hash: lackTextOf(problem) ?? '', stored: '$hmac-sha256$…' });
+    t.equal(await outcome(found, right).catch(codeOf), expected);
+    t.same(works, []);
+    t.match(problems, [{ problem }]);
+  }
 });

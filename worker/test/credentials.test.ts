@@ -5,12 +5,15 @@ import { createLog } from '../../shared/log.js';
 import { connectRedis } from '../../shared/redis.js';
 import { whenReady } from '../../shared/redis-calls.js';
 import { startRedis } from '../../shared/test/redis-server.js';
+import type { NewCredential } from '../credentials/credentials.js';
 import { openCredentials } from '../credentials/open.js';
 import { openPostgres } from '../credentials/postgres-client.js';
 import { parsePostgresUrl } from '../credentials/postgres-url.js';
 import { createRedisCredentials } from '../credentials/redis.js';
 import type { CredentialsSettings } from '../credentials/settings.js';
 import { readTableMap } from '../credentials/table-map.js';
+import { createTranslate, readDeclaration } from '../passwords/formats/translate.js';
+import { createKeyRing } from '../passwords/keys.js';
 import { nameOf, recordOf, testStore } from './conformance.js';
 import { newId } from './node.js';
 import { noPostgres, startPostgres } from './postgres-server.js';
@@ -251,12 +254,21 @@ t.test('PostgreSQL', { skip: noPostgres }, async (t) => {
       `CREATE TABLE app.guarded (id serial PRIMARY KEY, login text UNIQUE,
         pass varchar(255) CHECK (pass NOT LIKE 'bad%'))`,
     );
+    await postgres.ask(
+      `CREATE FUNCTION app.guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF TG_OP = 'DELETE' OR NEW.pass LIKE 'vetoed%' THEN RAISE EXCEPTION 'not here'; END IF;
+        RETURN NEW; END $$`,
+    );
+    await postgres.ask(
+      `CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON app.guarded
+        FOR EACH ROW EXECUTE FUNCTION app.guard()`,
+    );
     const credentials = await open({ ...given, table: { ...table, table: 'app.guarded' } });
     const u = newId();
     await credentials.create(u, recordOf(u));
     const found = await credentials.find(u);
     if (found === undefined) throw new Error('not there');
-    for (const hash of ['bad one', 'x'.repeat(256)]) {
+    for (const hash of ['bad one', 'x'.repeat(256), 'vetoed']) {
       const replaced = await credentials.replaceHash(u, found, hash, 'raw').catch(codeOf);
       t.equal(replaced, 'store_refused');
       const change = { hash, attempt: newId() };
@@ -266,6 +278,35 @@ t.test('PostgreSQL', { skip: noPostgres }, async (t) => {
     }
     const change = { hash: 'a good one', attempt: newId() };
     t.equal(await credentials.changePassword(u, found, change), 2);
+    const other = { u: newId(), record: recordOf('other', { hash: 'vetoed' }) };
+    const created = credentials.create(other.u, other.record);
+    t.equal(await created.catch(codeOf), 'store_refused');
+    t.equal(await credentials.createMany([other], 'insert').catch(codeOf), 'store_refused');
+    t.equal(await credentials.remove(u).catch(codeOf), 'store_refused');
+    t.match(await credentials.find(u), { hash: 'a good one', gen: 2, isActive: true });
+  });
+
+  t.test('a hash that every login would read as another is not written', async (t) => {
+    await postgres.ask('CREATE TABLE app.peppered (id serial, login text UNIQUE, pass text)');
+    const keys = { pp: Buffer.from('a pepper') };
+    const declared = readDeclaration('devise,key=pp', keys);
+    const settings = { ...given, table: { ...table, table: 'app.peppered' } };
+    const translate = createTranslate(declared, createKeyRing({ keys }));
+    const { credentials, close } = await openCredentials({
+      ...{ settings, redis, translate, log, limits },
+    });
+    t.teardown(close);
+    const hash = '$2b$05$CCCCCCCCCCCCCCCCCCCCC.crbyEJ0XFaJ9sONRyOTHdI7c4ZT.ndu';
+    const [ours, theirs] = [recordOf('a', { hash: translate(hash) }), recordOf('b', { hash })];
+    const writes = [
+      (record: NewCredential) => credentials.create(newId(), record),
+      (record: NewCredential) => credentials.createMany([{ u: newId(), record }], 'insert'),
+    ];
+    for (const write of writes) t.equal(await write(theirs).catch(codeOf), 'store_refused');
+    t.same(await postgres.ask('SELECT * FROM app.peppered'), []);
+    t.match(await credentials.create(newId(), ours), { outcome: 'ok' });
+    const taken = recordOf('a', { hash: hash.replace('ndu', 'ndi') });
+    t.match(await credentials.create(newId(), taken), { outcome: 'exists' });
   });
 
   t.test('a table that needs more than we know takes no new accounts', async (t) => {

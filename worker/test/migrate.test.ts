@@ -150,12 +150,16 @@ t.test('what bcrypt never checked counts from the migration on', async (t) => {
   t.equal(argon2.verifySync(hash, 'x'.repeat(72)), false);
 });
 
+const mysqlOf = (password: string): string => {
+  const params = { alg: 'mysql323', o: 'p', salt: Buffer.alloc(0) };
+  return writeStored({ kind: 'digest', params }, mysql323(Buffer.from(password)));
+};
+
 /** Each takes a password with a space behind it for the one without. */
 const forgiving = (): [name: string, stored: string][] => {
   const input = createHmac('sha384', 'wp-sha384').update('secret').digest('base64');
   const wordpress = bcrypt.hashSync(input, { cost: 4, salt: Buffer.alloc(16, 7) });
-  const params = { alg: 'mysql323', o: 'p', salt: Buffer.alloc(0) };
-  const mysql = writeStored({ kind: 'digest', params }, mysql323(Buffer.from('secret')));
+  const mysql = mysqlOf('secret');
   const { recipe, digest } = usable(mysql);
   const wrap = {
     ...{ in: 'digest', setting: writeSetting({ recipe, bytes: digest.length }), k: '-' },
@@ -168,6 +172,15 @@ const forgiving = (): [name: string, stored: string][] => {
     ['the same, wrapped', writeWrapped(wrap, tag)],
   ];
 };
+
+t.test('a passphrase with spaces between its words is migrated', async (t) => {
+  const typed = 'four words and\tmore';
+  const { u, seen } = await importUser(mysqlOf(typed));
+  const { run } = createSetup();
+  t.equal(await run(u, seen, `${typed} `), 'skipped_typed');
+  t.equal(await run(u, seen, typed), 'migrated');
+  t.equal(argon2.verifySync((await credentials.find(u))?.hash ?? '', typed), true);
+});
 
 t.test('what the old hash passes over is not made part of the password', async (t) => {
   for (const [name, stored] of forgiving()) {

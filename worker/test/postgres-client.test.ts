@@ -81,6 +81,18 @@ t.test('with a real server', { skip: noPostgres }, async (t) => {
     t.match(await postgres.read(select, ['x']), { rows: [], refused: '22P02' });
     t.match(await postgres.write(update, ['1', 'two']), { count: 0, refused: '23505' });
     t.equal(await postgres.read('SELECT nothing').catch(codeOf), 'store_unavailable');
+    await first.ask(`CREATE FUNCTION veto() RETURNS text LANGUAGE plpgsql AS
+      $$ BEGIN RAISE EXCEPTION 'no'; END $$`);
+    await first.ask(
+      "CREATE VIEW mine AS SELECT * FROM users WHERE pass <> 'x' WITH CASCADED CHECK OPTION",
+    );
+    const viewed = "UPDATE mine SET pass = 'x' WHERE id = 1";
+    for (const write of [postgres.write, postgres.bulkWrite]) {
+      t.match(await write('SELECT veto()'), { count: 0, refused: 'P0001' });
+      t.match(await write(viewed), { count: 0, refused: '44000' });
+    }
+    for (const read of [postgres.read, postgres.bulk])
+      t.equal(await read('SELECT veto()').catch(codeOf), 'store_unavailable', 'not: nobody');
     t.match(await postgres.read(select, ['1']), { count: 1 });
   });
 

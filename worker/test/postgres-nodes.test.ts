@@ -1,5 +1,5 @@
 /** Nodes over PostgreSQL: a table of ours, and one that another program owns and goes on writing. */
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hashSync } from '@node-rs/bcrypt';
 import t, { type Test } from 'tap';
@@ -302,6 +302,34 @@ t.test(
     t.match(await decided(node, '/login', { ...ada, password: typed }), { outcome: 'denied' });
   },
 );
+
+t.test('a row under a secret that the ring lacks', { skip: noPostgres }, async (t) => {
+  const { postgres } = await openServers();
+  await postgres.ask('CREATE TABLE signed (id serial PRIMARY KEY, login text UNIQUE, pass text)');
+  const { node, add, read } = await openTable(t, { table: 'signed', format: 'kratos-hmac' });
+  const key = Buffer.alloc(32, 99);
+  const mac = createHmac('sha256', key).update(old).digest('hex');
+  const row = `$hmac-sha256$${Buffer.from(mac).toString('base64')}$${key.toString('base64')}`;
+  const ada = await add('ada', row);
+  for (const password of [old, owners]) {
+    let answer = await node.post('/login', { ...ada, password });
+    for (let tries = 0; tries < 100 && answer.body.error === 'overloaded'; tries++)
+      answer = await node.post('/login', { ...ada, password });
+    t.match(answer, { status: 503, body: { error: 'key_missing' } });
+  }
+  const done = await campaign(node, { force: true });
+  t.match(done, { status: 'done', wrapped: 0, changed: 0, failed: 0 });
+  t.equal(await read('ada'), row, 'and nobody rewrites it');
+  const ask = JSON.stringify({ cursor: '', hashes: 'yes' });
+  const { body } = await node.send('POST', '/credentials/scan', ask, {
+    type: 'application/x-ndjson',
+  });
+  t.match(
+    body,
+    { rows: [{ hash: row, format: 'key_unknown' }] },
+    'an export has what stands there',
+  );
+});
 
 t.test('a table whose owner refuses what we write', { skip: noPostgres }, async (t) => {
   const { postgres } = await openServers();

@@ -1,6 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import { hashSync } from '@node-rs/bcrypt';
 import t from 'tap';
+import { lackTextOf } from '../passwords/formats/format.js';
 import { formatIds, isUsable, readHash } from '../passwords/formats/formats.js';
 import { createTranslate, readDeclaration } from '../passwords/formats/translate.js';
 import { writeWrapped } from '../passwords/formats/wrapped.js';
@@ -71,6 +72,18 @@ t.test('one with which nobody could ever sign in is refused', async (t) => {
   );
 });
 
+t.test('an option that no format knows is refused by its name alone', async (t) => {
+  const said = (name: string) => new RegExp(`^(?!.*hunter2).*no format knows the option ${name};`);
+  for (const name of ['pepper', 'saltencoding', 'hash-encoding'])
+    t.throws(() => readDeclaration(`devise,${name}=hunter2`, keys), said(name));
+  t.throws(() => readDeclaration('digest,alg=md5,key-id=hunter2', keys), said('key-id'));
+  t.throws(
+    () => readDeclaration('devise,aHVudGVyMg==', keys),
+    /^(?!.*aHVu).*the option;/,
+    'base64 in the place of a name is not said aloud',
+  );
+});
+
 t.test('what was declared counts, also where a text looks like something else', async (t) => {
   const peppered = open('devise,key=pp')(bcrypt('secreta pepper'));
   t.match(peppered, /^\$x-bcrypt\$.*pre=pepper,key=pp/);
@@ -79,6 +92,12 @@ t.test('what was declared counts, also where a text looks like something else', 
   const digested = open('bcrypt-prehash,prehash=md5hex')(bcrypt(md5));
   t.equal(isRight(digested, 'a'), true);
   t.equal(isRight(digested, md5), false, 'the digest is no password');
+});
+
+t.test('what means the same undeclared stays as it is', async (t) => {
+  const plain = bcrypt('a');
+  t.equal(open('devise')(plain), plain);
+  t.not(open('devise,key=pp')(plain), plain);
 });
 
 t.test('what is not of the declared format stays as it is', async (t) => {
@@ -131,6 +150,8 @@ t.test('a secret in the row is found in the key ring, or the row cannot be used'
   t.equal(isRight(known, 'a'), true);
   t.equal(isRight(known, 'b'), false);
   const unknown = rowOf(Buffer.alloc(32, 6));
-  t.equal(translate(unknown), unknown);
-  t.equal(isUsable(readHash(unknown)), false);
+  t.equal(readHash(translate(unknown)), 'key_unknown');
+  t.equal(translate(translate(unknown)), translate(unknown));
+  t.equal(readHash(lackTextOf('hash_unsupported') ?? ''), 'hash_unsupported');
+  t.equal(translate(`${unknown}!`), `${unknown}!`, 'what is malformed lacks nothing of ours');
 });

@@ -21,12 +21,11 @@ const withKey = (recipe: Recipe, id: string): Recipe => {
   return { kind: recipe.kind, params: { ...recipe.params, ...filled } };
 };
 
-/** key_unknown: of a secret in it, which the ring does not have. */
 export const spellDeclared = (
   { format, options }: Declared,
   text: string,
   ring: Pick<KeyRing, 'idOf'>,
-): Spelled | HashProblem | 'key_unknown' => {
+): Spelled | HashProblem => {
   const read = readDeclared(format, text, options);
   if (!isUsable(read)) return read;
   const { recipe, digest, secret } = read;

@@ -10,6 +10,21 @@ import type { Work } from '../work.js';
 /** What an account without a password stores: no reader takes it for a hash. */
 export const noPassword = '!';
 
+/** What a text in a declared format is read as where something of ours is not here. Never stored. */
+const lackTexts = {
+  key_unknown: '$x-lacks-key$$',
+  hash_unsupported: '$x-lacks-library$$',
+} as const;
+type Lack = keyof typeof lackTexts;
+
+export const lackTextOf = (problem: HashProblem): string | undefined =>
+  problem === 'key_unknown' || problem === 'hash_unsupported' ? lackTexts[problem] : undefined;
+
+export const readLack = (text: string): Lack | undefined => {
+  if (text === lackTexts.key_unknown) return 'key_unknown';
+  return text === lackTexts.hash_unsupported ? 'hash_unsupported' : undefined;
+};
+
 /** The parameters that new hashes are made with; `pepper` is the id of their key. */
 export type Target = { memoryKiB: number; passes: number; lanes: number; pepper?: string };
 
@@ -17,7 +32,8 @@ export type Target = { memoryKiB: number; passes: number; lanes: number; pepper?
  * Why a stored string cannot be used; the names are those of the public reasons.
  * ambiguous: several products mean different things by it, so the format must be declared ·
  * option: a declared option is missing or wrong · unsupported: this machine lacks the optional library
- * that computes it · plaintext, unusable: there is no hash in it.
+ * that computes it · plaintext, unusable: there is no hash in it · key_unknown: of a secret in it, which the
+ * key ring does not have.
  */
 export type HashProblem =
   | 'hash_unknown'
@@ -28,7 +44,8 @@ export type HashProblem =
   | 'hash_option'
   | 'hash_unsupported'
   | 'hash_plaintext'
-  | 'hash_unusable';
+  | 'hash_unusable'
+  | 'key_unknown';
 
 /** What is known about a record besides its string, as declared at import: algorithm, order, … */
 export type Options = Readonly<Record<string, string>>;

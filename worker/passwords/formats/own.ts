@@ -1,6 +1,6 @@
 /** Our own spelling of any recipe, `$x-<kind>$<parameters>$<digest>`: see recipes/text.ts. */
 import { readRecipe } from '../recipes/text.js';
-import type { Format } from './format.js';
+import { type Format, readLack } from './format.js';
 import { unread } from './malformed.js';
 import { readBase64 } from './strict.js';
 
@@ -12,7 +12,8 @@ export const own: Format = {
       /^\$x-([a-z0-9-]+)\$([^$]*)\$([^$]*)$/.exec(stored) ?? [];
     const recipe = readRecipe(kind, params);
     const digest = readBase64(text);
-    if (recipe === undefined || digest === undefined) return unread({ parameters: recipe, digest });
+    if (recipe === undefined || digest === undefined)
+      return readLack(stored) ?? unread({ parameters: recipe, digest });
     return { recipe, digest };
   },
 };

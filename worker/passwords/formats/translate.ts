@@ -5,19 +5,31 @@
  */
 import type { KeyRing } from '../keys.js';
 import type { Keys } from '../recipes/recipe.js';
+import { writeStored } from '../recipes/text.js';
 import { type Declared, spellDeclared } from './declared.js';
-import { type HashProblem, noPassword } from './format.js';
-import { formatIds, hasSecret, isUsable, readDeclared } from './formats.js';
+import { type HashProblem, lackTextOf, noPassword } from './format.js';
+import { formatIds, hasSecret, isUsable, readDeclared, readHash } from './formats.js';
 
 /** Of no format, but far enough into each that its options are looked at. */
 const probe = '0000:0000';
+/** What a format may ask for. */
+const optionNames: readonly string[] = [
+  ...['alg', 'order', 'encoding', 'salt', 'salt-encoding', 'sep', 'sep-encoding', 'ln', 'r'],
+  ...['key', 'prehash', 'template', 'user', 'iterations'],
+];
 /** What no text would change. */
 const hopeless: readonly HashProblem[] = ['hash_option', 'hash_plaintext', 'hash_unusable'];
+
+/** A name that may be said aloud: base64 in the wrong place does not look like one. */
+const saidAs = (name: string): string => (/^[a-z][a-z-]{0,15}$/.test(name) ? ` ${name}` : '');
 
 /** Why nobody could ever sign in with it. */
 const problemOf = ({ format, options }: Declared, keys: Keys): string | undefined => {
   const known = formatIds();
   if (!known.includes(format)) return `the format is none of ${known.join(', ')}`;
+  const strange = Object.keys(options).find((name) => !optionNames.includes(name));
+  if (strange !== undefined)
+    return `no format knows the option${saidAs(strange)}; there are ${optionNames.join(', ')}`;
   const read = readDeclared(format, probe, options);
   if (!isUsable(read) && hopeless.includes(read))
     return `${format} lacks an option or has a wrong one: docs/password-hashes.md has the options of each format`;
@@ -43,11 +55,22 @@ export const readDeclaration = (text: string, keys: Keys): Declared => {
   return declared;
 };
 
-/** An empty text is no password. What cannot be used stays as it is, and is said to be by whoever reads it next. */
+/** Is it the same hash undeclared? */
+const isSaidPlainly = (text: string, spelled: string): boolean => {
+  const plain = readHash(text);
+  return isUsable(plain) && writeStored(plain.recipe, plain.digest) === spelled;
+};
+
+/**
+ * An empty text is no password. What cannot be used stays as it is, and is said to be by whoever reads it next;
+ * but what lacks a key or a library of ours is never to look like a wrong password (format.ts).
+ */
 export const createTranslate =
   (declared: Declared | undefined, ring: Pick<KeyRing, 'idOf'>) =>
   (text: string): string => {
     if (text === '') return noPassword;
-    const spelled = declared && spellDeclared(declared, text, ring);
-    return typeof spelled === 'object' ? spelled.stored : text;
+    if (declared === undefined) return text;
+    const spelled = spellDeclared(declared, text, ring);
+    if (typeof spelled === 'string') return lackTextOf(spelled) ?? text;
+    return isSaidPlainly(text, spelled.stored) ? text : spelled.stored;
   };
