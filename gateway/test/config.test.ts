@@ -35,7 +35,7 @@ t.test('DEFAULT_SCOPES: scopes as every record may have them', async (t) => {
   const read = (text: string) => loadConfig({ ...needed, DEFAULT_SCOPES: text }).defaultScopes;
   t.equal(read(''), 'account');
   for (const text of ['account', 'a b:c/d', 'x'.repeat(1024)]) t.equal(read(text), text);
-  for (const text of ['a, b"', 'a  b', ' a', 'a\\b', 'a\tb', 'é', 'x'.repeat(1025)])
+  for (const text of ['a, b"', 'a  b', ' a', 'a\\b', 'a\tb', 'é', 'x'.repeat(1025), 'a ext:p:b'])
     t.throws(() => read(text), /DEFAULT_SCOPES must be scopes .*RFC 6749/, text);
 });
 
