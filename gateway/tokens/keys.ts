@@ -7,16 +7,9 @@
 import { AppError, isAppError } from '../../shared/errors.js';
 import type { RedisClient } from '../../shared/redis.js';
 import type { SigningAlg } from './algorithms.js';
+import { describeMacs, describeSigning } from './describe-keys.js';
 import { createLiveKeys, type SigningKey } from './live-keys.js';
-import {
-  keepLiveMacs,
-  type MacEntry,
-  type MacPurpose,
-  macPurposes,
-  macStartOf,
-  pickMac,
-  rotateMacs,
-} from './mac-ring.js';
+import { keepLiveMacs, type MacPurpose, rotateMacs } from './mac-ring.js';
 import { createReread } from './reread.js';
 import {
   findNewest,
@@ -43,9 +36,6 @@ const maxTries = 10;
 
 const countKeys = ({ signing, refresh, device }: Ring): number =>
   signing.length + refresh.length + device.length;
-
-const showTime = (ms: number | undefined): string | null =>
-  ms === undefined ? null : new Date(ms).toISOString();
 
 /** The stored ring; the first process makes it. */
 const openRing = async (store: RingStore, alg: SigningAlg, now: () => number): Promise<Stored> => {
@@ -187,29 +177,6 @@ export const loadKeys = async ({
       return entries && withMacs(ring, { [purpose]: entries });
     });
 
-  const describeMac = (purpose: MacPurpose, entry: MacEntry) => {
-    const signer = pickMac(current.ring[purpose], now());
-    const isWaitingFor = macStartOf(entry) > now() ? 'next' : 'retired';
-    return {
-      ...{ id: entry.id, purpose, state: entry.id === signer?.id ? 'signing' : isWaitingFor },
-      created_at: showTime(entry.created_at),
-      signs_from: showTime(entry.signs_from),
-      until: showTime(entry.until),
-    };
-  };
-
-  /** As an operator sees it. */
-  const describe = (entry: SigningEntry) => {
-    const isWaitingFor = startOf(entry) > now() ? 'next' : 'retired';
-    return {
-      kid: entry.kid,
-      alg: entry.alg,
-      state: entry.kid === live.signing().kid ? 'signing' : isWaitingFor,
-      created_at: new Date(entry.created_at).toISOString(),
-      signs_from: new Date(startOf(entry)).toISOString(),
-    };
-  };
-
   // After a change of algorithm the old key signs on until everybody knows the new one.
   if (findNewest(current.ring, alg) === undefined) await rotate();
 
@@ -253,13 +220,7 @@ export const loadKeys = async ({
     /** Grows with every change of the ring. */
     serial: (): number => serialOf(current.ring),
 
-    /** All signing keys, the last to sign first. */
-    list: () => [...current.ring.signing].sort((a, b) => startOf(b) - startOf(a)).map(describe),
-
-    /** All keys behind refresh and device tokens, newest first. */
-    listMacs: () =>
-      macPurposes.flatMap((purpose) =>
-        current.ring[purpose].map((entry) => describeMac(purpose, entry)),
-      ),
+    list: () => describeSigning(current.ring, live.signing().kid, now()),
+    listMacs: () => describeMacs(current.ring, now()),
   };
 };

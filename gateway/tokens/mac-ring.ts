@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 export const macPurposes = ['refresh', 'device'] as const;
 export type MacPurpose = (typeof macPurposes)[number];
 
-/** Keys of earlier versions have no times: they signed at once. Times in ms since 1970. */
+/** The first keys of a ring have no times: they signed at once. Times in ms since 1970. */
 export type MacEntry = {
   id: string;
   key: string;
