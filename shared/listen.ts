@@ -1,5 +1,6 @@
 /** Opens a port, or says which setting to change. */
 import type { Server } from 'node:http';
+import type { ListenOptions } from 'node:net';
 
 const hints: Record<string, string> = {
   EADDRINUSE: 'is taken: stop what holds it, or set another port',
@@ -11,22 +12,29 @@ const hints: Record<string, string> = {
  * Connections that the kernel keeps for us until we accept them, within its own limit (somaxconn,
  * 4096). What is over that has to try again, a second later; Node's 511 are no crowd.
  */
-export const backlog = 4096;
+const backlog = 4096;
 
-export const listen = (
-  server: Server,
-  wanted: { host: string; port: number; setting: string },
-): Promise<number> =>
+const open = (server: Server, where: ListenOptions): Promise<void> =>
   new Promise((resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException) => {
-      const hint = hints[error.code ?? ''] ?? `cannot be opened (${error.code})`;
-      reject(new Error(`${wanted.setting}=${port} on ${host} ${hint}.`));
-    };
-    server.once('error', onError);
-    const { host, port } = wanted;
-    server.listen({ host, port, backlog }, () => {
-      server.off('error', onError);
-      const address = server.address();
-      resolve(typeof address === 'object' && address !== null ? address.port : wanted.port);
+    server.once('error', reject);
+    server.listen({ ...where, backlog }, () => {
+      server.off('error', reject);
+      resolve();
     });
   });
+
+/** A unix socket. */
+export const listenOnPath = (server: Server, path: string): Promise<void> => open(server, { path });
+
+/** Resolves with the port, which is another than the wanted one for 0. */
+export const listen = async (
+  server: Server,
+  { host, port, setting }: { host: string; port: number; setting: string },
+): Promise<number> => {
+  await open(server, { host, port }).catch((error: NodeJS.ErrnoException) => {
+    const hint = hints[error.code ?? ''] ?? `cannot be opened (${error.code})`;
+    throw new Error(`${setting}=${port} on ${host} ${hint}.`);
+  });
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : port;
+};

@@ -2,13 +2,13 @@
  * A worker node put together: the parts list, top to bottom in the order in which they are needed;
  * stopping runs it backwards. Knows passwords and nothing else.
  */
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { watchEnds } from '../shared/certificate.js';
 import { AppError } from '../shared/errors.js';
 import { createHttp, type HttpOptions } from '../shared/http.js';
 import type { Lifecycle } from '../shared/lifecycle.js';
-import { backlog } from '../shared/listen.js';
+import { listenOnPath } from '../shared/listen.js';
 import { flushLog, type Log } from '../shared/log.js';
 import { createMetrics, type Metrics } from '../shared/metrics.js';
 import { newId } from '../shared/new-id.js';
@@ -74,15 +74,6 @@ const readRequestId = (req: IncomingMessage): string | undefined => {
   const id = req.headers[headers.requestId];
   return typeof id === 'string' && /^[\w.:-]{1,128}$/.test(id) ? id : undefined;
 };
-
-const listen = (server: Server, path: string): Promise<void> =>
-  new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ path, backlog }, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 
 /** The store of password records, whose texts may be in a declared format. */
 const openStoreOf = ({ config, log }: Given, redis: RedisClient, keys: KeyRing) => {
@@ -206,7 +197,7 @@ const createNodeHttp = (
 const openDoors = async (given: Given, parts: Parts, socket: SocketEndpoint) => {
   const { config, lifecycle, log } = given;
   const http = createNodeHttp(given, parts);
-  await listen(http.server, socket.path);
+  await listenOnPath(http.server, socket.path);
   const endpoints: Endpoint[] = [{ unix: socket.path, dir_id: socket.dirId }];
   if (config.tcp === undefined) return { endpoints, stop: http.stop };
   const tcp = await openTcp({

@@ -42,7 +42,7 @@ const count = (counts, { items, results, disabled }) => {
   const failed = results.filter((result) => !result.ok).length;
   counts.lines += lines;
   counts.failed += failed;
-  counts.disabled += disabled ?? 0;
+  counts.disabled += disabled;
   counts.ok += lines - failed;
   for (const { code, also = [] } of results)
     for (const each of [code, ...also.map((/** @type {Result} */ one) => one.code)])

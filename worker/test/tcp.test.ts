@@ -18,6 +18,7 @@ const open = async (
   t: Test,
   settings: Pick<TcpSettings, 'tls'> & Partial<TcpSettings>,
   nodeId = 'n1',
+  itsLog = log,
 ) => {
   let handled = 0;
   const routes = [
@@ -35,7 +36,7 @@ const open = async (
     settings: { listen: local, ...settings },
     nodeId,
     serve: (more) => createHttp({ routes, log, ...more }),
-    log,
+    log: itsLog,
   });
   t.teardown(async () => {
     door.close();
@@ -102,6 +103,26 @@ t.test('the gateway is let in, and nobody else', async (t) => {
     t.type(await callerWith(t, port, files)(), 'string', name);
   t.type(await callerWith(t, port, gateway, 'TLSv1.2')(), 'string', 'TLS 1.2');
   t.equal(handled(), 1, 'nothing of theirs was read');
+});
+
+t.test('the log says why a caller was refused', async (t) => {
+  const lines: { msg?: string; reason?: string }[] = [];
+  const stream = { write: (text: string) => void lines.push(JSON.parse(text)) };
+  const heard = createLog({ level: 'warn', role: 'test', stream });
+  const tls = await authority.node('n6');
+  const { port } = await open(t, { tls }, 'n6', heard);
+  const year = 366 * 86_400_000;
+  const ended = await authority.make(
+    'late',
+    'floodgate://gateway',
+    'client',
+    Date.now() - 2 * year,
+  );
+  t.type(await callerWith(t, port, ended)(), 'string');
+  const refusal = () => lines.find(({ msg }) => msg?.includes('was refused'));
+  for (let i = 0; i < 100 && refusal() === undefined; i++)
+    await new Promise((done) => setTimeout(done, 20));
+  t.match(refusal(), { reason: 'CERT_HAS_EXPIRED' });
 });
 
 t.test('new certificates are used at once, and open connections come back for them', async (t) => {

@@ -4,6 +4,7 @@
  * limits, cost and work follow from the recipe, and no work exists before its parameters were found to
  * be within limits, because whoever supplied the string chose them.
  */
+import type { Finding } from '../../../shared/import-batch.js';
 import type { Cost, Keys, Recipe, SecurityClass } from '../recipes/recipe.js';
 import type { Work } from '../work.js';
 
@@ -35,17 +36,10 @@ export type Target = { memoryKiB: number; passes: number; lanes: number; pepper?
  * that computes it · plaintext, unusable: there is no hash in it · key_unknown: of a secret in it, which the
  * key ring does not have.
  */
-export type HashProblem =
-  | 'hash_unknown'
-  | 'hash_ambiguous'
-  | 'hash_malformed'
-  | 'hash_length'
-  | 'hash_limit'
-  | 'hash_option'
-  | 'hash_unsupported'
-  | 'hash_plaintext'
-  | 'hash_unusable'
-  | 'key_unknown';
+export type HashProblem = Exclude<
+  Finding,
+  'hash_mismatch' | 'hash_wrapped' | 'secret_in_row' | 'exists'
+>;
 
 /** What is known about a record besides its string, as declared at import: algorithm, order, … */
 export type Options = Readonly<Record<string, string>>;
