@@ -23,7 +23,10 @@ export const drawHaproxy = ({ capacity, overload, hot, losses }: HaproxyResult):
     {
       title: 'Throughput',
       axis: 'per second, closed loop',
-      bars: barsOf(capacity, (rate) => rate),
+      bars: (['hash', 'leastconn'] as const).flatMap((way) => [
+        { label: labels[way], values: [capacity[way].haproxy] },
+        { label: `Floodgate beside ${way}`, values: [capacity[way].floodgate] },
+      ]),
     },
     { title: 'Goodput', axis: 'served per second, open loop', bars: atEach((s) => s.goodput) },
     { title: 'p99 of the served', axis: 'milliseconds', bars: atEach((s) => s.p99Ms) },

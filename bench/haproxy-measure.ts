@@ -51,17 +51,18 @@ type Offer = {
   isJudged: boolean;
   again?: NonNullable<Plan['again']>;
 };
+type Other = Exclude<Way, 'floodgate'>;
 export type HaproxyResult = {
-  /** Logins per second in a closed loop. */
-  capacity: ByWay<number>;
-  ratios: Record<Exclude<Way, 'floodgate'>, Comparison<Slice, Slice>>;
+  /** Logins per second in a closed loop: of each HAProxy, and of Floodgate in the slices beside it. */
+  capacity: Record<Other, { floodgate: number; haproxy: number }>;
+  ratios: Record<Other, Comparison<Slice, Slice>>;
   overload: {
     offer: Offer;
     /** People. */
     perSecond: number;
     found: ByWay<Summary>;
     /** Floodgate's goodput ÷ theirs, round by round. */
-    goodputRatios: Record<Exclude<Way, 'floodgate'>, Interval>;
+    goodputRatios: Record<Other, Interval>;
   }[];
   hot: ByWay<Hot>;
   losses: Loss[];
@@ -73,7 +74,7 @@ const slice = (crowd: Peer<ClosedLoopCalls>) =>
   crowd.ask('closed', { connections: clients, ...span });
 
 const measureThroughput = async (rig: Rig, options: Options) => {
-  const compareWith = (way: Exclude<Way, 'floodgate'>) =>
+  const compareWith = (way: Other) =>
     compare<Slice, Slice>({
       ...besideNeighbours(rig.pids(), options, `throughput against ${way}`),
       a: () => slice(rig.crowds.floodgate),
@@ -82,9 +83,9 @@ const measureThroughput = async (rig: Rig, options: Options) => {
   const hash = await compareWith('hash');
   const leastconn = await compareWith('leastconn');
   const rate = (slices: readonly Slice[]) => median(slices.map((s) => s.rate));
-  const floodgate = rate([...hash.a, ...leastconn.a]);
+  const ratesOf = ({ a, b }: typeof hash) => ({ floodgate: rate(a), haproxy: rate(b) });
   return {
-    capacity: { floodgate, hash: rate(hash.b), leastconn: rate(leastconn.b) },
+    capacity: { hash: ratesOf(hash), leastconn: ratesOf(leastconn) },
     ratios: { hash, leastconn },
   };
 };
@@ -181,7 +182,8 @@ export const measureHaproxy = async (options: Options): Promise<HaproxyResult> =
   const rig = await openRig(options.progress);
   try {
     const { capacity, ratios } = await measureThroughput(rig, options);
-    const peak = Math.max(...Object.values(capacity));
+    const rates = Object.values(capacity).flatMap(({ floodgate, haproxy }) => [floodgate, haproxy]);
+    const peak = Math.max(...rates);
     const overload = await measureOverload(rig, options, peak);
     const hot = await measureHot(rig, options, peak);
     const losses = await measureLosses(rig, options, peak);

@@ -81,7 +81,15 @@ const criteriaOf = ({ ratios, overload, hot, losses }: HaproxyResult): Criterion
 ];
 
 const describe = ({ capacity, ratios, overload, hot, losses }: HaproxyResult) => ({
-  capacity: eachWay(capacity, (rate) => round(rate, 1)),
+  capacity: Object.fromEntries(
+    others.map((way) => [
+      way,
+      {
+        floodgate: round(capacity[way].floodgate, 1),
+        haproxy: round(capacity[way].haproxy, 1),
+      },
+    ]),
+  ),
   throughput_ratio: Object.fromEntries(
     others.map((way) => [
       way,
@@ -132,18 +140,24 @@ const describe = ({ capacity, ratios, overload, hot, losses }: HaproxyResult) =>
 const tablesOf = ({ capacity, ratios, overload, hot, losses }: HaproxyResult): Report['tables'] => [
   {
     title: 'Throughput, closed loop (ratio: median of pairs, 95 % interval)',
-    head: ['', 'per second', 'Floodgate ÷ it', 'A/A Floodgate', 'A/A HAProxy', 'dropped'],
-    rows: [
-      [wayNames.floodgate, capacity.floodgate.toFixed(1), '', '', '', ''],
-      ...others.map((way) => [
-        wayNames[way],
-        capacity[way].toFixed(1),
-        showInterval(ratios[way].ratio),
-        ratios[way].control.a.median.toFixed(3),
-        ratios[way].control.b.median.toFixed(3),
-        showNoise(ratios[way]),
-      ]),
+    head: [
+      '',
+      'per second',
+      'Floodgate beside it',
+      'Floodgate ÷ it',
+      'A/A Floodgate',
+      'A/A HAProxy',
+      'dropped',
     ],
+    rows: others.map((way) => [
+      wayNames[way],
+      capacity[way].haproxy.toFixed(1),
+      capacity[way].floodgate.toFixed(1),
+      showInterval(ratios[way].ratio),
+      ratios[way].control.a.median.toFixed(3),
+      ratios[way].control.b.median.toFixed(3),
+      showNoise(ratios[way]),
+    ]),
   },
   {
     title: `Open loop, people in multiples of capacity (twice: ${doubleClick.share * 100} % press twice within ${doubleClick.afterMs} ms)`,

@@ -46,6 +46,8 @@ export type Run = {
   perSecond: number;
   p50Ms: number;
   p99Ms: number;
+  /** With 503: as fast as it goes, the edge may be behind, and says so. */
+  refused: number;
   failed: number;
   /** Of the edge, per login that was answered with 200. */
   edgeUs: number;
@@ -112,7 +114,9 @@ const openRig = async (options: Options, pace: Pace): Promise<Rig> => {
   }
 };
 
-type Counted = Pick<Run, 'perSecond' | 'p50Ms' | 'p99Ms' | 'failed'> & { served: number };
+type Counted = Pick<Run, 'perSecond' | 'p50Ms' | 'p99Ms' | 'refused' | 'failed'> & {
+  served: number;
+};
 
 const measure = async (rig: Rig, run: () => Promise<Counted>): Promise<Run> => {
   const before = { at: performance.now(), edge: usedMs([rig.edge]), others: othersMs(rig) };
@@ -134,7 +138,9 @@ const arrive = async ({ load }: Rig, windowMs: number): Promise<Counted> => {
   const { ok } = summarise(samples, { fromMs: 0, toMs: settleMs + windowMs });
   const inside = summarise(samples, { fromMs: settleMs, toMs: settleMs + windowMs });
   const { goodput, p50Ms, p99Ms } = inside;
-  return { perSecond: goodput, p50Ms, p99Ms, failed: samples.length - ok, served: ok };
+  // At this rate there is room for all.
+  const failed = samples.length - ok;
+  return { perSecond: goodput, p50Ms, p99Ms, refused: 0, failed, served: ok };
 };
 
 const connectionsFor = (nodes: number): number =>
@@ -142,12 +148,14 @@ const connectionsFor = (nodes: number): number =>
 
 const saturate = async ({ crowd }: Rig, nodes: number, windowMs: number): Promise<Counted> => {
   const asked = { connections: connectionsFor(nodes), settleMs: 0, windowMs };
-  const { rate, latencies, sent, failed } = await crowd.ask('closed', asked);
+  const { rate, latencies, sent, failed, statuses } = await crowd.ask('closed', asked);
+  const refused = statuses[503] ?? 0;
   return {
     perSecond: rate,
     p50Ms: percentile(latencies, 0.5),
     p99Ms: percentile(latencies, 0.99),
-    failed,
+    refused,
+    failed: failed - refused,
     served: sent - failed,
   };
 };

@@ -6,10 +6,6 @@
  * decisions eleven look beyond the first node, and four take another. Short slices of both kinds in turn; the
  * same kind side by side is the A/A control.
  */
-import { createBreaker } from '../gateway/nodes/breaker.js';
-import { type Candidate, createChoose } from '../gateway/nodes/choose.js';
-import { createLoad, type Load } from '../gateway/nodes/load.js';
-import { createRank } from '../gateway/nodes/rank.js';
 import { drawChart, type Panel } from './chart.js';
 import { createWatch } from './neighbours.js';
 import {
@@ -22,22 +18,12 @@ import {
   showInterval,
   showNoise,
 } from './report.js';
+import { type Case, cases, leftPerHundred } from './routing-cases.js';
 import { type Comparison, compare } from './slices.js';
 import { type Interval, medianInterval } from './stats.js';
 
 const sliceMs = 60;
 const warmUpMs = 400;
-const now = 1000;
-const slots = 4;
-/** Of a hundred first choices: those left for another node, and those where somebody waits. */
-const leftPerHundred = 4;
-const busyPerHundred = 11;
-/** One breaker of so many is open, where some are. */
-const openEvery = 20;
-/** More than anybody may wait for. */
-const fullMs = 400;
-const keys = Array.from({ length: 4096 }, (_, i) => `account-key-${String(i).padStart(10, '0')}`);
-
 type Slice = { rate: number };
 type Row = {
   label: string;
@@ -46,67 +32,6 @@ type Row = {
   limit: number;
   measured: Comparison<Slice, Slice>;
   control: Interval;
-};
-
-const rank = createRank('a secret of the bench');
-
-/** Hashes in flight at a node with four slots. */
-const inflightAt = (percentile: number): number => {
-  if (percentile < leftPerHundred) return 20;
-  return percentile < busyPerHundred ? slots + 1 : 2;
-};
-
-const hearFull = (load: Load | undefined) =>
-  load?.heard(now, { inflight: 20, queueMs: fullMs, serviceMs: 22, slots });
-
-type Situation = { hasOwnWeight: boolean; zoneOfOdd?: string; state?: 'all full' | 'some open' };
-
-const createNode = (i: number, situation: Situation): Candidate => {
-  const { hasOwnWeight, zoneOfOdd = 'here', state } = situation;
-  const load = createLoad(hasOwnWeight ? 2 + (i % 4) * 2 : slots);
-  const inflight = inflightAt(i % 100);
-  const queueMs = state === 'all full' ? fullMs : 0;
-  load.heard(now, { inflight, queueMs, serviceMs: 22, slots });
-  const breaker = createBreaker({ start: 'full', now: 0 });
-  const isOpen = state === 'some open' && i % openEvery === 0;
-  while (isOpen && !breaker.isOpen()) breaker.failed(now);
-  return {
-    id: `node-${i}`,
-    seed: rank.seed(`node-${i}`),
-    zone: i % 2 === 0 ? 'here' : zoneOfOdd,
-    load,
-    breaker,
-    isDraining: () => false,
-  };
-};
-
-const createNodes = (count: number, situation: Situation) =>
-  Array.from({ length: count }, (_, i) => createNode(i, situation));
-
-let at = 0;
-const nextKey = (): string => keys[at++ & 4095] ?? '';
-
-/** Throws when it is not what the situation leads to: something else would be measured. */
-const deciding =
-  (more: Omit<Situation, 'hasOwnWeight'> = {}) =>
-  (count: number, hasOwnWeight: boolean) => {
-    const nodes = createNodes(count, { ...more, hasOwnWeight });
-    const choose = createChoose(rank, 'here');
-    const isFull = more.state === 'all full';
-    const expected = isFull ? 'full' : 'node';
-    let heard = 0;
-    return () => {
-      // Between two refusals little happens: more than here would mean that as many are served as refused.
-      if (isFull) hearFull(nodes[heard++ % count]?.load);
-      const { kind } = choose(nodes, { key: nextKey(), need: 'login', now });
-      return kind === expected ? kind : undefined;
-    };
-  };
-
-const lookUp = (count: number, hasOwnWeight: boolean) => {
-  const nodes = createNodes(count, { hasOwnWeight });
-  const weights = hasOwnWeight ? nodes.map((node) => node.load.slots()) : undefined;
-  return () => rank.first(nextKey(), nodes, weights)?.id;
 };
 
 /** Calls per second; results are looked at, or the compiler might drop the calls. */
@@ -124,25 +49,11 @@ const time = (call: () => unknown, forMs: number): number => {
   return (calls * 1000) / tookMs;
 };
 
-type Case = { name: string; nodes: number; limits: [equal: number, weighted: number] };
-type Make = (count: number, hasOwnWeight: boolean) => () => unknown;
-const decisions = (name: string, make: Make): (Case & { make: Make })[] => [
-  { name, nodes: 64, limits: [3000, 3000], make },
-  { name, nodes: 1000, limits: [25_000, 25_000], make },
-];
-const cases: (Case & { make: Make })[] = [
-  ...decisions('choose', deciding()),
-  ...decisions('two zones', deciding({ zoneOfOdd: 'there' })),
-  ...decisions('every node full', deciding({ state: 'all full' })),
-  ...decisions('5 % of the breakers open', deciding({ state: 'some open' })),
-  { name: 'look-up', nodes: 64, limits: [300, Number.POSITIVE_INFINITY], make: lookUp },
-];
-
 const nanoseconds = (slices: readonly Slice[]): Interval =>
   medianInterval(slices.map(({ rate }) => 1e9 / rate));
 
 const measure = async (
-  { name, nodes, limits, make }: (typeof cases)[number],
+  { name, nodes, limits, make }: Case,
   pairs: number,
   onPair: (kept: number) => void,
 ): Promise<Row[]> => {

@@ -78,12 +78,8 @@ export const createClientCredentials = (options: ClientCredentialsOptions) => {
     backoff: createBackoff({ random }),
     now,
     random,
-    renew: async () => {
-      const { accessToken, expiresAt } = readAccessToken(
-        await call({ lane: 'session', rule: 'idempotent', request }),
-      );
-      return { accessToken, expiresAt };
-    },
+    renew: async () =>
+      readAccessToken(await call({ lane: 'session', rule: 'idempotent', request })),
   });
 
   return {

@@ -27,22 +27,17 @@ export type Login = Tokens & { deviceToken: string | undefined };
 
 export type Identity = { userId: string; sessionId: string; scope: string; clientId: string };
 
-/** Times as the server writes them. */
+/** Times as the server writes them: ISO 8601, UTC. */
 export type Session = {
   sessionId: string;
-  createdAt: string | number;
-  lastUsedAt: string | number;
+  createdAt: string;
+  lastUsedAt: string;
   clientAddress: string;
   userAgent: string;
   current: boolean;
 };
 
-export type AccessToken = {
-  accessToken: string;
-  expiresIn: number;
-  expiresAt: number;
-  scope: string | undefined;
-};
+export type AccessToken = { accessToken: string; expiresAt: number };
 
 const badAnswer = (status: number) =>
   new FloodgateError('bad_answer', { status, mayHaveRun: true });
@@ -60,11 +55,6 @@ const createReader = (fields: Fields, status: number) => ({
   seconds: (name: string): number => {
     const value = fields[name];
     if (typeof value !== 'number' || !(value > 0)) throw badAnswer(status);
-    return value;
-  },
-  time: (name: string): string | number => {
-    const value = fields[name];
-    if (typeof value !== 'string' && typeof value !== 'number') throw badAnswer(status);
     return value;
   },
 });
@@ -100,15 +90,11 @@ export const readLogin = (answer: Answer): Login => {
   return { ...readTokens(answer), deviceToken: optional('device_token') };
 };
 
-/** RFC 6749 § 5.1: the scope may be left out when it is what was asked for. */
+/** RFC 6749 § 5.1. */
 export const readAccessToken = (answer: Answer): AccessToken => {
-  const { text, optional } = createReader(answer.fields, answer.status);
+  const { text } = createReader(answer.fields, answer.status);
   if (text('token_type').toLowerCase() !== 'bearer') throw badAnswer(answer.status);
-  return {
-    accessToken: text('access_token'),
-    ...readLife(answer),
-    scope: optional('scope'),
-  };
+  return { accessToken: text('access_token'), expiresAt: readLife(answer).expiresAt };
 };
 
 /** In a browser of another origin these headers are seen only where the server exposes them. */
@@ -124,11 +110,11 @@ export const readIdentity = ({ headers, status }: Answer): Identity => {
 };
 
 const readSession = (fields: Fields, status: number): Session => {
-  const { text, time } = createReader(fields, status);
+  const { text } = createReader(fields, status);
   return {
     sessionId: text('session_id'),
-    createdAt: time('created_at'),
-    lastUsedAt: time('last_used_at'),
+    createdAt: text('created_at'),
+    lastUsedAt: text('last_used_at'),
     clientAddress: text('client_address'),
     userAgent: text('user_agent'),
     current: fields.current === true,

@@ -65,6 +65,14 @@ const clientAt = (address: Address): ClientAddress => {
 const isPrivate = (address: Address): boolean =>
   ['private', 'loopback', 'uniqueLocal', 'linkLocal', 'carrierGradeNat'].includes(address.range());
 
+/** For a port that trusts no proxy: whoever is connected. */
+export const peers = {
+  of: ({ socket }: IncomingMessage): ClientAddress => {
+    const address = parse(socket.remoteAddress ?? '');
+    return address === undefined ? nobody : clientAt(address);
+  },
+};
+
 export type Addresses = ReturnType<typeof createAddresses>;
 
 export const createAddresses = ({

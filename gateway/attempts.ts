@@ -5,7 +5,7 @@
  * session of its own. The key is an HMAC under a key of this process, kept only while in flight.
  */
 import { createHmac, randomBytes } from 'node:crypto';
-import { codeOf } from '../shared/errors.js';
+import { AppError, codeOf } from '../shared/errors.js';
 import type { Ctx } from '../shared/http.js';
 import { newId } from '../shared/new-id.js';
 import type { Verdict, WorkClass } from '../shared/protocol.js';
@@ -54,6 +54,8 @@ const joinMs = 1500;
 /** As for an account's failures: guesses that come within a round trip to the store are not counted yet. */
 const mostMisses = defaultLimits.account.failures;
 const nothing = async () => {};
+/** Nobody compares a password for these. */
+const unstarted = ['overloaded', 'no_node', 'too_many_attempts'];
 
 const createSignal = () => {
   const listeners: (() => void)[] = [];
@@ -127,7 +129,10 @@ export const createAttempts = ({
     const attemptId = work.attemptId ?? newId();
     // Then submitting takes it again.
     const reservation = await reserve(work, from, attemptId).finally(letGo);
+    let isAsked = false;
     try {
+      if (signal.aborted) throw new AppError('timeout', { detail: 'nobody waits' });
+      isAsked = true;
       const verdict = await nodes.submit({
         route: work.route ?? `/${work.kind}`,
         u: work.u,
@@ -143,12 +148,13 @@ export const createAttempts = ({
       return { verdict, release: verdict.outcome === 'denied' ? nothing : reservation.release };
     } catch (error) {
       // Refused, timed out or lost: not the caller's fault. If this fails too, the lease runs out.
-      // Leaving early is: the hash may be running, and must not be free.
+      // Leaving early is, once a node was asked: the hash may be running, and must not be free.
       const { abandon, fail, release } = reservation;
+      const isDropped = signal.aborted && isAsked && !unstarted.includes(codeOf(error));
       const isOthers = isGuess && work.proven !== undefined;
-      const end = signal.aborted ? abandon : isGuess && !isOthers ? fail : release;
+      const end = isDropped ? abandon : isGuess && !isOthers ? fail : release;
       end().catch(() => {});
-      if (isOthers && !signal.aborted) countGuess(work, from).catch(() => {});
+      if (isOthers && !isDropped) countGuess(work, from).catch(() => {});
       throw error;
     }
   };

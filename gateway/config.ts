@@ -8,7 +8,7 @@ import { countCpus } from '../shared/machine.js';
 import { checkDefaultScopes, createRedisUrls, readShared } from '../shared/settings.js';
 import { parseRange } from './address.js';
 import { readIssuers } from './issuers/settings.js';
-import { maxTokenMs } from './tokens/claims.js';
+import { maxTokenMs } from './tokens/life.js';
 
 export type Config = ReturnType<typeof loadConfig>;
 

@@ -30,15 +30,9 @@ export const loadEpoch = async (redis: RedisClient): Promise<string> => {
 };
 
 /** 32 bytes. Throws store_unavailable, or a plain Error when the stored value is not a key of ours. */
-export const loadNameKey = async ({
-  redis,
-  random = randomBytes,
-}: {
-  redis: RedisClient;
-  random?: (bytes: number) => Buffer;
-}): Promise<Buffer> => {
-  await makeOnce(redis, 'meta:epoch', random(16).toString('base64url'));
-  const text = await makeOnce(redis, nameKeyAt, random(nameKeyBytes).toString('base64url'));
+export const loadNameKey = async ({ redis }: { redis: RedisClient }): Promise<Buffer> => {
+  await loadEpoch(redis);
+  const text = await makeOnce(redis, nameKeyAt, randomBytes(nameKeyBytes).toString('base64url'));
   const key = Buffer.from(text, 'base64url');
   if (key.length !== nameKeyBytes || key.toString('base64url') !== text)
     throw new Error(`${nameKeyAt} in Redis is damaged: restore it from a backup of this store`);

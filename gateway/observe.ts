@@ -2,12 +2,12 @@
  * What leaves a trace of every answer: request metrics for all routes, and one audit line per
  * outcome for those that change or prove something. Token checks are counted, not logged.
  */
+import type { IncomingMessage } from 'node:http';
 import type { ErrorCode } from '../shared/errors.js';
 import type { Ctx } from '../shared/http.js';
 import { auditLog, type Log } from '../shared/log.js';
 import type { Metrics } from '../shared/metrics.js';
 import { createTally, type Tally } from '../shared/tally.js';
-import type { Addresses } from './address.js';
 
 const audited: Record<string, string> = {
   '/v1/users': 'register',
@@ -43,7 +43,8 @@ export const createObserve = ({
 }: {
   metrics: Metrics;
   log: Log;
-  addresses: Addresses;
+  /** Of the client, as an audit line has it. */
+  addresses: { of: (req: IncomingMessage) => { address: string } };
 }) => {
   // Counted in plain numbers: prom-client's own took 6 % of a token check.
   const cells = new Map<string, Map<ErrorCode | number, Cell>>();

@@ -52,9 +52,11 @@ export const createReload = ({
       next.worker.process.kill('SIGKILL');
       return false;
     }
-    if (slots[at] !== old) return drain(next.worker).then(() => true);
+    // The old one may have been lost meanwhile, and another be in its place, or about to be.
+    const current = slots[at] ?? old;
+    if (current !== old && current.isReady) return drain(next.worker).then(() => true);
     slots[at] = next;
-    await drain(old.worker, leaveMs);
+    await drain(current.worker, leaveMs);
     return true;
   };
 

@@ -125,7 +125,8 @@ ${describeFiles(dir, paths)}
   NODE_ID=${name}            (several nodes there: ${name}-0, ${name}-1, … and port 0)
   NODE_LISTEN=0.0.0.0:7443   (for reloads by signal: 0.0.0.0:0, a free port, without NODE_ADVERTISE)
   NODE_ADVERTISE=HOST:7443   (where the gateway reaches it; default: its host name and port)
-The gateway's NODE_SECRET and a Redis that both reach are needed there, too.`;
+The gateway's NODE_SECRET and a Redis that both reach are needed there, too, and all CREDENTIALS_*,
+PASSWORD_KEYS and PASSWORD_PEPPER of the other nodes.`;
 };
 
 /** @param {Options} options */

@@ -9,7 +9,7 @@ import { parseCommand } from './input.mjs';
 import { Refusal, UsageError } from './refusal.mjs';
 
 /** @typedef {import('./paths.mjs').Env} Env */
-/** @typedef {{ registered?: boolean, inflight?: number }} Told what the node answers */
+/** @typedef {{ registered: boolean, inflight: number }} Told what the node answers */
 
 const drainHelp = `Usage: floodgate drain ID
 
@@ -46,10 +46,6 @@ const unregistered = (id) =>
   'It goes on trying; until then the edges do as before.';
 
 /** @param {string} id */
-const untold = (id) =>
-  `${id} was told, but what came of it is not known: it or the gateway is an older version.`;
-
-/** @param {string} id */
 const gone = (id) =>
   `${id} is no longer in the node registry: it has ended, or has not reached Redis for 3 s. ` +
   'What it holds is not known.';
@@ -73,7 +69,6 @@ const tell = async (env, action, id, { wasThere = false } = {}) => {
     /** @type {Told | string} */
     const told = await callAdmin(env, 'POST', path).catch(passing);
     const isAnswer = typeof told !== 'string';
-    if (isAnswer && told.registered === undefined) throw new Refusal(untold(id));
     if (isAnswer && told.registered) return told;
     if (missed === maxMissed) throw new Refusal(isAnswer ? unregistered(id) : told);
     await sleep(noticeMs);
@@ -88,7 +83,6 @@ export const drainNode = async (args, env) => {
   for (let looks = 0; looks < maxLooks; looks++) {
     await sleep(noticeMs);
     told = await tell(env, 'drain', id, { wasThere: true });
-    if (told.inflight === undefined) throw new Refusal(untold(id));
     if (told.inflight === 0)
       return `${id} gets nothing new and holds nothing any more. Back: floodgate undrain ${id}`;
   }

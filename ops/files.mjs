@@ -51,13 +51,33 @@ const syncDir = (path) => {
 };
 
 /**
- * All of it: a disk that becomes full takes a part of a text without an error.
+ * All of it, how many bytes that was: a disk that becomes full takes a part of a text without an error.
+ * Without a position it goes to where the last write has ended.
  * @param {number} fd
  * @param {string} text
+ * @param {number} [position]
  */
-const writeAll = (fd, text) => {
+export const writeAll = (fd, text, position) => {
   const bytes = Buffer.from(text);
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+  for (let at = 0; at < bytes.length; ) {
+    const there = position === undefined ? null : position + at;
+    at += writeSync(fd, bytes, at, bytes.length - at, there);
+  }
+  return bytes.length;
+};
+
+/**
+ * What `write` does; what it throws has the `path` that was meant.
+ * @template T
+ * @param {string} path
+ * @param {() => T} write
+ */
+export const naming = (path, write) => {
+  try {
+    return write();
+  } catch (error) {
+    throw error instanceof Error ? Object.assign(error, { path }) : error;
+  }
 };
 
 /**
@@ -67,7 +87,7 @@ const writeAll = (fd, text) => {
  */
 const writeTemp = (path, text) => {
   const temp = `${path}.${process.pid}.${randomBytes(6).toString('hex')}`;
-  try {
+  const write = () => {
     const fd = openSync(temp, 'wx', 0o600);
     try {
       writeAll(fd, text);
@@ -75,9 +95,12 @@ const writeTemp = (path, text) => {
     } finally {
       closeSync(fd);
     }
+  };
+  try {
+    naming(path, write);
   } catch (error) {
     removeIfThere(temp);
-    throw error instanceof Error ? Object.assign(error, { path }) : error;
+    throw error;
   }
   return temp;
 };

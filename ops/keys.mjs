@@ -11,7 +11,7 @@ import { formatTable } from './table.mjs';
 
 /** @typedef {import('./paths.mjs').Env} Env */
 /** @typedef {{ kid: string, alg: string, state: string, created_at: string, signs_from: string }} Key */
-/** @typedef {{ id: string, purpose: string, state: string, created_at: string | null, signs_from: string | null }} Mac */
+/** @typedef {{ id: string, purpose: string, state: string, created_at: string, signs_from: string }} Mac */
 /** @typedef {{ keys: Key[], macs: Mac[] }} Ring */
 
 const keysHelp = `Usage: floodgate keys <command> [--json]
@@ -36,8 +36,8 @@ const options = /** @type {const} */ ({
 
 const columns = /** @type {const} */ (['key', 'algorithm', 'state', 'made', 'signs from']);
 
-/** Keys of earlier versions have no times. @param {string | null} time */
-const short = (time) => time?.replace(/\.\d+Z$/, 'Z') ?? '–';
+/** @param {string} time */
+const short = (time) => time.replace(/\.\d+Z$/, 'Z');
 
 /** @param {Key} key */
 const row = (key) => [key.kid, key.alg, key.state, short(key.created_at), short(key.signs_from)];

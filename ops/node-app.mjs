@@ -14,14 +14,17 @@ import { runApp, say } from './pm2-app.mjs';
 import { sayShort } from './refusal.mjs';
 import { createReload } from './reload.mjs';
 
-const name = `node-${process.env.NODE_APP_INSTANCE ?? 0}`;
+const { NODE_APP_INSTANCE: instance = '0', NODE_ID: host } = process.env;
+const name = `node-${instance}`;
+/** All instances have one environment, each is a node of its own; the default has the instance in it. */
+const env = host ? { ...process.env, NODE_ID: `${host}-${instance}` } : process.env;
 
 await runApp(async ({ stopping, stopAsked }) => {
   const paths = preparePaths(process.env);
   const turn = join(paths.dataDir, 'reload.lock');
   const lock = await takeLock(join(paths.dataDir, `${name}.lock`));
   await endOrphans(lock.previous, say);
-  const launch = () => launchChild({ script: programs.worker, env: process.env });
+  const launch = () => launchChild({ script: programs.worker, env });
   const record = () => {
     const identity = keeper.identity();
     lock.record(identity === undefined ? [] : [{ ...identity, name }]);

@@ -2,9 +2,11 @@
  * `floodgate users`: import, export, and one user at a time, by the admin port. A password is read from
  * stdin and never is an argument, which everybody on the machine could read.
  */
-import { createWriteStream, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { createWriteStream, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createAdminCall } from './admin-call.mjs';
 import { parseCommand, readJsonFile } from './input.mjs';
@@ -165,10 +167,35 @@ const importAny = async (env, path, values) =>
     ? importFile(env, await spool(), { ...values, isSpooled: true })
     : importFile(env, path, values);
 
+/** A line that the terminal does not show; '' when it is broken off (Ctrl-C, Ctrl-D). */
+const readTyped = async () => {
+  const output = new Writable({ write: (_, __, done) => done() });
+  const hidden = { input: process.stdin, output, terminal: true, historySize: 0 };
+  const lines = createInterface(hidden);
+  // Only now: what is typed before the line editor is there would be shown.
+  process.stderr.write('New password: ');
+  const line = await new Promise((resolve) => {
+    lines.once('line', resolve);
+    lines.once('close', () => resolve(''));
+  });
+  lines.close();
+  process.stderr.write('\n');
+  return line;
+};
+
+/** What comes up to the first line end, whenever it comes; who writes need not close its end. */
+const readPiped = async () => {
+  let text = '';
+  for await (const piece of process.stdin.setEncoding('utf8')) {
+    text += piece;
+    if (piece.includes('\n')) break;
+  }
+  return text.split(/\r?\n/, 1)[0] ?? '';
+};
+
 /** The line on stdin. */
-const readPassword = () => {
-  if (process.stdin.isTTY) process.stderr.write('New password: ');
-  const [password = ''] = readFileSync(0, 'utf8').split(/\r?\n/);
+const readPassword = async () => {
+  const password = await (process.stdin.isTTY ? readTyped() : readPiped());
   if (password === '') throw new Refusal('The new password is read from stdin, and nothing came.');
   return password;
 };
@@ -199,7 +226,8 @@ const single = {
     return `${id} is deleted; everything issued is refused everywhere.`;
   },
   'set-password': async (call, id) => {
-    await call('PUT', `/users/${encodeURIComponent(id)}/password`, { password: readPassword() });
+    const password = await readPassword();
+    await call('PUT', `/users/${encodeURIComponent(id)}/password`, { password });
     return `${id} has a new password; all sessions have ended.`;
   },
   scopes: async (call, id, [scopes]) => {

@@ -4,7 +4,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { systemCodeOf } from './describe-error.js';
 import type { Metrics } from './metrics.js';
 
@@ -16,21 +16,24 @@ type Logs = { error(fields: object, text: string): void; info(fields: object, te
 const pathsOf = ({ certFile, keyFile, caFile }: CertificateFiles): string[] =>
   caFile === undefined ? [certFile, keyFile] : [certFile, keyFile, caFile];
 
+/** What these make together. Throws when they cannot be used; `names`: of the files, for people. */
+export const contextOf = (pems: Partial<Certificate>, names: string): SecureContext => {
+  try {
+    // A CA that is none would not be missed there.
+    if (pems.ca) new X509Certificate(pems.ca);
+    return createSecureContext(pems);
+  } catch (cause) {
+    throw new Error(`${names} do not fit together or are no PEM files`, { cause });
+  }
+};
+
 /** Throws with a message that names the files when they cannot be used. */
 export const readCertificate = (files: CertificateFiles): Certificate => {
   const { certFile, keyFile, caFile } = files;
   const pair = { cert: readFileSync(certFile), key: readFileSync(keyFile) };
   const all = caFile === undefined ? pair : { ...pair, ca: readFileSync(caFile) };
-  try {
-    createSecureContext(all);
-    // A CA that is none would not be missed there.
-    if ('ca' in all) new X509Certificate(all.ca);
-    return all;
-  } catch (cause) {
-    throw new Error(`${pathsOf(files).join(', ')} do not fit together or are no PEM files.`, {
-      cause,
-    });
-  }
+  contextOf(all, pathsOf(files).join(', '));
+  return all;
 };
 
 /** When it stops being valid, in seconds since 1970. */

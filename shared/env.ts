@@ -1,6 +1,7 @@
 /**
  * Reads settings from environment variables into plain values and reports every problem together.
- * Secrets may be given as NAME or, better, as NAME_FILE (a path); both at once is an error.
+ * Secrets may be given as NAME or, better, as NAME_FILE (a path); both at once is an error
+ * unless they say the same.
  * A config module calls these readers once and ends with `check()`.
  */
 import { readFileSync } from 'node:fs';
@@ -85,9 +86,11 @@ export const createEnv = (source: Record<string, string | undefined>) => {
 
   const secret = (name: string): string | undefined => {
     const path = read(`${name}_FILE`);
-    if (path === undefined) return read(name);
-    if (read(name) !== undefined) complain(`Set ${name} or ${name}_FILE, not both.`);
-    return readFile(name, path);
+    const value = read(name);
+    if (path === undefined) return value;
+    const text = readFile(name, path);
+    if (value !== undefined && value !== text) complain(`Set ${name} or ${name}_FILE, not both.`);
+    return text;
   };
 
   const requiredSecret = (name: string, hint: string): string => {

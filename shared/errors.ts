@@ -183,6 +183,13 @@ export const isAppError = (error: unknown): error is AppError => error instanceo
 /** The code of any thrown value; what we did not throw ourselves is `internal`. */
 export const codeOf = (error: unknown): ErrorCode => (isAppError(error) ? error.code : 'internal');
 
+/** For `catch`: undefined where this code was thrown; whatever else was goes on. */
+export const passOver =
+  (code: ErrorCode) =>
+  (error: unknown): undefined => {
+    if (codeOf(error) !== code) throw error;
+  };
+
 export const isReason = (text: unknown): text is Reason =>
   typeof text === 'string' && Object.hasOwn(reasons, text);
 

@@ -3,6 +3,7 @@
  * and ids, the node knows hashes; a row is what is left when the names are keys. Bodies are lines: the
  * head first, then one row each. The answer has one result for each row, in the same order.
  */
+import type { Status } from './status.js';
 
 export type BatchHead = {
   /** False: everything is read and nothing written. */
@@ -27,7 +28,7 @@ export type BatchRow = {
   options: Record<string, string>;
   norm: 'raw' | 'nfc';
   scopes: string;
-  status: 'active' | 'disabled';
+  status: Status;
 };
 
 export type Finding =

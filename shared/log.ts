@@ -1,7 +1,8 @@
 /**
  * The one door to pino: JSON lines on stdout, one object per line, secrets redacted.
  * Lines are gathered and written in blocks (a write per line costs a system call on the login path);
- * `flushLog` runs at stop. Callers pass an object of known fields first, never a password or a token.
+ * `flushLog` runs at stop. At debug and trace each is written at once: whatever ends the process then, what it
+ * had logged is there, and before the answer that follows it. Callers pass an object of known fields first, never a password or a token.
  */
 import { type DestinationStream, destination, type Logger, pino } from 'pino';
 import { describeError } from './describe-error.js';
@@ -11,17 +12,16 @@ export type Log = Logger;
 const redacted = ['password', 'token', 'secret', 'authorization', 'cookie', 'hash'];
 const censor = '[redacted]';
 
+const inBlocks = { sync: false, minLength: 4096, periodicFlush: 200 };
+const atOnce = { sync: true, minLength: 0 };
+const levelsAtOnce = ['debug', 'trace'];
+
 /**
  * A full disk costs lines, not the process: what cannot be written is kept and tried again, up to 64 MiB.
  */
-const openStdout = (): DestinationStream => {
-  const out = destination({
-    fd: 1,
-    sync: false,
-    minLength: 4096,
-    periodicFlush: 200,
-    maxLength: 1 << 26,
-  });
+const openStdout = (level: string): DestinationStream => {
+  const writing = levelsAtOnce.includes(level) ? atOnce : inBlocks;
+  const out = destination({ fd: 1, maxLength: 1 << 26, ...writing });
   let isFailing = false;
   out.on('error', () => {
     isFailing = true;
@@ -49,7 +49,7 @@ export const createLog = (options: {
       redact: { paths: redacted.flatMap((name) => [name, `*.${name}`]), censor },
       serializers: { err: (error: unknown) => describeError(error) },
     },
-    options.stream ?? openStdout(),
+    options.stream ?? openStdout(options.level),
   );
 
 /**

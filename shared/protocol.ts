@@ -29,8 +29,11 @@ export const isWorkClass = (text: unknown): text is WorkClass =>
 const hmac = (secret: string, text: string): string =>
   createHmac('sha256', secret).update(text).digest('hex');
 
-const isSame = (a: string, b: string): boolean =>
-  a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
+/** Of any text: as many characters need not be as many bytes. */
+const isSame = (a: string, b: string): boolean => {
+  const [one, other] = [Buffer.from(a), Buffer.from(b)];
+  return one.length === other.length && timingSafeEqual(one, other);
+};
 
 /** Constant for one boot of one node; shows that the caller knows the cluster secret. */
 export const callerProof = (secret: string, bootId: string): string =>
@@ -138,6 +141,8 @@ export type NodeEntry = {
   version: string;
   zone: string;
   draining: boolean;
+  /** Which user store it works with, for other nodes to compare; older versions do not say. */
+  store?: string;
 };
 
 const entryMac = (secret: string, json: string): string =>
@@ -168,7 +173,8 @@ const hasEntryShape = (value: unknown): value is NodeEntry => {
     Number.isSafeInteger(value.slots) &&
     Number(value.slots) >= 1 &&
     Number(value.slots) <= maxSlots &&
-    typeof value.draining === 'boolean'
+    typeof value.draining === 'boolean' &&
+    (value.store === undefined || typeof value.store === 'string')
   );
 };
 

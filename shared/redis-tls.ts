@@ -1,23 +1,18 @@
-/** The certificate files that REDIS_URL names, as options of a TLS connection. */
-import { readFileSync } from 'node:fs';
+/** TLS to a Redis, with the certificate files that its URL names. */
 import { isIP } from 'node:net';
-import { systemCodeOf } from './describe-error.js';
-import type { TlsFiles } from './redis-url.js';
+import { type ClientFiles, createClientContext } from './client-context.js';
 
-const readPem = (path: string): Buffer => {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    const code = systemCodeOf(error) ?? 'unknown';
-    throw new Error(`a certificate file for Redis, ${path}, cannot be read (${code})`);
-  }
+type Logs = { warn(fields: object, text: string): void };
+
+/** What node:tls wants, whoever spreads it for each connection. Throws an Error that names the files. */
+export const tlsOptions = (files: ClientFiles, log: Logs, servername?: string) => {
+  const context = createClientContext({ store: 'Redis', files, log });
+  return {
+    // Whatever NODE_TLS_REJECT_UNAUTHORIZED says: the password goes there.
+    rejectUnauthorized: true,
+    get secureContext() {
+      return context();
+    },
+    ...(servername && isIP(servername) === 0 && { servername }),
+  };
 };
-
-/** What node:tls wants for a connection to Redis. Throws an Error that names the file it cannot read. */
-export const readTls = ({ ca, cert, key }: TlsFiles, servername?: string) => ({
-  // Whatever NODE_TLS_REJECT_UNAUTHORIZED says: the password goes there.
-  rejectUnauthorized: true,
-  ...(ca && { ca: readPem(ca) }),
-  ...(cert && key && { cert: readPem(cert), key: readPem(key) }),
-  ...(servername && isIP(servername) === 0 && { servername }),
-});

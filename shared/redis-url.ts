@@ -9,14 +9,14 @@
  * Settings that go with it are query parameters, so that whoever has the string has everything.
  * No message quotes any part of the string: it holds passwords.
  */
+import type { ClientFiles } from './client-context.js';
 
 type Host = { host: string; port: number };
-export type TlsFiles = { ca?: string; cert?: string; key?: string };
 type Common = {
   username?: string;
   password?: string;
   /** Undefined: no TLS. */
-  tls?: TlsFiles;
+  tls?: ClientFiles;
   /** Replicas that must have a strong write before it is acknowledged. */
   waitReplicas: number;
 };

@@ -7,10 +7,10 @@
  * MASTERDOWN: not executed; a lost or late answer: nobody knows) leaves here at once as AppError
  * store_unavailable with the cause for the log, and the caller's repeat decides.
  */
-import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
-import { AbstractConnector, Cluster, Command, Redis } from 'ioredis';
+import { connect, type TLSSocket } from 'node:tls';
+import { AbstractConnector, Cluster, Command, Redis, type RedisOptions } from 'ioredis';
 import { replaceTimeouts } from './redis-timeouts.js';
-import { readTls } from './redis-tls.js';
+import { tlsOptions } from './redis-tls.js';
 import { parseRedisUrl, type RedisTarget } from './redis-url.js';
 
 export type Script = (
@@ -54,17 +54,17 @@ replaceTimeouts(Command.prototype, Redis.prototype);
  * ioredis listens for the first alone, and an error nobody listens for ends the process.
  */
 class TlsConnector extends AbstractConnector {
-  readonly #options: ConnectionOptions;
+  readonly #options: RedisOptions;
 
   constructor(options: unknown) {
     super(connectTimeoutMs);
-    const { host, port, tls } = Object(options);
-    this.#options = { host, port, ...tls };
+    this.#options = Object(options);
   }
 
   override async connect(): Promise<TLSSocket> {
     this.connecting = true;
-    const stream = connect(this.#options);
+    const { host, port, tls } = this.#options;
+    const stream = connect({ host, port, ...tls });
     this.stream = stream;
     stream.on('error', (error) => {
       this.firstError ??= error;
@@ -99,7 +99,11 @@ const commonOptions = (
     /^(READONLY|MASTERDOWN|LOADING|UNBLOCKED)/.test(error.message) ? 1 : false,
 });
 
-const openSingle = (target: RedisTarget & { kind: 'single' }, options: CommonOptions): Redis => {
+const openSingle = (
+  target: RedisTarget & { kind: 'single' },
+  options: CommonOptions,
+  log: Logs,
+): Redis => {
   const { at, db, tls } = target;
   if ('path' in at) return new Redis({ ...options, path: at.path, db });
   if (tls === undefined) return new Redis({ ...options, ...at, db });
@@ -107,7 +111,7 @@ const openSingle = (target: RedisTarget & { kind: 'single' }, options: CommonOpt
     ...options,
     ...at,
     db,
-    tls: readTls(tls, at.host),
+    tls: tlsOptions(tls, log, at.host),
     Connector: TlsConnector,
   });
 };
@@ -115,9 +119,10 @@ const openSingle = (target: RedisTarget & { kind: 'single' }, options: CommonOpt
 const openSentinel = (
   target: RedisTarget & { kind: 'sentinel' },
   options: CommonOptions,
+  log: Logs,
 ): Redis => {
   const { hosts, master, db, sentinelUsername, sentinelPassword } = target;
-  const tls = target.tls && readTls(target.tls);
+  const tls = target.tls && tlsOptions(target.tls, log);
   return new Redis({
     ...options,
     sentinels: hosts,
@@ -135,12 +140,13 @@ const openSentinel = (
 const openCluster = (
   target: RedisTarget & { kind: 'cluster' },
   options: CommonOptions,
+  log: Logs,
 ): Cluster => {
   const { enableOfflineQueue: _, retryStrategy: __, ...redisOptions } = options;
   const cluster = new Cluster(target.hosts, {
     redisOptions: {
       ...redisOptions,
-      ...(target.tls && { tls: readTls(target.tls), Connector: TlsConnector }),
+      ...(target.tls && { tls: tlsOptions(target.tls, log), Connector: TlsConnector }),
     },
     enableOfflineQueue: false,
     clusterRetryStrategy: retryStrategy,
@@ -186,8 +192,10 @@ const openCluster = (
 const open = (options: ConnectOptions): Redis | Cluster => {
   const target = parseRedisUrl(options.url);
   const common = commonOptions(options, target);
-  if (target.kind === 'cluster') return openCluster(target, common);
-  return target.kind === 'sentinel' ? openSentinel(target, common) : openSingle(target, common);
+  const { log } = options;
+  if (target.kind === 'cluster') return openCluster(target, common, log);
+  if (target.kind === 'sentinel') return openSentinel(target, common, log);
+  return openSingle(target, common, log);
 };
 
 /** Those that we hang up ourselves, which is no loss. */

@@ -5,7 +5,7 @@ import { type Results, type Scenario, small, tiny } from './scenario.js';
 import type { Run } from './world.js';
 
 const warmUpMs = 1000;
-const served = (runs: readonly Run[], wanted: 'device' | 'login'): number =>
+const served = (runs: readonly Run[], wanted: 'device' | 'login' | 'suspect'): number =>
   servedShare(runs, ({ cls }) => cls === wanted);
 
 /** At ten times the capacity known devices alone are as much as all nodes can do. */
@@ -25,7 +25,7 @@ const multiples = [2, 5, 10];
 
 export const classes: Scenario = {
   about:
-    '10 % known devices at 2, 5 and 10 times the capacity; half devices and 15 % suspects at 1.3',
+    '10 % known devices at 2, 5 and 10 times the capacity; 15 % suspects at 0.7, and beside half devices at 1.3',
   worlds: {
     ...Object.fromEntries(
       multiples.map((multiple) => [
@@ -37,6 +37,11 @@ export const classes: Scenario = {
         },
       ]),
     ),
+    'suspects 0.7': {
+      ...{ ...tiny, measureMs: 3000, seedShare: 0.5 },
+      classes: { suspect: 0.15, login: 0.85 },
+      load: () => 0.7,
+    },
     order: {
       ...{ ...tiny, warmUpMs, measureMs: 15_000, seedShare: 0.5 },
       classes: { device: 0.5, suspect: 0.15, login: 0.35 },
@@ -45,6 +50,11 @@ export const classes: Scenario = {
   },
   judge: (of) => [
     ...multiples.map((multiple) => judgeDevices(of, multiple)),
+    atLeast(
+      'classes: suspects served where there is room, at 0.7, %',
+      100 * served(of('suspects 0.7'), 'suspect'),
+      99,
+    ),
     atMost(
       '19 seconds in which a known device is refused and a suspect let in, %',
       100 * disorderedShare(of('order'), { refused: 'device', served: 'suspect' }),

@@ -41,6 +41,7 @@ export const createCrew = (size = availableParallelism()) => {
   return {
     run: async (task: Task) => unpack(await withRunner((runner) => runner.ask('run', task))),
     hashing: (seed: number) => withRunner((runner) => runner.ask('hashing', seed)),
+    peaks: (seed: number) => withRunner((runner) => runner.ask('peaks', seed)),
     stop: () => Promise.all(runners.map((runner) => runner.stop())),
   };
 };

@@ -38,7 +38,6 @@ const noMeters = {
   retried: () => {},
   denied: () => {},
   shed: () => {},
-  rejected: () => {},
   left: () => {},
 };
 const reserveMs = 0.6;
@@ -139,8 +138,9 @@ export const createEdge = (options: {
   rank: Rank;
   zone: string;
   choose: Choose<Node>;
+  onSlowStart: () => void;
 }) => {
-  const { driver, random, rank, zone, choose } = options;
+  const { driver, random, rank, zone, choose, onSlowStart } = options;
   const now = driver.now;
   const counts = newEdgeCounts();
   const records = new Map<SimNode, ReturnType<typeof createRecord>>();
@@ -153,7 +153,8 @@ export const createEdge = (options: {
   const breakerOf = (node: SimNode): Breaker => {
     const start = isFirst ? 'full' : 'slow';
     const known = breakers.get(node);
-    const breaker = known ?? createBreaker({ start, now: now(), random: random.uniform });
+    const about = { start, now: now(), onSlowStart, random: random.uniform } as const;
+    const breaker = known ?? createBreaker(about);
     breakers.set(node, breaker);
     return breaker;
   };
@@ -189,7 +190,7 @@ export const createEdge = (options: {
     opened.set(bootId, { body, verdict });
     return verdict;
   };
-  const attempt = createAttempt({ open, now, meters: noMeters });
+  const attempt = createAttempt({ nodes: () => nodes, open, now, meters: noMeters });
   const dispatch = createDispatch({
     nodes: () => nodes,
     choose,

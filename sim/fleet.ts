@@ -72,8 +72,13 @@ const createFleet = (world: World, seed: number, driver: Driver) => {
     // Each edge has its own, as in the product: it remembers the list that it was last asked about.
     const rank = createRank(placement);
     const zone = zoneOf(i);
-    const choose = policies[world.policy]({ rank, random, zone, lengths });
-    const edge = createEdge({ driver, random, rank, zone, choose });
+    let begun = 0;
+    const slowStarts = () => begun;
+    const choose = policies[world.policy]({ rank, random, zone, lengths, slowStarts });
+    const onSlowStart = () => {
+      begun++;
+    };
+    const edge = createEdge({ driver, random, rank, zone, choose, onSlowStart });
     const isDraining = (member: Member) => member.draining;
     const members = createMembership({ read: store.read, isDraining, now: driver.now });
     const read = () => edge.setMembers([...members().values()]);
@@ -112,6 +117,7 @@ const sampler = (fleet: Fleet, samples: Sample[], driver: Driver, fromMs: number
   samples.push({
     atMs: driver.now() - fromMs,
     inflight: fleet.nodes().map((node) => node.inflight()),
+    deepest: Math.max(...fleet.nodes().map((node) => node.takePeak())),
     open: fleet.edges.map((edge) => edge.openCount()),
     isPanic: fleet.edges.map((edge) => edge.isPanic()),
   });
@@ -127,6 +133,8 @@ export const runWorld = async (world: World, seed: number): Promise<Run> => {
   createUsers(world, fleet, driver, logins).start();
   await driver.run(world.warmUpMs);
   const before = fleet.counts();
+  // What was the most until now is none of the measured time.
+  for (const node of fleet.nodes()) node.takePeak();
   const stopSampling = driver.every(sampleEveryMs, sampler(fleet, samples, driver, world.warmUpMs));
   for (const { atMs, run } of world.events ?? []) driver.after(atMs, () => run(fleet));
   const endMs = world.warmUpMs + world.measureMs;

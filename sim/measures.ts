@@ -94,7 +94,7 @@ export const nearShare = (runs: Runs): number =>
 
 /** The most that was in flight at one node. */
 export const deepest = (runs: Runs): number =>
-  Math.max(...runs.flatMap(({ samples }) => samples.flatMap(({ inflight }) => inflight)));
+  Math.max(...runs.flatMap(({ samples }) => samples.map((sample) => sample.deepest)));
 
 /** Of everything offered: what nodes, not edges, refused. */
 export const refusedByNodes = (runs: Runs): number =>

@@ -61,8 +61,9 @@ export const createNode = (options: {
   const open = new Set<(answer: Answer) => void>();
   const freeAt = new Array<number>(slots).fill(0);
   const counts = newNodeCounts();
-  /** Let in and not done. */
+  /** Let in and not done, and the most of them since it was last asked. */
   let inflight = 0;
+  let peak = 0;
 
   /** After `ms` of this node's own time, which stands still while it is stopped. */
   const later = (ms: number, run: () => void) => {
@@ -135,6 +136,7 @@ export const createNode = (options: {
       const cls = isWorkClass(named) ? named : 'login';
       const ticket = admission.enter({ class: cls, deadlineAt, isGone, isCrowded });
       inflight++;
+      peak = Math.max(peak, inflight);
       try {
         await new Promise<void>((resolve) => later(lookupMs, resolve));
         await admission.run(ticket, work, cost);
@@ -175,6 +177,11 @@ export const createNode = (options: {
     counts,
     beat,
     inflight: () => inflight,
+    takePeak: (): number => {
+      const most = peak;
+      peak = inflight;
+      return most;
+    },
     expect: options.expect,
     /** The bytes of a login have arrived. */
     receive: (request: Request, settle: (answer: Answer) => void) =>

@@ -18,7 +18,14 @@ export const policyLabels: Record<PolicyName, string> = {
 };
 
 /** `lengths`: messages at each node, from all edges, by its number; all have the same slots. */
-type Edge = { rank: Rank; random: Random; zone: string; lengths: Int32Array };
+type Edge = {
+  rank: Rank;
+  random: Random;
+  zone: string;
+  lengths: Int32Array;
+  /** As the product's pool counts them. */
+  slowStarts: () => number;
+};
 
 const isUsable = (node: Node): boolean => !node.isDraining() && !node.breaker.isOpen();
 
@@ -58,7 +65,7 @@ const least = <T>(nodes: readonly T[], measure: (node: T) => number): T | undefi
 };
 
 export const policies: Record<PolicyName, (edge: Edge) => Choose<Node>> = {
-  ours: ({ rank, zone }) => createChoose(rank, zone),
+  ours: ({ rank, zone, slowStarts }) => createChoose(rank, zone, slowStarts),
   jsq: ({ random, lengths }) => {
     const rule = ruleOf((nodes) => least(nodes, (node) => lengths[numberOf(node)] ?? 0));
     return (nodes, query) => {

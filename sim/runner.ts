@@ -1,7 +1,7 @@
 /** A process that runs one world and seed at a time. A world holds functions, so it is asked for by name. */
 import { serve } from '../bench/peer.js';
 import { runWorld } from './fleet.js';
-import { measureHashing } from './hashing.js';
+import { measureHashing, measurePeaks } from './hashing.js';
 import { type PackedRun, pack } from './pack.js';
 import { scenarios } from './scenarios.js';
 
@@ -17,6 +17,7 @@ const calls = {
     return pack(await runWorld(world, seed));
   },
   hashing: measureHashing,
+  peaks: measurePeaks,
 };
 export type RunnerCalls = typeof calls;
 

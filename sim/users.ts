@@ -13,6 +13,13 @@ const usualAccounts = accountKeys(20_000, createRandom(1));
 /** They go on coming for so long after the measured time, or its last logins would have it easy. */
 const overlapMs = 50;
 
+/** Looked for at each millisecond: loads change in steps. */
+const highestLoad = ({ load, warmUpMs }: World, untilMs: number): number => {
+  let highest = 0;
+  for (let ms = 0; ms <= untilMs; ms++) highest = Math.max(highest, load(ms - warmUpMs));
+  return highest;
+};
+
 export const createUsers = (world: World, fleet: Fleet, driver: Driver, logins: Login[]) => {
   const untilMs = world.warmUpMs + world.measureMs + overlapMs;
   const { random, edges, capacity } = fleet;
@@ -46,12 +53,17 @@ export const createUsers = (world: World, fleet: Fleet, driver: Driver, logins: 
       driver.after(pauseMs(nth, random.uniform, toldMs), () => login(client, nth));
   };
 
+  const loadNow = (): number => world.load(driver.now() - world.warmUpMs);
+  const highest = highestLoad(world, untilMs);
+  const gapMs = 1000 / (highest * capacity);
+  /** A Poisson process of changing rate, by thinning (Lewis and Shedler 1979): a change is felt at once. */
   const arrive = () => {
-    const perMs = (world.load(driver.now() - world.warmUpMs) * capacity) / 1000;
-    driver.after(random.exponential(1 / perMs), () => {
+    driver.after(random.exponential(gapMs), () => {
       if (driver.now() > untilMs) return;
       arrive();
-      login({ u: pickAccount(), cls: pickClass() }, 0);
+      const load = loadNow();
+      if (load === highest || random.uniform() * highest < load)
+        login({ u: pickAccount(), cls: pickClass() }, 0);
     });
   };
   return { start: arrive };

@@ -61,8 +61,14 @@ export type Login = {
   /** How often this client had been refused before. */
   nth: number;
 };
-/** What was in flight at each node, and how many of each edge's breakers were open. */
-export type Sample = { atMs: number; inflight: number[]; open: number[]; isPanic: boolean[] };
+/** What was in flight at each node, the most at any since the sample before, and how many of each edge's breakers were open. */
+export type Sample = {
+  atMs: number;
+  inflight: number[];
+  deepest: number;
+  open: number[];
+  isPanic: boolean[];
+};
 export type Run = {
   logins: Login[];
   counts: Counts;

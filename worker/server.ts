@@ -21,6 +21,7 @@ import { createDesk, type Desk } from './campaigns/desk.js';
 import { createSpare } from './campaigns/spare.js';
 import { createWrapRecord } from './campaigns/wrap-record.js';
 import { type Config, version } from './config.js';
+import { fingerprintStore } from './credentials/fingerprint.js';
 import { openCredentials } from './credentials/open.js';
 import { openEndpoint, type SocketEndpoint } from './endpoint.js';
 import { createFence, type Fence } from './fence.js';
@@ -39,7 +40,6 @@ import { createThreads, type Threads } from './passwords/threads.js';
 import { warmUp } from './passwords/warm-up.js';
 import { meetPeers } from './peers.js';
 import { createCampaignRoutes } from './routes/campaign.js';
-import { createImport } from './routes/credentials.js';
 import { createBatchRoute } from './routes/credentials-batch.js';
 import { createDrain } from './routes/drain.js';
 import { createLogin } from './routes/login.js';
@@ -167,7 +167,6 @@ const createNodeHttp = (
       createRegister({ ...parts, sendVerdict }),
       createPassword({ ...parts, sendVerdict }),
       createReset({ ...parts, secrets: config.nodeSecrets, sendVerdict }),
-      createImport({ ...parts, sendVerdict }),
       createBatchRoute(parts),
       ...createRecordRoutes(parts),
       ...createCampaignRoutes(parts),
@@ -222,13 +221,14 @@ export const startWorker = async (given: Given): Promise<Started> => {
   const endpoint = await openEndpoint({ dir, nodeId, bootId });
   const redis = await openStore({ ...config, url: config.redisUrl, name: 'worker', log });
   lifecycle.onStop('store', () => quitRedis(redis));
-  await meetPeers({ redis, secrets: config.nodeSecrets });
+  const store = fingerprintStore(config.credentials);
+  await meetPeers({ redis, secrets: config.nodeSecrets, store });
   const metrics = createMetrics();
   const meters = createMeters(metrics);
   const passwords = await createPasswords(given, { redis, meters });
   meters.watchState(passwords.admission.load, () => redis.status === 'ready');
 
-  const entry = { id: nodeId, boot_id: bootId, slots, version, zone };
+  const entry = { id: nodeId, boot_id: bootId, slots, version, zone, store };
   const heartbeat = createHeartbeat({ redis, secret, entry, log });
   const fence = createFence({ onStall: meters.stalled });
   const isTable = config.credentials.table !== undefined;

@@ -3,43 +3,28 @@ import { drawChart } from '../chart.js';
 import { linePanel } from '../chart-lines.js';
 import { atMost, type Bench, type Criterion, round } from '../report.js';
 import { type Failover, load, measureFailover, type Scenario, sizes } from './failover-measure.js';
-import { isFailed, isPutOff, isSignIn, mix } from './people.js';
-import { isServed, latencies, series, showCodes, summarise, within } from './samples.js';
+import {
+  endOf,
+  faultAt,
+  noticedOf,
+  recoveryOf,
+  showRecovery,
+  signIns,
+} from './failover-recovery.js';
+import { isFailed, isPutOff, mix } from './people.js';
+import { latencies, series, showCodes, summarise } from './samples.js';
 
-/** A request slower than this times the slowest before the fault has noticed it. */
-const noticedAt = 1.5;
 const stepMs = 500;
-
-const endOf = ({ samples }: Scenario): number =>
-  samples.reduce((last, { at }) => Math.max(last, at), 0) + 1;
+const mostRecoverySeconds = 1;
 
 const whole = (scenario: Scenario) =>
   summarise(scenario.samples, { fromMs: 0, toMs: endOf(scenario) });
 
 const failedOf = ({ samples }: Scenario): number => samples.filter(isFailed).length;
-/** Times are of these. */
-const signIns = ({ samples }: Scenario) => samples.filter(isSignIn);
-
-const faultAt = ({ marks }: Scenario): number => marks[0]?.at ?? 0;
-
-/** From each fault until the last request that failed or took unusually long; the longest of them. */
-const recoveryOf = (scenario: Scenario): number => {
-  const people = signIns(scenario);
-  const calm = within(people, { fromMs: 0, toMs: faultAt(scenario) });
-  const usual = noticedAt * Math.max(...latencies(calm.filter(isServed)));
-  const [first] = scenario.marks;
-  const after = (from: number): number => {
-    const until = scenario.marks.find(({ at }) => at > from)?.at ?? Number.POSITIVE_INFINITY;
-    return within(people, { fromMs: from, toMs: until })
-      .filter((s) => !isServed(s) || s.ms > usual)
-      .reduce((longest, { at, ms }) => Math.max(longest, at + ms - from), 0);
-  };
-  const faults = scenario.marks.filter(({ label }) => label === first?.label);
-  return Math.max(0, ...faults.map(({ at }) => after(at)));
-};
-
 const slowestOf = (scenario: Scenario): number => Math.max(...latencies(signIns(scenario)));
 
+/** Never is null. */
+const finite = (ms: number) => (Number.isFinite(ms) ? round(ms, 0) : null);
 const roundTime = (ms: number | undefined) => (ms === undefined ? null : round(ms, 0));
 
 const describe = (scenario: Scenario) => {
@@ -47,6 +32,7 @@ const describe = (scenario: Scenario) => {
   const people = signIns(scenario);
   const { p50Ms, p99Ms } = summarise(people, { fromMs: 0, toMs: endOf(scenario) });
   const before = summarise(people, { fromMs: 0, toMs: faultAt(scenario) });
+  const recovery = recoveryOf(scenario);
   return {
     sent,
     failed: failedOf(scenario),
@@ -60,7 +46,9 @@ const describe = (scenario: Scenario) => {
     no_longer_chosen_ms: roundTime(scenario.avoidedMs),
     failures_at_edge: scenario.failuresAtEdge,
     attempts_per_request: round(scenario.attemptsPerRequest),
-    recovery_ms: round(recoveryOf(scenario), 0),
+    recovery_ms: finite(recovery.ms),
+    recovery_samples_per_second: round(recovery.perSecond, 0),
+    noticed_ms: round(noticedOf(scenario), 0),
     marks: scenario.marks.map(({ at, label }) => ({ at_ms: round(at, 0), label })),
   };
 };
@@ -75,7 +63,11 @@ const judgeOpening = ({ name, openMs, failuresAtEdge }: Scenario): Criterion => 
 const judgeFault = (scenario: Scenario): Criterion[] => {
   const { name } = scenario;
   const share = failedOf(scenario) / scenario.samples.length;
-  if (name === 'kill -9') return [atMost(`${name}: failed requests`, failedOf(scenario), 0)];
+  if (name === 'kill -9')
+    return [
+      atMost(`${name}: failed requests`, failedOf(scenario), 0),
+      atMost(`${name}: recovery, s`, recoveryOf(scenario).ms / 1000, mostRecoverySeconds),
+    ];
   if (name === 'SIGSTOP')
     return [
       atMost(`${name}: slowest answer, ms`, slowestOf(scenario), 2500),
@@ -110,7 +102,8 @@ const rowOf = (scenario: Scenario): string[] => {
     [found.no_longer_chosen_ms, found.breaker_open_ms, found.failures_at_edge]
       .map((figure) => figure ?? '–')
       .join(', '),
-    found.recovery_ms.toFixed(0),
+    showRecovery(recoveryOf(scenario)),
+    found.noticed_ms.toFixed(0),
     found.attempts_per_request.toFixed(3),
     showCodes(found.codes),
   ];
@@ -168,6 +161,7 @@ export const failover: Bench = {
             'p99',
             'slowest ms',
             'avoided, open after ms, failures',
+            'recovery s (sign-ins a second, of faults)',
             'noticed for ms',
             'attempts',
             'codes',

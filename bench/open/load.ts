@@ -12,8 +12,8 @@ import type { GeneratorCalls, Plan, Run } from './generator.js';
 
 export type Load = Awaited<ReturnType<typeof createLoad>>;
 
-/** What a closed loop needs to come up to speed. */
-const settleMs = 500;
+/** What a closed loop needs to come up to speed, and is not counted. */
+export const settleMs = 500;
 /** Asking again at once would turn a busy moment into a flood of refusals. */
 const pauseMs = 25;
 

@@ -19,6 +19,8 @@ type Stage = {
   watch: (node: FleetNode) => void;
 };
 
+/** At least so long a killed node stays away: to see that all is well takes two seconds, after what it took. */
+const awayMs = 5000;
 /** Runs a third of the time: three times slower, as under a CPU quota. */
 const slow = { stoppedMs: 20, runningMs: 10 };
 
@@ -37,7 +39,7 @@ const killing =
       if (victim === undefined) throw new Error('there is no node to kill');
       mark('kill -9');
       await nodes.kill(victim);
-      await sleep(faultMs / 2);
+      await sleep(Math.max(awayMs, faultMs / 2));
       mark('start');
       await nodes.start({ threads: 1, id: victim.id });
       mark('ready');

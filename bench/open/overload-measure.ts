@@ -10,6 +10,7 @@ import type { Options } from '../report.js';
 import { median } from '../stats.js';
 import { type Burst, measureBurst } from './burst-measure.js';
 import type { Sample } from './generator.js';
+import { settleMs as loopSettleMs } from './load.js';
 import { attemptsPerRequest, growth, type Metrics, readMetrics, total } from './metrics.js';
 import { closeRig, measureCapacity, openRig, pidsOf, type Rig } from './rig.js';
 import { isRefused, isServed, type Summary, summarise, type Window, within } from './samples.js';
@@ -44,6 +45,8 @@ export type Level = Summary & {
   serviceMs: number;
   /** Cores that the hash threads had; isolated they share one. What is missing was not there to be used, or idle. */
   hashCores: number;
+  /** The same in the closed loops that measured the capacity. */
+  capacityHashCores: number;
   /** Per request: turned away at the edge without asking a node, or asked and refused there. */
   edgeShare: number;
   nodeShare: number;
@@ -57,7 +60,17 @@ export type Level = Summary & {
   edgeCpuUs: number;
   neighbours: number;
 };
-export type LayoutResult = { layout: Layout; slots: number; levels: Level[]; burst: Burst };
+/** A closed loop: logins per second, and cores that the hash threads had. */
+type Loop = { perSecond: number; hashCores: number };
+export type LayoutResult = {
+  layout: Layout;
+  slots: number;
+  loops: Loop[];
+  levels: Level[];
+  /** The most that was served per second, in a closed loop or at a level. */
+  best: number;
+  burst: Burst;
+};
 
 const serviceOf = (grown: Metrics): number =>
   (grown('hash_seconds_sum') / Math.max(1, grown('hash_seconds_count'))) * 1000;
@@ -93,6 +106,12 @@ const hashCoresIn = async ({ fleet }: Rig, { fromMs, toMs }: Window) => {
   return (hashMs() - before.hashMs) / (performance.now() - before.at);
 };
 
+const runClosedLoop = async (rig: Rig, slots: number, forMs: number): Promise<Loop> => {
+  const window = { fromMs: loopSettleMs, toMs: loopSettleMs + forMs };
+  const cores = hashCoresIn(rig, window);
+  return { perSecond: await measureCapacity(rig, slots, forMs), hashCores: await cores };
+};
+
 type Wanted = Pick<Level, 'factor' | 'closing'>;
 
 const windowOf = (rig: Rig, its: Sizes) => {
@@ -119,7 +138,10 @@ const runRound = async (rig: Rig, its: Sizes, { factor, closing }: Wanted, capac
   return round;
 };
 
-type Round = Awaited<ReturnType<typeof runRound>> & { capacity: number };
+type Round = Awaited<ReturnType<typeof runRound>> & {
+  capacity: number;
+  capacityHashCores: number;
+};
 
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -142,6 +164,7 @@ const levelOf = (wanted: Wanted, rounds: readonly Round[], window: Window): Leve
     goodputShare: median(shares),
     serviceMs: serviceOf(grown),
     hashCores: mean(rounds.map(({ hashCores }) => hashCores)),
+    capacityHashCores: mean(rounds.map(({ capacityHashCores }) => capacityHashCores)),
     edgeShare: grown('node_shed_total') / samples.length,
     nodeShare: grown('node_forwards_total', { outcome: 'refused' }) / samples.length,
     amplification: attemptsPerRequest(grown),
@@ -160,34 +183,62 @@ const warmUpRefusals = async (rig: Rig, its: Sizes, capacity: number) => {
   await sleep(its.pauseMs);
 };
 
+/** All of a layout; the last of them is also the first beside what comes next. */
+const createLoops = (rig: Rig, forMs: number) => {
+  const all: Loop[] = [];
+  const run = async (): Promise<Loop> => {
+    const loop = await runClosedLoop(rig, rig.slots, forMs);
+    all.push(loop);
+    return loop;
+  };
+  return { all, run, last: async () => all.at(-1) ?? run() };
+};
+
+const measureLevel = async (
+  rig: Rig,
+  its: Sizes,
+  wanted: Wanted & { layout: Layout },
+  loops: ReturnType<typeof createLoops>,
+): Promise<Level> => {
+  const { layout, factor, closing } = wanted;
+  const rounds: Round[] = [];
+  // What is judged as a share of the capacity is measured several times.
+  const count = factor > 1 && !closing ? its.rounds : 1;
+  for (let i = 0; i < count; i++) {
+    const before = await loops.last();
+    rig.options.progress(`${layout}: ${factor} × ${before.perSecond.toFixed(0)} logins/s`);
+    const round = await runRound(rig, its, { factor, closing }, before.perSecond);
+    const beside = [before, await loops.run()];
+    rounds.push({
+      ...round,
+      capacity: mean(beside.map(({ perSecond }) => perSecond)),
+      capacityHashCores: mean(beside.map(({ hashCores }) => hashCores)),
+    });
+  }
+  return levelOf({ factor, closing }, rounds, windowOf(rig, its));
+};
+
 const measureLayout = async (rig: Rig, its: Sizes, layout: Layout): Promise<LayoutResult> => {
   const { options, slots } = rig;
-  const capacityMs = Math.min(4000, options.durationSeconds * 400);
-  const capacity = () => measureCapacity(rig, slots, capacityMs);
+  const loops = createLoops(rig, Math.min(4000, options.durationSeconds * 400));
   place(pidsOf(rig), layout);
-  const levels: Level[] = [];
-  await warmUpRefusals(rig, its, await capacity());
-  let before = await capacity();
+  await warmUpRefusals(rig, its, (await loops.run()).perSecond);
+  await loops.run();
   const wanted: Wanted[] = [
     ...its.factors.map((factor) => ({ factor, closing: false })),
     ...its.closingFactors.map((factor) => ({ factor, closing: true })),
   ];
-  for (const one of wanted) {
-    const rounds: Round[] = [];
-    // What is judged as a share of the capacity is measured several times.
-    const count = one.factor > 1 && !one.closing ? its.rounds : 1;
-    for (let i = 0; i < count; i++) {
-      options.progress(`${layout}: ${one.factor} × ${before.toFixed(0)} logins/s`);
-      const round = await runRound(rig, its, one, before);
-      const after = await capacity();
-      rounds.push({ ...round, capacity: (before + after) / 2 });
-      before = after;
-    }
-    levels.push(levelOf(one, rounds, windowOf(rig, its)));
-  }
+  const levels: Level[] = [];
+  for (const one of wanted) levels.push(await measureLevel(rig, its, { ...one, layout }, loops));
   options.progress(`${layout}: burst`);
-  const given = { plan: its.burst, pauseMs: its.pauseMs, capacity: before };
-  return { layout, slots, levels, burst: await measureBurst(rig, given) };
+  const { perSecond: capacity } = await loops.last();
+  const given = { plan: its.burst, pauseMs: its.pauseMs, capacity };
+  const served = [
+    ...loops.all.map(({ perSecond }) => perSecond),
+    ...levels.map(({ goodput }) => goodput),
+  ];
+  const best = Math.max(...served);
+  return { layout, slots, loops: loops.all, levels, best, burst: await measureBurst(rig, given) };
 };
 
 export const measureOverload = async (options: Options, its = sizes): Promise<LayoutResult[]> => {

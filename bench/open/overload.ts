@@ -20,19 +20,21 @@ const { burst: burstPlan, factors, closingFactors, rounds } = sizes;
 const admittedLimit = ({ serviceMs }: Level): number =>
   Math.max(sustainedBudgetMs, serviceMs) + 3 * serviceMs;
 
-const describeLevel = (level: Level) => ({
+const describeLevel = (level: Level, best: number) => ({
   factor: level.factor,
   connections: level.closing ? 'new' : 'kept',
   capacity: round(level.capacity, 1),
   offered: round(level.offered, 1),
   goodput: round(level.goodput, 1),
   goodput_share: round(level.goodputShare),
+  goodput_of_best: round(level.goodput / best),
   admitted_ms: { p50: round(level.p50Ms, 1), p99: round(level.p99Ms, 1) },
   refused: level.refused,
   refused_p50_ms: level.refused === 0 ? null : round(level.refusedP50Ms, 1),
   refused_p99_ms: level.refused === 0 ? null : round(level.refusedP99Ms, 1),
   service_ms: round(level.serviceMs, 1),
   hash_cores: round(level.hashCores),
+  hash_cores_in_closed_loops: round(level.capacityHashCores),
   refused_at_edge_share: round(level.edgeShare),
   refused_at_node_share: round(level.nodeShare),
   attempts_per_request: round(level.amplification),
@@ -103,40 +105,53 @@ const judge = ({ layout, levels: all, burst }: LayoutResult): Criterion[] => {
   ];
 };
 
-const levelRow = (level: Level): string[] => [
+/** Of fewer the p99 is the slowest of them. */
+const enoughRefusals = 100;
+
+const showRefused = ({ refused, refusedP50Ms, refusedP99Ms }: Level): string => {
+  if (refused === 0) return '–';
+  const times = `${refusedP50Ms.toFixed(1)}, ${refusedP99Ms.toFixed(1)}`;
+  return refused < enoughRefusals
+    ? `${times} (the slowest of ${refused})`
+    : `${times} (${refused})`;
+};
+
+const levelRow = (level: Level, best: number): string[] => [
   nameOf(level),
   level.offered.toFixed(0),
   level.goodput.toFixed(1),
   level.goodputShare.toFixed(3),
+  (level.goodput / best).toFixed(3),
   `${level.p50Ms.toFixed(0)}, ${level.p99Ms.toFixed(0)}`,
-  level.refused === 0 ? '–' : `${level.refusedP50Ms.toFixed(1)}, ${level.refusedP99Ms.toFixed(1)}`,
+  showRefused(level),
   `${(100 * level.edgeShare).toFixed(1)}, ${(100 * level.nodeShare).toFixed(1)} %`,
   level.amplification.toFixed(3),
   `${(100 * level.lateShare).toFixed(2)} %`,
   level.serviceMs.toFixed(1),
-  level.hashCores.toFixed(2),
+  `${level.hashCores.toFixed(2)}, ${level.capacityHashCores.toFixed(2)}`,
   level.edgeCpuUs.toFixed(0),
   showCodes(level.codes),
 ];
 
-const tableOf = ({ layout, slots, levels }: LayoutResult) => ({
-  title: `${layout}: ${slots} hash threads, open loop`,
+const tableOf = ({ layout, slots, levels, best }: LayoutResult) => ({
+  title: `${layout}: ${slots} hash threads, open loop; the best rate seen ${best.toFixed(1)}/s`,
   head: [
     'load',
     'offered/s',
     'served/s',
-    'of capacity',
+    'served ÷ capacity',
+    'served ÷ best',
     'admitted p50, p99 ms',
-    'refused p50, p99 ms',
+    'refused p50, p99 ms (of)',
     'at edge, node',
     'attempts',
     'late',
     'hash ms',
-    'hash cores',
+    'hash cores, in the loops',
     'edge µs',
     'codes',
   ],
-  rows: levels.map(levelRow),
+  rows: levels.map((level) => levelRow(level, best)),
 });
 
 const burstRow = ({ layout, burst }: LayoutResult): string[] => [
@@ -213,9 +228,17 @@ export const overload: Bench = {
         ...{ seconds_per_round: options.durationSeconds, rounds },
       },
       results: Object.fromEntries(
-        results.map(({ layout, levels, burst }) => [
+        results.map(({ layout, loops, levels, best, burst }) => [
           layout,
-          { levels: levels.map(describeLevel), burst: describeBurst(burst) },
+          {
+            best: round(best, 1),
+            closed_loops: loops.map((loop) => ({
+              per_second: round(loop.perSecond, 1),
+              hash_cores: round(loop.hashCores),
+            })),
+            levels: levels.map((level) => describeLevel(level, best)),
+            burst: describeBurst(burst),
+          },
         ]),
       ),
       criteria: results.flatMap(judge),

@@ -1,5 +1,5 @@
 /**
- * How long it takes until nothing is felt of a burst any more. Judged are stretches of a second, one beginning
+ * How long it takes until nothing is felt of a burst, or of a fault, any more. Judged are stretches of a second, one beginning
  * every tenth of it: bad is one whose served took longer (p99) than a quarter above the baseline, or of whose
  * requests more than one in a hundred were not served. Over is it when three seconds follow without a bad one. That
  * none comes any more would be too much to ask: at half the load a stretch has some forty requests, whose p99 is the
@@ -11,6 +11,7 @@ import { isServed, latencies, within } from './samples.js';
 
 /** `baseline`: the p99 of the served before the burst. `fromMs`: the end of it; `untilMs`: of the arrivals. */
 type Given = { fromMs: number; untilMs: number; baselineMs: number };
+type Tolerance = Pick<typeof tolerance, 'latency' | 'steadyMs'>;
 
 export const tolerance = {
   ...{ latency: 1.25, served: 0.99, lengthMs: 1000, stepMs: 100 },
@@ -31,20 +32,24 @@ const stretches = (
   });
 };
 
-const isBad = (samples: readonly Sample[], baselineMs: number): boolean => {
+const isBad = (samples: readonly Sample[], longestMs: number): boolean => {
   if (samples.length === 0) return false;
   const served = samples.filter(isServed);
   return (
     served.length < tolerance.served * samples.length ||
-    percentile(latencies(served), 0.99) > tolerance.latency * baselineMs
+    percentile(latencies(served), 0.99) > longestMs
   );
 };
 
-/** When the three seconds begin; never is infinite. */
-export const recoveredAt = (samples: readonly Sample[], given: Given): number => {
-  const { steadyMs, lengthMs, stepMs } = tolerance;
+/** When the three seconds begin (or what else is steady enough); never is infinite. */
+export const recoveredAt = (
+  samples: readonly Sample[],
+  given: Given,
+  { latency, steadyMs }: Tolerance = tolerance,
+): number => {
+  const { lengthMs, stepMs } = tolerance;
   const all = stretches(samples, given);
-  const bad = all.map((stretch) => isBad(stretch.samples, given.baselineMs));
+  const bad = all.map((stretch) => isBad(stretch.samples, latency * given.baselineMs));
   const needed = (steadyMs - lengthMs) / stepMs + 1;
   const steady = all.find(
     (_, i) => i + needed <= all.length && !bad.slice(i, i + needed).includes(true),

@@ -2,6 +2,7 @@
 import { drawChart } from '../chart.js';
 import { linePanel } from '../chart-lines.js';
 import { atMost, type Bench, type Criterion, round } from '../report.js';
+import type { Sample } from './generator.js';
 import { series, showCodes, summarise } from './samples.js';
 import { load, measureSoak, type Soak, warmShare } from './soak-measure.js';
 import { lifeOf, type Reading, type Trend, trends } from './soak-watch.js';
@@ -12,6 +13,8 @@ const maxGrowth = 0.1;
 /** Client connections come and go. */
 const handleSlack = 10;
 const mostFailures = 20;
+/** Of a thousand logins, all with the right password: no answer but 200 and 503 overloaded is meant to come. */
+const mostFailed = 0.1;
 /** The store grows with sessions until each account has its 100. */
 const judgedKinds = ['edges', 'primary', 'admin', 'nodes'];
 
@@ -22,12 +25,21 @@ const handlesOf = ({ handles }: Trend): number => handles.last - handles.first;
 const spanOf = ({ minutes, readings }: Soak): Trend[] => trends(readings, warmShare * minutes * 60);
 const judgedPercent = Math.round(100 * (1 - warmShare));
 
+/** Whoever was answered neither 200 nor 503 overloaded. */
+const isFailed = ({ status, code }: Sample): boolean => status !== 200 && code !== 'overloaded';
+const perThousand = (count: number, { samples }: Soak): number => (1000 * count) / samples.length;
+
 const judge = (soak: Soak): Criterion[] => {
   const judged = spanOf(soak).filter(({ kind }) => judgedKinds.includes(kind));
   const { internal = 0, reset = 0, refused = 0, gave_up = 0 } = whole(soak).codes;
   const always = [
     atMost('error lines in the logs', soak.proof.errors.length, 0),
     atMost('internal errors, lost connections', internal + reset + refused + gave_up, 0),
+    atMost(
+      'answered neither 200 nor overloaded, ‰',
+      perThousand(soak.samples.filter(isFailed).length, soak),
+      mostFailed,
+    ),
     atMost('requests audited twice', soak.proof.auditedTwice, 0),
   ];
   if (soak.minutes < judgedFromMinutes) return always;
@@ -63,10 +75,40 @@ const trendRow =
     `${trend.handles.first} → ${trend.handles.last}`,
   ];
 
-/** Whoever was answered neither 200 nor 503 overloaded, and what had happened last. */
+/** The worst process of each kind, those included that are not judged. */
+const growthRows = (soak: Soak): string[][] => {
+  const all = spanOf(soak);
+  const isJudged = soak.minutes >= judgedFromMinutes;
+  return [...new Set(all.map(({ kind }) => kind))].map((kind) => {
+    const its = all.filter((trend) => trend.kind === kind);
+    return [
+      kind,
+      String(its.length),
+      `${(100 * Math.max(...its.map(growthOf))).toFixed(1)} %`,
+      Math.max(...its.map(handlesOf)).toFixed(0),
+      isJudged && judgedKinds.includes(kind) ? 'judged' : 'shown only',
+    ];
+  });
+};
+
+const codeRows = (soak: Soak): string[][] => {
+  const rowOf = (name: string, count: number) => [
+    name,
+    String(count),
+    perThousand(count, soak).toFixed(3),
+  ];
+  const { ok, codes } = whole(soak);
+  return [
+    rowOf('served', ok),
+    ...Object.entries(codes).map(([code, count]) => rowOf(code, count)),
+    rowOf('neither served nor overloaded', soak.samples.filter(isFailed).length),
+  ];
+};
+
+/** Those who failed, and what had happened last. */
 const failureRows = ({ samples, happenings }: Soak): string[][] =>
   samples
-    .filter(({ status, code }) => status !== 200 && code !== 'overloaded')
+    .filter(isFailed)
     .slice(0, mostFailures)
     .map(({ at, code }) => {
       const seconds = at / 1000;
@@ -133,6 +175,7 @@ export const soak: Bench = {
         faults: happenings,
         trends: spanOf(found),
         whole_lives: spanOf(found).map(({ pid }) => lifeOf(found.readings, pid)),
+        failed_per_thousand: round(perThousand(found.samples.filter(isFailed).length, found), 4),
         error_lines: proof.errors.length,
         first_errors: proof.errors.slice(0, 5),
       },
@@ -140,14 +183,28 @@ export const soak: Bench = {
       tables: [
         {
           title: `${minutes} min, ${happenings.length} faults, ${perSecond.toFixed(0)} logins/s`,
-          head: ['sent', 'served', 'p50 ms', 'p99 ms', 'slowest ms', 'codes'],
+          head: [
+            'sent',
+            'served',
+            'p50 ms',
+            'p99 ms',
+            'slowest ms',
+            'error lines',
+            'audited twice',
+          ],
           rows: [
             [
               ...[sent, ok].map(String),
               ...[p50Ms, p99Ms, maxMs].map((ms) => ms.toFixed(0)),
-              showCodes(codes),
+              ...[proof.errors.length, proof.auditedTwice].map(String),
             ],
           ],
+        },
+        { title: 'Answers', head: ['', 'logins', '‰ of the sent'], rows: codeRows(found) },
+        {
+          title: `Growth in the last ${judgedPercent} %, the worst process of each kind`,
+          head: ['', 'processes', 'memory', 'handles', ''],
+          rows: growthRows(found),
         },
         {
           title: `Processes that lived through the last ${judgedPercent} %: medians of its first and last quarter`,

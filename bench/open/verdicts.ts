@@ -1,7 +1,8 @@
 /**
  * What the logs prove after a bench with faults: which attempts were executed by more than one node,
  * with which results, and whether any request was audited twice. Nodes log a verdict line per
- * executed attempt at level debug; a killed node takes the lines of its last 200 ms with it.
+ * executed attempt at level debug, where each line is written before its answer: a killed node leaves
+ * those of all that it had answered.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { recoveryOf } from '../open/failover-recovery.js';
 import type { Sample } from '../open/generator.js';
 import { attemptsPerRequest, growth, readMetrics } from '../open/metrics.js';
 import { mostFailures } from '../open/opening.js';
@@ -63,6 +64,25 @@ t.test(
     t.strictSame(recoveryAfter(late, given), { loadBackMs: 0, recoveryMs: 3000 });
   },
 );
+
+t.test('faults of a kind are one fault, watched until the next thing happens', async (t) => {
+  const marks = [1000, 7000].flatMap((at) => [
+    { at, label: 'kill -9' },
+    { at: at + 4000, label: 'start' },
+  ]);
+  const good = Array.from({ length: 1300 }, (_, i) => sample(i * 10));
+  const slow = (from: number, to: number) =>
+    good.map((one) => (one.at >= from && one.at < to ? { ...one, ms: 31 } : one));
+  const after = (samples: Sample[]) => recoveryOf({ samples, marks }).ms;
+  t.strictSame(recoveryOf({ samples: good, marks }), { ms: 0, faults: 2, perSecond: 200 });
+  t.equal(after(slow(1000, 1500)), 500);
+  t.equal(after(slow(7000, 7500)), 500, 'the second as well as the first');
+  t.equal(after(slow(5500, 6000)), 0, 'what the start does is not counted');
+  t.equal(after(slow(1500, 1520)), 0, 'one in a hundred of both');
+  t.equal(after(slow(1000, 5000)), Number.POSITIVE_INFINITY);
+  const wrong = good.map((one) => ({ ...one, group: 'wrong', ms: 500 }));
+  t.equal(after([...good, ...wrong]), 0, 'wrong passwords are held back on purpose');
+});
 
 const textOf = (rows: readonly (readonly [labels: string, value: number])[]) => ({
   admin: async () => ({

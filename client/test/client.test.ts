@@ -36,8 +36,8 @@ const codeOf = async (work: Promise<unknown>): Promise<string> => {
 
 t.test('every call asks for what it should, and reads what comes', async (t) => {
   const session = {
-    ...{ session_id: 's1', created_at: 1, last_used_at: 2, client_address: '::1' },
-    ...{ user_agent: 'x', current: true },
+    ...{ session_id: 's1', client_address: '::1', user_agent: 'x', current: true },
+    ...{ created_at: '2026-01-02T03:04:05.000Z', last_used_at: '2026-01-03T03:04:05.000Z' },
   };
   const { client, seen } = await setUp(t, (res, { path }) => {
     if (path === '/v1/verify') res.writeHead(200, identity).end();

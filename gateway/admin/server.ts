@@ -11,12 +11,13 @@ import { createMetrics } from '../../shared/metrics.js';
 import { quitRedis } from '../../shared/redis.js';
 import { patiently } from '../../shared/redis-calls.js';
 import { openStore } from '../../shared/store.js';
-import { createAddresses } from '../address.js';
+import { peers } from '../address.js';
 import { createClientRegistry } from '../clients/registry.js';
 import type { Config } from '../config.js';
 import { maxAgeSeconds } from '../devices.js';
 import { createBatch } from '../import/batch.js';
 import { createClaims } from '../import/claims.js';
+import { createSendRows } from '../import/send-rows.js';
 import { isMessage } from '../ipc.js';
 import { loadNameKey } from '../name-key.js';
 import { createNodes } from '../nodes/nodes.js';
@@ -37,7 +38,7 @@ import { createClientRoutes } from './routes/clients.js';
 import { createKeyRoutes } from './routes/keys.js';
 import { createMetricsRoute } from './routes/metrics.js';
 import { createNodeRoutes } from './routes/nodes.js';
-import { createUserRoutes } from './routes/users.js';
+import { createUserRoute } from './routes/users.js';
 import { createExportRoutes } from './routes/users-export.js';
 import { createImportRoute } from './routes/users-import.js';
 import { createSetPassword } from './set-password.js';
@@ -68,15 +69,14 @@ export const startAdmin = async ({
   lifecycle.onStop('nodes', nodes.close, 1000);
   await nodes.ready();
   const accounts = createAccounts(await patiently(() => loadNameKey({ redis })));
-  const addresses = createAddresses({ trustedProxies: [], log, metrics });
   const gather = createGather({ lifecycle, nodes, own: metrics, common, expected: config.edges });
   const publish = createPublish({ redis });
   const userSessions = openUserSessions({ config, redis, backup, publish });
   const resets = createResets({ redis });
   const { errand } = nodes;
-  const claims = createClaims({ redis });
+  const sendRows = createSendRows({ claims: createClaims({ redis }), errand });
   const [secret = ''] = secrets;
-  const batch = createBatch({ accounts, claims, errand, secret });
+  const batch = createBatch({ accounts, sendRows, secret });
   const setPassword = createSetPassword({ nodes, userSessions, secret });
   const { defaultScopes, kek, previousKek, tokenAlg: alg, keyIntervalMs: intervalMs } = config;
   const keys = await patiently(() => loadKeys({ redis, kek, previousKek, alg, intervalMs }));
@@ -93,14 +93,14 @@ export const startAdmin = async ({
       ...createCampaignRoutes({ nodes }),
       ...createClientRoutes({ registry: createClientRegistry({ redis }), publish }),
       ...createKeyRoutes({ desk: createKeyDesk({ keys, publish, keepMs }) }),
-      ...createUserRoutes({ claims, nodes, accounts, defaultScopes }),
+      createUserRoute({ sendRows, accounts, defaultScopes }),
       createImportRoute({ batch, defaultScopes }),
       ...createExportRoutes({ errand, accounts, redis }),
       ...createAccountRoutes({ redis, userSessions, resets, errand, setPassword }),
     ],
     log,
     before: createAuthorize(config),
-    observe: createObserve({ metrics, log, addresses }),
+    observe: createObserve({ metrics, log, addresses: peers }),
     ...(certificate ? { tls: certificate } : {}),
   });
   if (config.tls) {

@@ -6,6 +6,7 @@
 import { createHash, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { AppError } from '../../shared/errors.js';
 import { isObject } from '../../shared/json.js';
+import type { Status } from '../../shared/status.js';
 
 export const authMethods = [
   'client_secret_basic',
@@ -31,7 +32,7 @@ export type ClientRecord = {
   /** Of its access tokens; empty = this gateway's own AUDIENCE. */
   audience: string;
   introspect: (typeof introspectRights)[number];
-  status: 'active' | 'disabled';
+  status: Status;
   /** Its tokens of a smaller one are dead. */
   gen: number;
   created_at: number;

@@ -1,23 +1,20 @@
 /**
- * A batch of lines of an import file: read, ids claimed, the rest done by a node, one result per line.
- * Everything in it may be repeated: what was written before is found by its attempt id. Nothing is done
- * per row but plain work and commands of one pipeline, because a file has millions of them.
+ * A batch of lines of an import file: read, sent on as rows (send-rows.ts), one result per line. All of it
+ * may be repeated.
  */
 import { hash as digest } from 'node:crypto';
 import { AppError } from '../../shared/errors.js';
 import {
   type BatchHead,
-  type BatchResult,
   type BatchRow,
   isWarning,
   type RowResult,
 } from '../../shared/import-batch.js';
-import type { Errand } from '../nodes/errand.js';
 import type { Accounts } from '../username.js';
-import type { Claim, createClaims } from './claims.js';
 import { createMarks } from './marks.js';
 import { type Problem, problem, problemOf } from './problems.js';
 import { type Defaults, type ReadRow, readImportRow } from './row.js';
+import type { SendRows } from './send-rows.js';
 
 export type BatchAsk = Omit<BatchHead, 'probe'> & {
   defaults: Defaults;
@@ -50,8 +47,6 @@ type BatchAnswer = {
 type Read = ReadRow & { line: number; found: RowResult | null };
 type Good = Read & { row: BatchRow };
 
-const claimOf = ({ row }: Good): Claim => ({ id: row.user_id, u: row.u });
-
 const isGood = (read: Read): read is Good => read.row !== undefined && read.problems.length === 0;
 
 /** `17 {"login":…}` */
@@ -61,9 +56,6 @@ const splitLine = (text: string): { line: number; json: string } => {
   if (!/^[1-9]\d{0,14}$/.test(number)) throw new AppError('bad_request', { reason: 'not_json' });
   return { line: Number(number), json: text.slice(space + 1) };
 };
-
-const isResults = (value: unknown): value is BatchResult =>
-  typeof value === 'object' && value !== null && Array.isArray(Reflect.get(value, 'results'));
 
 const problemsOf = ({ problems, found, row }: Read): Problem[] => {
   if (found?.found === undefined) return problems;
@@ -95,13 +87,11 @@ const printsOf = (reads: readonly Read[]): string => {
 
 export const createBatch = ({
   accounts,
-  claims,
-  errand,
+  sendRows,
   secret,
 }: {
   accounts: Accounts;
-  claims: ReturnType<typeof createClaims>;
-  errand: Errand;
+  sendRows: SendRows;
   /** NODE_SECRET, the current one. */
   secret: string;
 }) => {
@@ -112,66 +102,37 @@ export const createBatch = ({
     return Object.assign(readImportRow(json, defaults, names), { line, found: null });
   };
 
-  /** Ids of other systems become these accounts' own; the claims that are new. */
-  const claimIds = async (foreign: readonly Good[], write: boolean): Promise<Map<Good, string>> => {
-    const claimed = await claims.claim(foreign.map(claimOf), write);
-    const fresh = new Map<Good, string>();
-    for (const [at, each] of foreign.entries()) {
-      if (claimed[at] === 'taken') each.problems.push(problem('E_DUPLICATE_ID', 'id'));
-      else if (claimed[at] === 'new' && write) fresh.set(each, each.row.user_id);
-    }
-    return fresh;
-  };
-
   /** Where it is in this batch; -1: it is not. */
   const findProbe = (reads: readonly Good[], { id, login }: NonNullable<BatchAsk['probe']>) => {
     const u = login === undefined ? undefined : accounts(login).u;
     return reads.findIndex((each) => (u === undefined ? each.id === id : each.row.u === u));
   };
 
-  const askNode = async (reads: readonly Good[], ask: BatchAsk): Promise<BatchResult> => {
-    const { defaults: _, ids: __, probe, ...head } = ask;
-    const at = probe === undefined ? -1 : findProbe(reads, probe);
-    const full: BatchHead =
+  /** Throws what nodes and store throw, and bad_request for a body that is no batch. */
+  return async (lines: readonly string[], ask: BatchAsk): Promise<BatchAnswer> => {
+    const { defaults, ids, probe, ...head } = ask;
+    const reads = lines.map((text) => read(text, defaults));
+    const sent = reads.filter(isGood);
+    const at = probe === undefined ? -1 : findProbe(sent, probe);
+    const answer = await sendRows(
+      sent.map(({ row }) => row),
       probe === undefined || at === -1
         ? head
-        : { ...head, probe: { at, password: probe.password } };
-    const answer = await errand('/credentials/batch', [full, ...reads.map(({ row }) => row)]);
-    if (!isResults(answer) || answer.results.length !== reads.length)
-      throw new AppError('bad_node_answer', { detail: 'not the results of this batch' });
-    return answer;
-  };
-
-  const run = async (
-    reads: readonly Read[],
-    foreign: readonly Good[],
-    ask: BatchAsk,
-  ): Promise<BatchAnswer> => {
-    const fresh = await claimIds(foreign, ask.write);
-    const sent = reads.filter(isGood);
-    const answer = sent.length === 0 ? { results: [] } : await askNode(sent, ask);
-    for (const [at, each] of sent.entries()) each.found = answer.results[at] ?? null;
-    const unused = [...fresh].filter(([each]) => hasFailed(each) || each.found?.id !== undefined);
-    await claims.giveBack(unused.map(([each]) => claimOf(each)));
+        : { ...head, probe: { at, password: probe.password } },
+    );
+    for (const [at, each] of sent.entries()) {
+      const result = answer.results[at] ?? null;
+      if (result === 'taken') each.problems.push(problem('E_DUPLICATE_ID', 'id'));
+      else each.found = result;
+    }
     const good = reads.filter((each) => !hasFailed(each));
     return {
       ok: good.length,
       disabled: good.filter(({ row }) => row?.status === 'disabled').length,
       results: reads.flatMap(resultOf),
-      ids: ask.ids ? reads.map(({ id, row, found }) => found?.id ?? id ?? row?.user_id ?? '') : [],
+      ids: ids ? reads.map(({ id, row, found }) => found?.id ?? id ?? row?.user_id ?? '') : [],
       prints: ask.write ? '' : printsOf(reads),
       ...(answer.probe === undefined ? {} : { probe: answer.probe }),
     };
-  };
-
-  /** Throws what nodes and store throw, and bad_request for a body that is no batch. */
-  return async (lines: readonly string[], ask: BatchAsk): Promise<BatchAnswer> => {
-    const reads = lines.map((text) => read(text, ask.defaults));
-    const foreign = reads.filter(isGood).filter(({ row }) => !row.user_id.startsWith('u_'));
-    try {
-      return await run(reads, foreign, ask);
-    } finally {
-      if (ask.write) claims.end(foreign.map(claimOf));
-    }
   };
 };

@@ -6,7 +6,7 @@
 import type { RedisClient } from '../../shared/redis.js';
 import { defineBatch } from '../../shared/redis-batch.js';
 import { storeCall } from '../../shared/redis-calls.js';
-import { userKey } from '../sessions/account-keys.js';
+import { uidKey, userKey } from '../sessions/account-keys.js';
 
 export type Claim = { id: string; u: string };
 /** new: claimed now · own: it was this account's before · taken: another account has it. */
@@ -26,8 +26,6 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) 
 return 0`;
 
 const lookLua = `return redis.call('GET', KEYS[1]) or ''`;
-
-const keyOf = (id: string): string => `uid:${id}`;
 
 /** All functions throw store_unavailable; then all of it may be repeated. */
 export const createClaims = ({ redis }: { redis: RedisClient }) => {
@@ -53,7 +51,7 @@ export const createClaims = ({ redis }: { redis: RedisClient }) => {
     if (holder === claim.u) return 'own';
     if (await isHeld(claim.id, String(holder))) return 'taken';
     if (!write) return 'new';
-    const [now] = await claimAll([{ keys: [keyOf(claim.id)], args: [claim.u, String(holder)] }]);
+    const [now] = await claimAll([{ keys: [uidKey(claim.id)], args: [claim.u, String(holder)] }]);
     return now === '' ? 'new' : now === claim.u ? 'own' : 'taken';
   };
 
@@ -65,7 +63,7 @@ export const createClaims = ({ redis }: { redis: RedisClient }) => {
     claim: async (claims: readonly Claim[], write: boolean): Promise<Claimed[]> => {
       if (claims.length === 0) return [];
       const asked = write ? claims.filter(begin) : claims;
-      const calls = asked.map(({ id, u }) => ({ keys: [keyOf(id)], args: write ? [u, ''] : [] }));
+      const calls = asked.map(({ id, u }) => ({ keys: [uidKey(id)], args: write ? [u, ''] : [] }));
       const holders = await (write ? claimAll : lookAll)(calls);
       const holderOf = new Map(asked.map((claim, at) => [claim, holders[at]]));
       return Promise.all(
@@ -82,7 +80,7 @@ export const createClaims = ({ redis }: { redis: RedisClient }) => {
 
     giveBack: async (claims: readonly Claim[]): Promise<void> => {
       if (claims.length === 0) return;
-      await giveBackAll(claims.map(({ id, u }) => ({ keys: [keyOf(id)], args: [u] })));
+      await giveBackAll(claims.map(({ id, u }) => ({ keys: [uidKey(id)], args: [u] })));
     },
   };
 };

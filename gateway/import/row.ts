@@ -8,6 +8,7 @@ import type { BatchRow } from '../../shared/import-batch.js';
 import { isObject } from '../../shared/json.js';
 import { parseLine } from '../../shared/lines.js';
 import { isGrantable } from '../../shared/reserved.js';
+import { isStatus } from '../../shared/status.js';
 import { accountIn, isUserId } from '../user-id.js';
 import type { Accounts } from '../username.js';
 import type { Marks } from './marks.js';
@@ -32,7 +33,6 @@ const maxHash = 4096;
 const wordForm = /^[A-Za-z0-9+>_{}().:-]{1,128}$/;
 const words = ['alg', 'order', 'template', 'encoding', 'key'] as const;
 const isWord = (text: string) => wordForm.test(text);
-const isStatus = (text: string) => text === 'active' || text === 'disabled';
 const isNorm = (text: string) => text === 'raw' || text === 'nfc';
 
 /** Tagged bytes as canonical base64; undefined for anything else. */

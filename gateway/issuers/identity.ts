@@ -4,6 +4,8 @@
  * control characters; how they are written into a header is the business of the route.
  */
 import { AppError } from '../../shared/errors.js';
+import { invalid } from '../tokens/invalid.js';
+import { isTime, skewSeconds } from '../tokens/life.js';
 import type { IssuerSettings } from './settings.js';
 
 type Claims = Readonly<Record<string, unknown>>;
@@ -16,16 +18,9 @@ export type External = {
   readonly clientId: string;
 };
 
-const skewSeconds = 60;
 const maxName = 256;
 const maxScope = 4096;
 const scopeForm = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
-
-const invalid = (detail: string) => new AppError('token_invalid', { detail });
-
-/** Whole seconds up to the year 5138. */
-const isTime = (value: unknown): value is number =>
-  Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) < 1e11;
 
 const readName = (value: unknown, what: string): string => {
   if (typeof value !== 'string' || value === '' || value.length > maxName) throw invalid(what);

@@ -2,12 +2,10 @@
  * Asks an issuer about a token (RFC 7662), as the client that it knows us as. "Not active" is an
  * answer; anything that is not a proper answer, a refusal of ourselves included, is none.
  */
-import { AppError } from '../../shared/errors.js';
+import { invalid } from '../tokens/invalid.js';
 import { type Answer, fetchJson } from './fetch-json.js';
 import type { Line } from './line.js';
 import type { IntrospectionIssuer } from './settings.js';
-
-const invalid = (detail: string) => new AppError('token_invalid', { detail });
 
 /** As in RFC 6749 § 2.3.1: form-encoded before it becomes a user name or a password. */
 const formEncode = (text: string): string => new URLSearchParams([['', text]]).toString().slice(1);

@@ -24,7 +24,7 @@ const prefixOf = ({ settings }: Issuer): string =>
 
 export const createIssuers = ({
   settings,
-  size,
+  size = 10_000,
   now = Date.now,
   clock = () => performance.now(),
   ...given
@@ -39,7 +39,7 @@ export const createIssuers = ({
   const forOpaque = issuers
     .filter((issuer) => issuer.settings.kind === 'introspection')
     .sort((a, b) => prefixOf(b).length - prefixOf(a).length);
-  const results = createResults({ now, clock, ...(size === undefined ? {} : { size }) });
+  const results = createResults({ size, now, clock });
   const pending = new Map<string, { checked: Promise<External>; issuer: Issuer }>();
   for (const issuer of issuers) issuer.warm();
 

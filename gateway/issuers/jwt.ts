@@ -1,6 +1,6 @@
 /** Checks JWTs of an issuer that publishes its keys: at most so many at a time, like our own. */
 import type { KeyObject } from 'node:crypto';
-import { AppError } from '../../shared/errors.js';
+import { invalid } from '../tokens/invalid.js';
 import { type ForeignAlg, isForeignAlg } from './algorithms.js';
 import { createGate } from './gate.js';
 import type { IssuerKeys } from './keys.js';
@@ -24,8 +24,6 @@ export type CheckSignature = (
 
 /** New tokens of others must not fill the thread pool that ours need too. */
 const limits = { max: 8, maxWaiting: 256, maxWaitMs: 400 };
-
-const invalid = (detail: string) => new AppError('token_invalid', { detail });
 
 const isTyped = (typ: string | undefined, wanted: JwksIssuer['typ']): boolean => {
   const name = typ?.toLowerCase().replace(/^application\//, '');

@@ -25,14 +25,14 @@ type Refused = { readonly code: ErrorCode; readonly untilMs: number; readonly hi
 export type Results = ReturnType<typeof createResults>;
 
 export const createResults = ({
-  size = 10_000,
-  now = Date.now,
-  clock = () => performance.now(),
+  size,
+  now,
+  clock,
 }: {
-  size?: number;
-  now?: () => number;
-  clock?: () => number;
-} = {}) => {
+  size: number;
+  now: () => number;
+  clock: () => number;
+}) => {
   const good = createCache<Good>(size);
   const refused = createCache<Refused>(size);
 

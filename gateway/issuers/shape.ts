@@ -3,6 +3,7 @@
  * valid, and nothing that it says is believed before its issuer has confirmed it.
  */
 import { isObject } from '../../shared/json.js';
+import { isCompact } from '../tokens/parse.js';
 
 export type Shape =
   | { kind: 'jwt'; alg: string; kid: string | undefined; typ: string | undefined; iss: string }
@@ -10,7 +11,6 @@ export type Shape =
 
 /** Larger than that fits into no header of ours anyway. */
 const maxLength = 12_288;
-const compact = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const opaque = /^[A-Za-z0-9\-._~+/]+=*$/;
 /** Our sessions, refresh and device tokens begin with an account key. They are shown to nobody. */
 const ours = /^[\w-]{22}\./;
@@ -23,10 +23,6 @@ const parse = (part: string | undefined): Record<string, unknown> | undefined =>
     return undefined;
   }
 };
-
-/** One token, one spelling: decoders skip what they do not know. */
-const isCanonical = (parts: readonly string[]): boolean =>
-  parts.every((part) => Buffer.from(part, 'base64url').toString('base64url') === part);
 
 const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' ? value : undefined;
@@ -41,6 +37,6 @@ export const shapeOf = (token: string): Shape | undefined => {
   if (header === undefined || typeof header.alg !== 'string' || header.enc !== undefined)
     return opaque.test(token) && !ours.test(token) ? { kind: 'opaque' } : undefined;
   const iss = textOf(parse(parts[1])?.iss);
-  if (iss === undefined || !compact.test(token) || !isCanonical(parts)) return undefined;
+  if (iss === undefined || !isCompact(token)) return undefined;
   return { kind: 'jwt', alg: header.alg, kid: textOf(header.kid), typ: textOf(header.typ), iss };
 };

@@ -2,14 +2,15 @@
  * Who is over a limit, as far as this edge has heard: asking again costs no place at a node and no round trip to the
  * store. Known is only a wait longer than a lease lasts: it comes from failures and counters, which nobody gives
  * back (but for a count that is undone within a round trip). The store is asked again every few seconds all
- * the same: somebody may have cleared it.
+ * the same: it may have lost what it counted.
  */
 import { createCache } from '../cache.js';
+import { leaseMs } from './limit-scripts.js';
 
 const most = 10_000;
 const askAgainMs = 5000;
 
-export const createKnownLimits = ({ leaseMs, now }: { leaseMs: number; now: () => number }) => {
+export const createKnownLimits = ({ now }: { now: () => number }) => {
   const cache = createCache<{ until: number; askAgainAt: number }>(most);
   return {
     /** Milliseconds for which `who` has to wait; 0 when the store is to be asked. */

@@ -14,7 +14,6 @@ import {
   defaultLimits,
   failLua,
   type LimitSettings,
-  leaseMs,
   networkLua,
   releaseLua,
   uncountLua,
@@ -190,7 +189,7 @@ export const createLimits = ({
 }) => {
   const reserveAccount = createAccountHalf(redis, settings);
   const reserveAddress = createAddressHalf(redis, settings);
-  const known = createKnownLimits({ leaseMs, now });
+  const known = createKnownLimits({ now });
 
   const refuseKnown = (names: ReturnType<typeof namesOf>): void => {
     const { account, address, network } = names;

@@ -7,14 +7,14 @@
  */
 import { headers as names, type Verdict, type WorkClass } from '../../shared/protocol.js';
 import type { Answer } from './forward.js';
-import type { Need } from './load.js';
 import type { Meters } from './meters.js';
 import { judge, type Outcome, rows } from './outcome.js';
 import type { Node } from './pool.js';
+import { createStoreWatch } from './store-watch.js';
 
 export type Attempt = ReturnType<typeof createAttempt>;
 export type Job = {
-  route: '/login' | '/register' | '/password' | '/reset' | '/credentials';
+  route: '/login' | '/register' | '/password' | '/reset';
   u: string;
   attemptId: string;
   class: WorkClass;
@@ -25,9 +25,6 @@ export type Job = {
   signal?: { readonly aborted: boolean; onAbort(fn: () => void): void };
 };
 
-/** An import stores a hash that exists, and takes no thread. */
-export const needOf = (job: Job): Need => (job.route === '/credentials' ? 'none' : job.class);
-
 /** While a late node gives signs of life, or is the last, time is extended in steps of this. */
 const extensionMs = 100;
 /** What a silent node gets on top of the silence that makes it suspect, to answer the probe. */
@@ -35,11 +32,13 @@ const probeGraceMs = 200;
 
 /** `open`: the verdict in an answer to this attempt from this boot, or AppError bad_node_answer. */
 export const createAttempt = (options: {
+  nodes: () => readonly Node[];
   open: (bootId: string, attemptId: string, body: unknown) => Verdict;
   meters: Meters;
   now: () => number;
 }) => {
   const { open, meters, now } = options;
+  const stores = createStoreWatch(options.nodes);
 
   /** What the answer says of the node itself. */
   const noteLife = (node: Node, answer: Answer) => {
@@ -53,16 +52,25 @@ export const createAttempt = (options: {
     node.isLeaving() ||
     !node.breaker.isSuspect(node.load.silentMs(at) - probeGraceMs, node.load.serviceMs());
 
+  /** What came back, in the light of what others answer. */
+  const inContext = (node: Node, outcome: Outcome, sentAt: number): Outcome => {
+    if (outcome.kind === 'verdict') stores.served(node, sentAt);
+    else if (outcome.label === 'store_lost' && stores.isAlone(node, now()))
+      return { ...outcome, label: 'cut_off' };
+    return outcome;
+  };
+
   const learn = (node: Node, job: Job, outcome: Outcome) => {
     if (outcome.kind === 'verdict') return node.breaker.succeeded(now());
-    if (outcome.refusedMs !== undefined) node.load.refused(now(), outcome.refusedMs, needOf(job));
+    if (outcome.refusedMs !== undefined) node.load.refused(now(), outcome.refusedMs, job.class);
     if (rows[outcome.label].learned === 'failure') node.breaker.failed(now());
   };
 
-  const settle = (node: Node, job: Job, answer: Answer): Outcome => {
-    node.load.ended(needOf(job));
+  const settle = (node: Node, job: Job, answer: Answer, sentAt: number): Outcome => {
+    node.load.ended(job.class);
     noteLife(node, answer);
-    const outcome = judge(answer, (body) => open(node.bootId, job.attemptId, body));
+    const judged = judge(answer, (body) => open(node.bootId, job.attemptId, body));
+    const outcome = inContext(node, judged, sentAt);
     learn(node, job, outcome);
     meters.forwarded(node.id, outcome.kind === 'verdict' ? 'verdict' : outcome.label);
     return outcome;
@@ -80,7 +88,7 @@ export const createAttempt = (options: {
     new Promise((resolve) => {
       const sentAt = now();
       const remainingMs = Math.max(0, job.deadlineAt - sentAt);
-      node.load.sent(sentAt, needOf(job));
+      node.load.sent(sentAt, job.class);
       const abort = node.forward.send(
         {
           method: 'POST',
@@ -100,7 +108,7 @@ export const createAttempt = (options: {
           extendMs: () =>
             isAlive(node, now()) || isLast() ? Math.min(extensionMs, job.deadlineAt - now()) : 0,
         },
-        (answer) => resolve(settle(node, job, answer)),
+        (answer) => resolve(settle(node, job, answer, sentAt)),
       );
       job.signal?.onAbort(abort);
     });

@@ -75,9 +75,11 @@ const createWindow = () => {
 export const createBreaker = (options: {
   start: 'slow' | 'full';
   now: number;
+  /** Told when it closes. */
+  onSlowStart?: () => void;
   random?: () => number;
 }) => {
-  const { random = Math.random } = options;
+  const { onSlowStart = () => {}, random = Math.random } = options;
   const window = createWindow();
   const fullAtStart = options.start === 'slow' ? options.now + rampMs : options.now;
   let state: State = { kind: 'closed', fullAt: fullAtStart };
@@ -108,6 +110,7 @@ export const createBreaker = (options: {
     failuresInRow = 0;
     window.clear();
     state = { kind: 'closed', fullAt: now + rampMs };
+    onSlowStart();
   };
 
   /** The state at this moment. */

@@ -7,9 +7,11 @@
  * Draining nodes are never chosen, open ones only in panic, suspect ones only when nothing better is
  * left, full ones never: every node full means refusing here, before anything is spent.
  */
+import type { WorkClass } from '../../shared/protocol.js';
 import type { Breaker } from './breaker.js';
-import type { Load, Need } from './load.js';
+import type { Load } from './load.js';
 import type { Rank, Ranked, Weights } from './rank.js';
+import { createWeights, weigh } from './weights.js';
 
 export type Candidate = Ranked & {
   readonly load: Load;
@@ -18,7 +20,7 @@ export type Candidate = Ranked & {
   readonly zone: string;
 };
 /** For whom; `except` is the node of a first attempt. */
-type Query<T> = { key: string; need: Need; now: number; except?: T };
+type Query<T> = { key: string; cls: WorkClass; now: number; except?: T };
 type Choice<T> = { kind: 'node'; node: T } | { kind: 'full' } | { kind: 'none' };
 
 const candidates = 3;
@@ -28,8 +30,6 @@ const nearTop = 6;
 const spillGain = 0.85;
 /** A node of the own zone is preferred below so many hashes per slot. */
 const zoneFullAt = 2;
-/** A slow start goes from a tenth to the whole in ten seconds. */
-const keepWeightsMs = 50;
 
 /** Nothing came back for too long, with work in flight: no new first choices. */
 export const isSuspect = (node: Candidate, now: number): boolean => {
@@ -38,11 +38,11 @@ export const isSuspect = (node: Candidate, now: number): boolean => {
 };
 
 /** Closed, not draining, heard of lately, and with room. */
-const isFine = (node: Candidate, now: number, need: Need): boolean =>
+const isFine = (node: Candidate, now: number, cls: WorkClass): boolean =>
   !node.isDraining() &&
   !node.breaker.isOpen() &&
   !isSuspect(node, now) &&
-  !node.load.isFull(now, need);
+  !node.load.isFull(now, cls);
 
 /** More than half of the nodes open: rather the fault is ours, or there is nothing to lose. */
 const isPanic = (nodes: readonly Candidate[]): boolean => {
@@ -74,10 +74,10 @@ const findUsable = <T extends Candidate>(nodes: readonly T[], now: number, excep
  * What `chooseAmong` would find when nothing has room, without ranking or lists; false when a closer look is
  * needed. Most are full, so that is asked first: of a thousand nodes each look at another object is felt.
  */
-const isSurelyFull = (nodes: readonly Candidate[], now: number, need: Need): boolean => {
+const isSurelyFull = (nodes: readonly Candidate[], now: number, cls: WorkClass): boolean => {
   let isOpenWithRoom = false;
   for (const node of nodes) {
-    if (node.load.isFull(now, need) || node.isDraining()) continue;
+    if (node.load.isFull(now, cls) || node.isDraining()) continue;
     if (!node.breaker.isOpen()) return false;
     isOpenWithRoom = true;
   }
@@ -106,29 +106,17 @@ const leastLoaded = <T extends Candidate>(first: T, others: readonly T[], now: n
 
 export type Choose<T extends Candidate> = ReturnType<typeof createChoose<T>>;
 
-/** The weights of these nodes, or undefined when all weigh the same. */
-const findWeights = (nodes: readonly Candidate[], now: number): Weights | undefined => {
-  const slots = nodes[0]?.load.slots();
-  for (const { load, breaker } of nodes)
-    if (load.slots() !== slots || breaker.isRamping(now))
-      return Float64Array.from(nodes, (node) => node.load.slots() * node.breaker.factor(now));
-  return undefined;
-};
-
-/** The same for a list that is asked for at each login: kept for a moment. */
-const createWeights = () => {
-  let kept: { nodes: readonly Candidate[]; at: number; weights: Weights | undefined } | undefined;
-  return (nodes: readonly Candidate[], now: number): Weights | undefined => {
-    if (kept?.nodes !== nodes || now - kept.at > keepWeightsMs)
-      kept = { nodes, at: now, weights: findWeights(nodes, now) };
-    return kept.weights;
-  };
-};
-
-/** `zone`: that of this edge. */
-export const createChoose = <T extends Candidate>(rank: Rank, zone: string) => {
-  const weightsOf = createWeights();
-  const weightsNear = createWeights();
+/**
+ * `zone`: that of this edge. `slowStarts` changes whenever a node of the list that was asked about begins one; a node
+ * with other slots is in another list.
+ */
+export const createChoose = <T extends Candidate>(
+  rank: Rank,
+  zone: string,
+  slowStarts: () => number,
+) => {
+  const weightsOf = createWeights(slowStarts);
+  const weightsNear = createWeights(slowStarts);
 
   let membership: readonly T[] = [];
   let neighbours: readonly T[] = [];
@@ -163,26 +151,31 @@ export const createChoose = <T extends Candidate>(rank: Rank, zone: string) => {
     const { key, now, except } = query;
     const usable = findUsable(nodes, now, except);
     if (usable.length === 0) return { kind: 'none' };
-    const withRoom = usable.filter((node) => !node.load.isFull(now, query.need));
-    return pick(firstOf(key, withRoom, candidates, findWeights(withRoom, now)), now);
+    const withRoom = usable.filter((node) => !node.load.isFull(now, query.cls));
+    return pick(firstOf(key, withRoom, candidates, weigh(withRoom, now).weights), now);
   };
 
   /** The first of all, when nobody waits there: what most logins get. */
   const findFirst = (nodes: readonly T[], query: Query<T>, weights: Weights | undefined) => {
-    const { key, need, now, except } = query;
+    const { key, cls, now, except } = query;
     const first = rank.first(key, nodes, weights);
     const isIt = first !== undefined && first !== except && isFree(first, now);
-    return isIt && isFine(first, now, need) ? first : undefined;
+    return isIt && isFine(first, now, cls) ? first : undefined;
   };
 
-  /** By the same rule among the neighbours; undefined when those that it may have are full, or unwell. */
+  /** Neighbours that have all just begun would have the whole zone at once: they begin as among all nodes. */
+  const isBeginning = (near: readonly T[], now: number): boolean =>
+    near.every((node) => node.breaker.isRamping(now));
+
+  /** By the same rule among the neighbours; undefined when those that it may have are full, unwell or new. */
   const chooseNear = (near: readonly T[], query: Query<T>): T | undefined => {
-    const { key, need, now, except } = query;
+    const { key, cls, now, except } = query;
     const weights = weightsNear(near, now);
+    if (weights !== undefined && isBeginning(near, now)) return undefined;
     const first = findFirst(near, query, weights);
     if (first !== undefined) return first;
     const best = firstOf(key, near, nearTop, weights)
-      .filter((node) => node !== except && isFine(node, now, need))
+      .filter((node) => node !== except && isFine(node, now, cls))
       .slice(0, candidates);
     const choice = pick(best, now);
     return choice.kind === 'node' && pressure(choice.node, now) < zoneFullAt
@@ -209,15 +202,15 @@ export const createChoose = <T extends Candidate>(rank: Rank, zone: string) => {
     const fine: T[] = [];
     for (const node of firstOf(key, nodes, nearTop, weights)) {
       if (node.breaker.isOpen()) break;
-      if (node !== except && isFine(node, now, query.need)) fine.push(node);
+      if (node !== except && isFine(node, now, query.cls)) fine.push(node);
       if (fine.length === candidates) return pick(fine, now);
     }
     return chooseAmong(nodes, query);
   };
 
   return (nodes: readonly T[], query: Query<T>): Choice<T> => {
-    const { now, need, except } = query;
-    const isFull = wasFull && except === undefined && isSurelyFull(nodes, now, need);
+    const { now, cls, except } = query;
+    const isFull = wasFull && except === undefined && isSurelyFull(nodes, now, cls);
     const choice: Choice<T> = isFull ? { kind: 'full' } : findNode(nodes, query);
     wasFull = choice.kind === 'full';
     return choice;

@@ -13,6 +13,7 @@ import {
 } from 'node:tls';
 import { systemCodeOf } from '../../shared/describe-error.js';
 import { type Identity, namesIn } from '../../shared/identity.js';
+import { createLookup } from './lookup.js';
 import type { Place } from './place.js';
 
 export type Connect = {
@@ -45,6 +46,7 @@ const createTls = (place: Extract<Place, { kind: 'tls' }>, identity: Identity, l
   /** It vouches for a peer that was checked under the certificates of its time. */
   let kept: { session: Buffer; context: SecureContext } | undefined;
   let failing = '';
+  const lookup = createLookup();
 
   /** Says once what is wrong, until it is something else or nothing. */
   const onTrouble = (error: Error) => {
@@ -58,6 +60,7 @@ const createTls = (place: Extract<Place, { kind: 'tls' }>, identity: Identity, l
     const options: ConnectionOptions = {
       host,
       port,
+      lookup,
       secureContext: context,
       // Or NODE_TLS_REJECT_UNAUTHORIZED=0 in somebody's environment would let in everybody.
       rejectUnauthorized: true,

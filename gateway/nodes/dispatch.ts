@@ -7,9 +7,8 @@
  */
 import { AppError } from '../../shared/errors.js';
 import type { Verdict, WorkClass } from '../../shared/protocol.js';
-import { type Attempt, type Job, needOf } from './attempt.js';
+import type { Attempt, Job } from './attempt.js';
 import type { Choose } from './choose.js';
-import type { Need } from './load.js';
 import type { Meters } from './meters.js';
 import { type Failure, rows } from './outcome.js';
 import type { Node } from './pool.js';
@@ -28,7 +27,7 @@ const noteEveryMs = 5;
 const outrankedMs = 3000;
 
 /** What leaves a record behind, with the attempt's id in it. */
-const writes = ({ route }: Job): boolean => ['/register', '/password', '/reset'].includes(route);
+const writes = ({ route }: Job): boolean => route !== '/login';
 
 export const createDispatch = (options: {
   nodes: () => readonly Node[];
@@ -49,35 +48,35 @@ export const createDispatch = (options: {
     new AppError('overloaded', { retryAfterMs: 1000 * (1 + Math.floor(3 * random())), cause });
 
   /** By class, when the nodes' loads last heard of it. */
-  const notedAt = new Map<Need, number>();
-  const noteTurnedAway = (need: Need) => {
+  const notedAt = new Map<WorkClass, number>();
+  const noteTurnedAway = (cls: WorkClass) => {
     const at = now();
-    if (at - (notedAt.get(need) ?? Number.NEGATIVE_INFINITY) < noteEveryMs) return;
-    notedAt.set(need, at);
-    for (const { load } of nodes()) load.turnedAway(at, need);
+    if (at - (notedAt.get(cls) ?? Number.NEGATIVE_INFINITY) < noteEveryMs) return;
+    notedAt.set(cls, at);
+    for (const { load } of nodes()) load.turnedAway(at, cls);
   };
 
   let outrankedUntil = Number.NEGATIVE_INFINITY;
-  const noteRefused = (need: Need) => {
-    if (need === 'device' || need === 'login') outrankedUntil = now() + outrankedMs;
+  const noteRefused = (cls: WorkClass) => {
+    if (cls === 'device' || cls === 'login') outrankedUntil = now() + outrankedMs;
   };
 
   /** A short queue is no room for the last class while others are turned away. */
-  const find = (key: string, need: Need, except?: Node): ReturnType<Choose<Node>> => {
-    if (need === 'suspect' && now() < outrankedUntil) return { kind: 'full' };
-    const query = { key, need, now: now() };
+  const find = (key: string, cls: WorkClass, except?: Node): ReturnType<Choose<Node>> => {
+    if (cls === 'suspect' && now() < outrankedUntil) return { kind: 'full' };
+    const query = { key, cls, now: now() };
     return choose(nodes(), except === undefined ? query : { ...query, except });
   };
 
-  const noRoom = (need: Need, cause?: AppError): AppError => {
-    noteTurnedAway(need);
-    noteRefused(need);
+  const noRoom = (cls: WorkClass, cause?: AppError): AppError => {
+    noteTurnedAway(cls);
+    noteRefused(cls);
     return overloaded(cause);
   };
 
-  const refuse = (reason: 'full' | 'none', need: Need): AppError => {
+  const refuse = (reason: 'full' | 'none', cls: WorkClass): AppError => {
     meters.shed(reason);
-    return reason === 'none' ? new AppError('no_node') : noRoom(need);
+    return reason === 'none' ? new AppError('no_node') : noRoom(cls);
   };
 
   const checkAccount = (u: string) => {
@@ -92,9 +91,9 @@ export const createDispatch = (options: {
     else perAccount.set(u, left);
   };
 
-  /** All but logins write, imports too. What a second node says, or that there is none, must not hide this. */
-  const mayHaveWritten = ({ route }: Job, { label }: Failure): boolean =>
-    route !== '/login' && rows[label].retry !== 'free';
+  /** What a second node says, or that there is none, must not hide this. */
+  const mayHaveWritten = (job: Job, { label }: Failure): boolean =>
+    writes(job) && rows[label].retry !== 'free';
 
   /**
    * Who was let in and may have been started is no newcomer when its node fails, and has a known device's chance
@@ -112,10 +111,10 @@ export const createDispatch = (options: {
     if (retry === 'never' || (retry === 'write' && !writes(job))) return undefined;
     if (failure.label === 'stale_boot') await refresh();
     if (job.signal?.aborted || now() >= job.deadlineAt) return undefined;
-    const choice = find(job.u, needOf(job), first);
+    const choice = find(job.u, job.class, first);
     // Nothing was written, and only full nodes are left.
     if (choice.kind === 'full' && !mayHaveWritten(job, failure))
-      throw noRoom(needOf(job), failure.error);
+      throw noRoom(job.class, failure.error);
     if (choice.kind !== 'node') return undefined;
     if (retry !== 'free' && !budget.spend()) {
       meters.denied(failure.label);
@@ -128,16 +127,16 @@ export const createDispatch = (options: {
 
   const errorOf = (job: Job, { label, error }: Failure): AppError => {
     if (label !== 'refused') return error;
-    noteRefused(needOf(job));
+    noteRefused(job.class);
     return overloaded();
   };
 
   const run = async (job: Job): Promise<Verdict> => {
     budget.earn();
-    const choice = find(job.u, needOf(job));
-    if (choice.kind !== 'node') throw refuse(choice.kind, needOf(job));
+    const choice = find(job.u, job.class);
+    if (choice.kind !== 'node') throw refuse(choice.kind, job.class);
     const body = JSON.stringify(job.body);
-    const isLast = () => find(job.u, needOf(job), choice.node).kind === 'none';
+    const isLast = () => find(job.u, job.class, choice.node).kind === 'none';
     const first = await attempt(choice.node, job, { body, isLast });
     if (first.kind === 'verdict') return first.verdict;
     const again = repeatOf(job, first);

@@ -34,9 +34,6 @@ const shareGrowsMs = 4000;
 const clamp = (value: number, min: number, max: number): number =>
   Math.min(Math.max(value, min), max);
 
-/** A class of hash work, or none: what needs no hash thread finds room always. */
-export type Need = WorkClass | 'none';
-
 const never = Number.NEGATIVE_INFINITY;
 const forEachClass = (value: number): Record<WorkClass, number> => ({
   device: value,
@@ -49,8 +46,6 @@ const forEachClass = (value: number): Record<WorkClass, number> => ({
 export const createLoad = (slotsAtStart: number) => {
   let slots = slotsAtStart;
   let inflight = 0;
-  /** Those of them that need a hash. */
-  let hashes = 0;
   /** Those of them that are for known devices. */
   let devices = 0;
   /** Places for hashes that are not sent yet. */
@@ -83,7 +78,7 @@ export const createLoad = (slotsAtStart: number) => {
     forgetFull();
     const faded = slowestMs * Math.exp((reportedAt - now) / slowestFadesMs);
     reported = report.inflight;
-    others = Math.max(0, reported - hashes);
+    others = Math.max(0, reported - inflight);
     usual = others + (usual - others) * Math.exp((reportedAt - now) / freshMs);
     reportedAt = now;
     sentSince = 0;
@@ -99,16 +94,16 @@ export const createLoad = (slotsAtStart: number) => {
   const view = (now: number): number => {
     const age = now - reportedAt;
     const left = usual + (others - usual) * Math.exp(-age / (forgetServices * serviceMs));
-    return hashes + held + (age <= freshMs ? left : left * Math.exp((freshMs - age) / freshMs));
+    return inflight + held + (age <= freshMs ? left : left * Math.exp((freshMs - age) / freshMs));
   };
 
   /** What of this edge's own would be before a new request, and what of it came after the node's report. */
-  const ownMs = (): number => ((hashes + held - slots) * serviceMs) / slots;
+  const ownMs = (): number => ((inflight + held - slots) * serviceMs) / slots;
   const addedMs = (): number => ((sentSince + held) * serviceMs) / slots;
 
   /** Until when it has this edge's share, which grows with time. */
   const shareUntil = (cls: WorkClass): number =>
-    sharedAt[cls] + ((hashes + held - share[cls] + 1) * shareGrowsMs) / slots;
+    sharedAt[cls] + ((inflight + held - share[cls] + 1) * shareGrowsMs) / slots;
 
   /** Until when the wait is longer than the budget, which may become the burst's before. */
   const waitUntil = (now: number, cls: WorkClass): number => {
@@ -123,12 +118,11 @@ export const createLoad = (slotsAtStart: number) => {
   };
 
   /** Under overload every node is asked at every refusal, and little has happened at each since the last. */
-  const isFull = (now: number, need: Need): boolean => {
-    if (need !== 'none' && now < surelyFullUntil[need]) return true;
+  const isFull = (now: number, cls: WorkClass): boolean => {
+    if (now < surelyFullUntil[cls]) return true;
     if (inflight >= 64 * (slots + 1)) return true;
-    if (need === 'none') return false;
-    const until = Math.max(fullUntil[need], shareUntil(need), waitUntil(now, need));
-    surelyFullUntil[need] = until;
+    const until = Math.max(fullUntil[cls], shareUntil(cls), waitUntil(now, cls));
+    surelyFullUntil[cls] = until;
     return now < until;
   };
 
@@ -149,20 +143,17 @@ export const createLoad = (slotsAtStart: number) => {
         forgetFull();
       };
     },
-    sent: (now: number, need: Need) => {
+    sent: (now: number, cls: WorkClass) => {
       if (inflight === 0 && silentSince === undefined) silentSince = now;
       inflight++;
-      if (need === 'none') return;
-      hashes++;
-      if (need === 'device') devices++;
+      if (cls === 'device') devices++;
       sentSince++;
     },
     /** A request is over, whatever became of it. */
-    ended: (need: Need) => {
+    ended: (cls: WorkClass) => {
       inflight--;
       forgetFull();
-      if (need !== 'none') hashes--;
-      if (need === 'device') devices--;
+      if (cls === 'device') devices--;
     },
     /** The node answered something, so it lives. */
     heard: (now: number, report?: Report) => {
@@ -190,8 +181,7 @@ export const createLoad = (slotsAtStart: number) => {
      * there is room. Whoever may wait longer than the one that was refused is not held to it, and known devices
      * only where they are the crowd: else the others make room for them.
      */
-    refused: (now: number, predictedMs: number, cls: Need) => {
-      if (cls === 'none') return;
+    refused: (now: number, predictedMs: number, cls: WorkClass) => {
       forgetFull();
       const part = budgetShares[cls];
       const burst = burstBudgetMs(serviceMs) * part;
@@ -205,8 +195,8 @@ export const createLoad = (slotsAtStart: number) => {
       for (const name of workClasses) {
         if (budgetShares[name] > part) continue;
         fullUntil[name] = Math.max(fullUntil[name], until);
-        if (!setsShare || (name === 'device' && 2 * devices <= hashes)) continue;
-        share[name] = Math.max(1, hashes);
+        if (!setsShare || (name === 'device' && 2 * devices <= inflight)) continue;
+        share[name] = Math.max(1, inflight);
         sharedAt[name] = now;
       }
     },
@@ -216,8 +206,8 @@ export const createLoad = (slotsAtStart: number) => {
      * Somebody was refused here without being sent there. While it is full for those who may wait
      * longest, its queue is short only because of that: if it kept to the short budget, it still does.
      */
-    turnedAway: (now: number, need: Need): void => {
-      if (need === 'none' || budgetShares[need] < budgetShares.login || !isFull(now, need)) return;
+    turnedAway: (now: number, cls: WorkClass): void => {
+      if (budgetShares[cls] < budgetShares.login || !isFull(now, cls)) return;
       turnedAwayAt = now;
       if (now < sustainedUntil) sustainedUntil = now + burstMemoryMs;
     },

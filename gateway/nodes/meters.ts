@@ -1,11 +1,12 @@
 /**
- * What this folder counts: forwards, retries, refusals, breakers and rejected registry entries.
+ * What this folder counts: forwards, retries, refusals, breakers and ignored registry entries.
  * What was counted of a node outlives it for a while: how it ended is known when it has left
  * already, and a scrape comes later still.
  */
 import type { Metrics, Sample } from '../../shared/metrics.js';
 import type { Label } from './outcome.js';
 import type { Node } from './pool.js';
+import { type Registry, rejectReasons } from './registry.js';
 
 export type Meters = ReturnType<typeof createMeters>;
 type Options = { metrics: Metrics; nodes: () => readonly Node[]; now: () => number };
@@ -69,20 +70,25 @@ export const createMeters = (options: Options) => {
     ['reason'],
   );
   const shed = metrics.counter('node_shed_total', 'Work refused before it was sent', ['reason']);
-  const rejects = metrics.counter('node_entries_rejected_total', 'Registry entries ignored', [
-    'reason',
-  ]);
-  // Each entry counts once: a series that begins with it would show no growth.
-  for (const reason of ['unsigned', 'unreachable'] as const) rejects.inc({ reason }, 0);
-
   return {
     forwarded: forwards.add,
     retried: (reason: Label) => retries.inc({ reason }),
     denied: (reason: Label) => denied.inc({ reason }),
     shed: (reason: 'full' | 'none' | 'account' | 'behind') => shed.inc({ reason }),
-    rejected: (reason: 'unsigned' | 'unreachable') => rejects.inc({ reason }),
     left: forwards.left,
   };
+};
+
+/** Entries in the registry that this edge cannot use: for an alert as long as they are there. */
+export const watchIgnored = (metrics: Metrics, { ignored }: Pick<Registry, 'ignored'>): void => {
+  metrics.gauge(
+    'node_entries_ignored',
+    'Registry entries that cannot be used',
+    ['reason'],
+    (gauge) => {
+      for (const reason of rejectReasons) gauge.set({ reason }, ignored(reason));
+    },
+  );
 };
 
 /** Gauges of the nodes that there are, computed at each scrape. */

@@ -13,7 +13,7 @@ import { createChoose, isSuspect } from './choose.js';
 import { createConnectTo } from './connect.js';
 import { createDispatch } from './dispatch.js';
 import { createErrand } from './errand.js';
-import { createMeters, watchState } from './meters.js';
+import { createMeters, watchIgnored, watchState } from './meters.js';
 import { createPool, type Node } from './pool.js';
 import { createProbes } from './probe.js';
 import { createRank } from './rank.js';
@@ -66,9 +66,9 @@ export const createNodes = (options: {
   const pool = createPool({ rank, secret, now, connectTo: createConnectTo({ identity, log }) });
   identity?.onChange(pool.renew);
   const meters = createMeters({ metrics, nodes: pool.nodes, now });
-  const onReject = meters.rejected;
   const hasTls = identity !== undefined;
-  const registry = createRegistry({ redis, secrets, runtimeDir, hasTls, log, onReject, now });
+  const registry = createRegistry({ redis, secrets, runtimeDir, hasTls, log, now });
+  watchIgnored(metrics, registry);
   registry.onChange((members) => pool.sync(members).forEach(meters.left));
 
   const probes = createProbes({ nodes: pool.nodes, now });
@@ -76,8 +76,8 @@ export const createNodes = (options: {
     openVerdict(secrets, bootId, attemptId, body);
   const { hold, submit, whenBehind } = createDispatch({
     nodes: pool.nodes,
-    choose: createChoose<Node>(rank, options.zone),
-    attempt: createAttempt({ open, meters, now }),
+    choose: createChoose<Node>(rank, options.zone, pool.slowStarts),
+    attempt: createAttempt({ nodes: pool.nodes, open, meters, now }),
     budget: createRetryBudget(),
     meters,
     refresh: registry.refresh,

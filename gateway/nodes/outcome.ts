@@ -25,8 +25,8 @@ export type Outcome = { kind: 'verdict'; verdict: Verdict } | Failure;
 /**
  * By kind of failure. `retry` free: nothing was started there; token: it may have been; write: so too,
  * and only what writes is asked for again, because the write may have been done and its answer lost;
- * never: it would not help. `learned` is what the breaker is told. A lost store is nobody's failure
- * here, because every node sees the same one.
+ * never: it would not help. `learned` is what the breaker is told. A lost store is nobody's failure here; one that
+ * others still have is (`cut_off`, see store-watch.ts).
  */
 export const rows = {
   refused: { retry: 'free', learned: 'neutral' },
@@ -42,6 +42,7 @@ export const rows = {
   library_missing: { retry: 'free', learned: 'neutral' },
   older_version: { retry: 'free', learned: 'neutral' },
   store_lost: { retry: 'write', learned: 'neutral' },
+  cut_off: { retry: 'token', learned: 'failure' },
   aborted: { retry: 'never', learned: 'neutral' },
 } as const satisfies Record<
   string,

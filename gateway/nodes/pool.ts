@@ -71,6 +71,10 @@ export const createPool = (options: {
   const byId = new Map<string, Node>();
   let nodes: readonly Node[] = [];
   let isFirst = true;
+  let slowStarts = 0;
+  const onSlowStart = () => {
+    slowStarts++;
+  };
   const left = new Map<string, { breaker: Breaker; at: number }>();
   const nameOf = (id: string, bootId: string) => `${id} ${bootId}`;
 
@@ -83,7 +87,8 @@ export const createPool = (options: {
   const breakerOf = (name: string): Breaker => {
     for (const [old, { at }] of left) if (now() - at > rememberMs) left.delete(old);
     const known = left.get(name)?.breaker;
-    return known ?? createBreaker({ start: isFirst ? 'full' : 'slow', now: now() });
+    const start = isFirst ? 'full' : 'slow';
+    return known ?? createBreaker({ start, now: now(), onSlowStart });
   };
 
   /**
@@ -111,7 +116,10 @@ export const createPool = (options: {
 
   return {
     sync,
+    /** Another list after each change of the membership, slots included. */
     nodes: () => nodes,
+    /** How many breakers have closed so far: weights that were known are others then. */
+    slowStarts: () => slowStarts,
     /** All nodes over new connections from now on, under the certificates that are in force now. */
     renew: () => {
       for (const node of nodes) node.forward.renew();

@@ -3,7 +3,7 @@
  * changes per request. Entries count only when signed with the cluster secret and reachable from here
  * (see place); others are ignored and counted.
  * Redis lost: the last membership stays, because a node that is really gone is the breaker's affair.
- * An edge whose secret fits nobody never becomes ready: a reload must not roll it out.
+ * An edge that can use none of those that are there never becomes ready: a reload must not roll it out.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,7 +18,8 @@ import { findPlace, type Place } from './place.js';
 /** An entry that this edge can use, and where to reach it. */
 export type Member = { readonly entry: NodeEntry; readonly place: Place };
 export type Registry = ReturnType<typeof createRegistry>;
-type RejectReason = 'unsigned' | 'unreachable';
+export const rejectReasons = ['unsigned', 'unreachable'] as const;
+type RejectReason = (typeof rejectReasons)[number];
 type Logs = { warn(fields: object, text: string): void; info(fields: object, text: string): void };
 
 const everyMs = 500;
@@ -30,6 +31,9 @@ const startPatienceMs = 8000;
 const wrongSecret = (count: number): string =>
   `NODE_SECRET fits none of the ${count} nodes in the registry: give the gateway the one that ` +
   'they have, or restart them with this one (while it changes, both sides have "current,previous")';
+const outOfReach = (count: number): string =>
+  `none of the ${count} nodes in the registry can be reached from here: those of this machine need its ` +
+  'RUNTIME_DIR, those of others TLS at both ends (NODE_TLS_CERT_FILE, NODE_LISTEN; see floodgate certs)';
 const mayRead =
   'does the Redis user of this gateway have TIME, ZRANGEBYSCORE and HGET, and the keys {nodes}:*?';
 
@@ -40,10 +44,9 @@ export const createRegistry = (options: {
   /** Whether this gateway has a certificate for talking to nodes. */
   hasTls?: boolean;
   log: Logs;
-  onReject: (reason: RejectReason) => void;
   now?: () => number;
 }) => {
-  const { redis, secrets, runtimeDir, hasTls = false, log, onReject } = options;
+  const { redis, secrets, runtimeDir, hasTls = false, log } = options;
   const { now = () => performance.now() } = options;
   const startedAt = now();
   const read = createReadEntries(redis);
@@ -83,13 +86,11 @@ export const createRegistry = (options: {
   const open = (text: string): NodeEntry | undefined =>
     opened.get(text) ?? openEntry(secrets, text);
 
-  /** Counts and logs once for as long as the same text stays. */
+  /** Logs once for as long as the same text stays. */
   const reject = (id: string, text: string, reason: RejectReason) => {
     const wasKnown = rejected.get(text) === reason;
     rejecting.set(text, reason);
-    if (wasKnown) return;
-    onReject(reason);
-    log.warn({ node: id.slice(0, 64), reason }, 'node entry ignored');
+    if (!wasKnown) log.warn({ node: id.slice(0, 64), reason }, 'node entry ignored');
   };
 
   const resolve = async (found: readonly LiveEntry[]): Promise<Map<string, Member>> => {
@@ -133,13 +134,15 @@ export const createRegistry = (options: {
     try {
       const found = await read();
       const next = await resolve(found);
+      const usable = next.size;
       keepMissing(members, next, isFailing);
       if (isFailing) log.info({ nodes: next.size }, 'node registry is back');
       isFailing = false;
       if (!isClosed && hasChanged(next)) change(next);
       // Of nodes that were restarted with another secret, the old entries are gone in time.
-      if (found.length > 0 && opened.size === 0) notReady(wrongSecret(found.length));
-      else markReady();
+      if (usable > 0 || found.length === 0) markReady();
+      else if (opened.size === 0) notReady(wrongSecret(found.length));
+      else notReady(outOfReach(opened.size));
     } catch (err) {
       if (!isFailing)
         log.warn({ err, nodes: members.size }, 'node registry lost, membership stays');
@@ -168,11 +171,14 @@ export const createRegistry = (options: {
     /** Called with the whole membership after each change. */
     onChange: (listener: (members: readonly Member[]) => void) => void listeners.push(listener),
     /**
-     * After the first successful read, also an empty one, but not while there are entries and none is
-     * signed with our secret. Rejects with an Error that says what to do when 8 s have passed.
+     * After the first successful read, also an empty one, but not while there are entries and none can be
+     * used. Rejects with an Error that says what to do when 8 s have passed.
      */
     ready: (): Promise<void> => isReady,
     refresh,
+    /** Entries that are there now and cannot be used. */
+    ignored: (reason: RejectReason): number =>
+      [...rejected.values()].filter((one) => one === reason).length,
     close: () => {
       isClosed = true;
       clearTimeout(timer);

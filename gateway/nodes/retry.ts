@@ -4,9 +4,10 @@
  */
 export type RetryBudget = ReturnType<typeof createRetryBudget>;
 
+const max = 20;
 const perRequest = 0.1;
 
-export const createRetryBudget = ({ max = 20 }: { max?: number } = {}) => {
+export const createRetryBudget = () => {
   let tokens = max;
   return {
     earn: () => {

@@ -2,7 +2,7 @@
  * POST /v1/login: name and password in, a session with its tokens out, or for a browser with its
  * cookie. One answer, after one fixed time, for every reason why not.
  */
-import { AppError, codeOf } from '../../shared/errors.js';
+import { AppError, passOver } from '../../shared/errors.js';
 import { checkPassword, readFields, readFlag } from '../../shared/fields.js';
 import type { Body, Ctx, Route } from '../../shared/http.js';
 import type { Addresses } from '../address.js';
@@ -59,9 +59,7 @@ export const createLogin = (parts: Parts): Route => {
     if (created === 'gen_changed') return created;
     // A user with too many sessions loses the oldest ones. Where the log cannot confirm an end, as with too few
     // replicas, the next login of the account is told of it again: a sign-in does not wait for replicas.
-    await sessionEnd.confirm(created.ended).catch((error: unknown) => {
-      if (codeOf(error) !== 'store_unavailable') throw error;
-    });
+    await sessionEnd.confirm(created.ended).catch(passOver('store_unavailable'));
     return created;
   };
 

@@ -8,7 +8,7 @@
  * The caller's session is fresh by construction: the current password is demanded and checked in this
  * very request. Without it, a reset token does; that is password-reset.ts.
  */
-import { AppError, codeOf } from '../../shared/errors.js';
+import { AppError, passOver } from '../../shared/errors.js';
 import { checkPassword, readFields } from '../../shared/fields.js';
 import type { Body, Ctx, Route } from '../../shared/http.js';
 import type { Addresses } from '../address.js';
@@ -36,9 +36,7 @@ type Parts = {
 };
 
 /** The session may have ended meanwhile; the change stands all the same and must be published. */
-const orEnded = (error: unknown): undefined => {
-  if (codeOf(error) !== 'session_ended') throw error;
-};
+const orEnded = passOver('session_ended');
 
 export const createPassword = (parts: Parts): Route => {
   const { callers, cookies, attempts, addresses, sessions, userSessions, grant, floor } = parts;

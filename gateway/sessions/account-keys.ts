@@ -6,6 +6,9 @@
 /** Generation, status, user id, scopes. */
 export const userKey = (u: string): string => `user:{${u}}`;
 
+/** The account of an id that does not carry it: one from another system. */
+export const uidKey = (id: string): string => `uid:${id}`;
+
 /** One hash per session; `id`: the random part of its id. */
 export const sessionPrefix = (u: string): string => `sess:{${u}}:`;
 export const sessionKey = (u: string, id: string): string => sessionPrefix(u) + id;

@@ -16,14 +16,12 @@ import {
   storeCall,
 } from '../../shared/redis-calls.js';
 import { loadEpoch, nameKeyAt } from '../name-key.js';
+import { keyringKey } from '../tokens/ring-store.js';
 import { sessionKeys, userKey } from './account-keys.js';
 import { splitId } from './session-id.js';
 
 /** A late copy is a command under way: far less than this. */
 const markMs = 3_600_000;
-
-/** What a gateway needs besides records to read the tokens of a critical session. */
-const ring = 'keyring';
 
 /**
  * Stores a copy unless it is older than what is here.
@@ -88,7 +86,7 @@ const keysOf = (sessionId: string): [string, string, string] => {
  */
 export const restoreMeta = async (main: RedisClient, backup: RedisClient): Promise<void> => {
   // Each by itself: a gateway that outlived the loss may have put one of them back.
-  for (const key of [nameKeyAt, ring]) {
+  for (const key of [nameKeyAt, keyringKey]) {
     if ((await patiently(() => storeCall(main.exists(key)))) === 1) continue;
     const copy = await patiently(() => storeCall(backup.get(key)));
     if (copy !== null) await storeCall(main.set(key, copy, 'NX'));
@@ -122,10 +120,10 @@ export const createBackup = ({
   /** Keys rotate, and a token issued now may need the newest. The name key never does: the first is right. */
   const copyMeta = async (): Promise<void> => {
     const [keyring, nameKey] = await Promise.all([
-      storeCall(main.get(ring)),
+      storeCall(main.get(keyringKey)),
       storeCall(main.get(nameKeyAt)),
     ]);
-    if (keyring !== null) await storeCall(backup.set(ring, keyring));
+    if (keyring !== null) await storeCall(backup.set(keyringKey, keyring));
     if (nameKey !== null) await storeCall(backup.set(nameKeyAt, nameKey, 'NX'));
   };
 

@@ -3,7 +3,7 @@
  * otherwise, but never longer than the log remembers; the store (cookie-store.ts), which is the
  * authority, is asked again in between and learns that the session is in use.
  */
-import { AppError, codeOf } from '../../shared/errors.js';
+import { AppError, passOver } from '../../shared/errors.js';
 import { createCache } from '../cache.js';
 import type { Revocations } from '../tokens/revocations.js';
 import { hashSecret, newSecret, setCookie } from './cookie.js';
@@ -115,14 +115,8 @@ export const createCookieSessions = ({
      * The same for logout, which must be repeatable: undefined when the session is over; never from
      * memory, and an entry of the log does not count, because the record may still be there.
      */
-    checkForLogout: async (cookie: string): Promise<CookieClaims | undefined> => {
-      try {
-        return (await read(cookie)).claims;
-      } catch (error) {
-        if (codeOf(error) === 'session_ended') return undefined;
-        throw error;
-      }
-    },
+    checkForLogout: async (cookie: string): Promise<CookieClaims | undefined> =>
+      (await read(cookie).catch(passOver('session_ended')))?.claims,
 
     /** Answers from memory and from the store since the start, and how many are in memory. */
     stats: () => ({ ...counts, size: cache.size }),

@@ -3,7 +3,7 @@
  * critical.ts the main store is asked first and is the authority; the backup answers for a critical session
  * when the main store is down or new.
  */
-import { codeOf } from '../../shared/errors.js';
+import { passOver } from '../../shared/errors.js';
 import type { Log } from '../../shared/log.js';
 import type { Revoked } from '../tokens/revoked.js';
 import type { BackupStore } from './backup.js';
@@ -11,9 +11,7 @@ import type { CookieStore } from './cookie-store.js';
 import { isCritical, sessionIdOf } from './session-id.js';
 import type { LookAtSession } from './session-look.js';
 
-const orDown = (error: unknown): undefined => {
-  if (codeOf(error) !== 'store_unavailable') throw error;
-};
+const orDown = passOver('store_unavailable');
 
 /** `store` on the main store, `second` on the backup. */
 export const createCriticalCookieStore = ({

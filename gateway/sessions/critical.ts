@@ -5,7 +5,7 @@
  * when both stores have them. A refresh is acknowledged by the main store alone: should the backup miss
  * it, the token in the client's hands is newer than what is stored there, which refreshing allows for.
  */
-import { AppError, codeOf, type ErrorCode } from '../../shared/errors.js';
+import { AppError, codeOf, type ErrorCode, passOver } from '../../shared/errors.js';
 import type { Log } from '../../shared/log.js';
 import type { RedisClient } from '../../shared/redis.js';
 import { storeCall } from '../../shared/redis-calls.js';
@@ -54,10 +54,8 @@ export const createCriticalSessions = ({
 
   /** The main store's word, or undefined when it has none: it is down or new. */
   const rotateInMain = async (...given: Rotate): Promise<Rotation | undefined> => {
-    const rotation = await sessions.rotate(...given).catch((error: unknown) => {
-      if (codeOf(error) !== 'store_unavailable') throw error;
-    });
-    if (rotation?.outcome !== 'ended') return rotation ?? undefined;
+    const rotation = await sessions.rotate(...given).catch(passOver('store_unavailable'));
+    if (rotation?.outcome !== 'ended') return rotation;
     return (await backup.isOrphan(rotation.sessionId)) ? undefined : rotation;
   };
 

@@ -4,7 +4,7 @@
  * holds an id knows where its record lives, also when the main store, which could tell, is down.
  */
 import { newId } from '../../shared/new-id.js';
-import { maxTokenMs } from '../tokens/claims.js';
+import { retainedMs } from '../tokens/life.js';
 
 /** The last character of 16 bytes in base64url is one of the first row; a mark makes it the second. */
 const plain = 'AQgw';
@@ -37,7 +37,7 @@ export const isSessionOf = (u: string, sessionId: string): boolean =>
   ownForm.test(sessionId) && sessionId.startsWith(`${u}.`);
 
 /** The life of its last access token and a minute: longer, nobody needs to hear of its end. */
-export const goneMs = maxTokenMs + 60_000;
+export const goneMs = retainedMs;
 
 /** Limits of sessions are up to this share shorter than promised. */
 export const spread = 0.05;

@@ -328,8 +328,29 @@ t.test('a registration whose client left before it began is dropped too', async 
   const { attempts, calls } = create(settle);
   const { ctx, res } = newCtx();
   Object.assign(res, { destroyed: true });
-  await attempts.run(ctx, { ...work('a'), kind: 'register' }, caller);
-  t.ok(calls.includes('abort'));
+  const registering = attempts.run(ctx, { ...work('a'), kind: 'register' }, caller);
+  await t.rejects(registering, { code: 'timeout' });
+  t.same(calls, ['hold', 'reserve', 'release'], 'no node is asked');
+});
+
+t.test('who leaves before a node has begun pays nothing', async (t) => {
+  const early = create(settle);
+  const first = newCtx();
+  const leaving = early.attempts.join(first.ctx, work('a'), caller, 'pw');
+  first.res.emit('close');
+  await t.rejects(leaving, { code: 'timeout' });
+  t.same(early.calls, ['hold', 'reserve', 'release'], 'while the store was asked');
+
+  const refused = create(async () => {
+    await sleep(10);
+    throw new AppError('overloaded');
+  });
+  const second = newCtx();
+  const running = refused.attempts.join(second.ctx, work('a'), caller, 'pw');
+  await sleep(5);
+  second.res.emit('close');
+  await t.rejects(running, { code: 'overloaded' });
+  t.same(refused.calls.slice(-1), ['release'], 'refused meanwhile');
 });
 
 t.test('behind an address that fails often: a suspect, but for a known device', async (t) => {

@@ -5,9 +5,10 @@
  */
 import { decodeJwt, decodeProtectedHeader, errors as joseErrors, jwtVerify } from 'jose';
 import type { PublicKey } from '../clients/record.js';
+import { isTime } from './life.js';
+import { isCompact } from './parse.js';
 
 const maxLength = 4096;
-const compact = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const maxLifeSeconds = 300;
 const skewSeconds = 30;
 const types = [undefined, 'JWT', 'client-authentication+jwt'];
@@ -16,11 +17,7 @@ const types = [undefined, 'JWT', 'client-authentication+jwt'];
 export type Verdict = 'ok' | 'form' | 'key' | 'signature' | 'claims' | 'audience' | 'life' | 'used';
 export type Assertions = ReturnType<typeof createAssertions>;
 
-const isCanonical = (part: string): boolean =>
-  Buffer.from(part, 'base64url').toString('base64url') === part;
-
-const isWellFormed = (text: string): boolean =>
-  text.length <= maxLength && compact.test(text) && text.split('.').every(isCanonical);
+const isWellFormed = (text: string): boolean => text.length <= maxLength && isCompact(text);
 
 /** EdDSA over Ed25519 goes by two names (RFC 9864). */
 const algsOf = ({ alg }: PublicKey): string[] => (alg === 'EdDSA' ? [alg, 'Ed25519'] : [alg]);
@@ -33,9 +30,6 @@ const findKey = (assertion: string, keys: readonly PublicKey[]): PublicKey | und
   const named = kid === undefined ? able : able.filter((key) => key.kid === kid);
   return named.length === 1 ? named[0] : undefined;
 };
-
-const isTime = (value: unknown): value is number =>
-  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 
 export const createAssertions = ({
   audiences,

@@ -4,12 +4,8 @@
  * good and is over.
  */
 import { AppError } from '../../shared/errors.js';
-
-/** The longest life of an access token, whatever a key holder signs; how long its end is told follows from it. */
-export const maxTokenMs = 15 * 60_000;
-
-/** How far the clocks of two gateways may be apart. */
-const skewSeconds = 60;
+import { invalid } from './invalid.js';
+import { isTime, maxTokenMs, skewSeconds } from './life.js';
 
 export type Claims = {
   readonly sub: string;
@@ -39,11 +35,6 @@ type Expected = {
 const sessionId = /^[\w-]{22}\.[\w-]{22}$/;
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
-/** Whole seconds up to the year 5138: no fractions, no 1e308, no text. */
-const isTime = (value: unknown): value is number =>
-  Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) < 1e11;
-
-const invalid = (detail: string) => new AppError('token_invalid', { detail });
 
 /** The ends of its life, when all of its times make sense. */
 const readTimes = (

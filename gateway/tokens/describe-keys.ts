@@ -1,9 +1,8 @@
 /** The keyring as an operator sees it: which key signs, which comes next, which only verify. Nothing secret. */
-import { macPurposes, macStartOf, pickMac } from './mac-ring.js';
+import { macPurposes, pickMac } from './mac-ring.js';
 import { type Ring, startOf } from './ring.js';
 
-const showTime = (ms: number | undefined): string | null =>
-  ms === undefined ? null : new Date(ms).toISOString();
+const showTime = (ms: number): string => new Date(ms).toISOString();
 
 const stateOf = (isSigning: boolean, startsAt: number, nowMs: number) => {
   if (isSigning) return 'signing';
@@ -18,8 +17,8 @@ export const describeSigning = (ring: Ring, signingKid: string, nowMs: number) =
       kid: entry.kid,
       alg: entry.alg,
       state: stateOf(entry.kid === signingKid, startOf(entry), nowMs),
-      created_at: new Date(entry.created_at).toISOString(),
-      signs_from: new Date(startOf(entry)).toISOString(),
+      created_at: showTime(entry.created_at),
+      signs_from: showTime(startOf(entry)),
     }));
 
 /** All keys behind refresh and device tokens, newest first. */
@@ -29,9 +28,9 @@ export const describeMacs = (ring: Ring, nowMs: number) =>
     return ring[purpose].map((entry) => ({
       id: entry.id,
       purpose,
-      state: stateOf(entry.id === signer?.id, macStartOf(entry), nowMs),
+      state: stateOf(entry.id === signer?.id, entry.signs_from, nowMs),
       created_at: showTime(entry.created_at),
       signs_from: showTime(entry.signs_from),
-      until: showTime(entry.until),
+      until: entry.until === undefined ? null : showTime(entry.until),
     }));
   });

@@ -5,9 +5,8 @@
 import type { KeyObject } from 'node:crypto';
 import { errors as joseErrors, jwtVerify } from 'jose';
 import { AppError } from '../../shared/errors.js';
-
-/** Issuers' clocks are not ours. An end is an end, though: `exp` is compared exactly. */
-const skewSeconds = 60;
+import { invalid } from './invalid.js';
+import { skewSeconds } from './life.js';
 
 /** Throws token_invalid or token_expired. */
 export const checkForeign = async (
@@ -31,6 +30,7 @@ export const checkForeign = async (
       algorithms: [alg],
       issuer,
       audience: [...audience],
+      // Issuers' clocks are not ours. An end is an end, though: `exp` is compared exactly.
       clockTolerance: skewSeconds,
       currentDate: new Date(nowMs),
       requiredClaims: ['exp'],
@@ -38,8 +38,7 @@ export const checkForeign = async (
     return payload;
   } catch (cause) {
     if (cause instanceof joseErrors.JWTExpired) throw new AppError('token_expired');
-    if (cause instanceof joseErrors.JOSEError)
-      throw new AppError('token_invalid', { detail: cause.code });
+    if (cause instanceof joseErrors.JOSEError) throw invalid(cause.code);
     throw cause;
   }
 };

@@ -11,7 +11,7 @@ import {
   timingSafeEqual,
 } from 'node:crypto';
 import type { SigningAlg } from './algorithms.js';
-import { type MacPurpose, macStartOf, pickMac } from './mac-ring.js';
+import { type MacPurpose, pickMac } from './mac-ring.js';
 import { nextTurnOf, pickSigner, type Ring, type SigningEntry } from './ring.js';
 
 export type VerifyingKey = { alg: SigningAlg; key: KeyObject };
@@ -31,7 +31,7 @@ const readPublic = ({ kid, alg, jwk }: SigningEntry): Live => {
 const readMacs = (ring: Ring, purpose: MacPurpose) =>
   ring[purpose].map((entry) => ({
     id: entry.id,
-    signs_from: macStartOf(entry),
+    signs_from: entry.signs_from,
     key: Buffer.from(entry.key, 'base64url'),
   }));
 

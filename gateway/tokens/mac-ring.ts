@@ -4,16 +4,17 @@
  * that it signed may be presented: a session's absolute end, the age of a device token.
  */
 import { randomBytes } from 'node:crypto';
+import { skewMs } from './life.js';
 
 export const macPurposes = ['refresh', 'device'] as const;
 export type MacPurpose = (typeof macPurposes)[number];
 
-/** The first keys of a ring have no times: they signed at once. Times in ms since 1970. */
+/** Times in ms since 1970. */
 export type MacEntry = {
   id: string;
   key: string;
-  created_at?: number;
-  signs_from?: number;
+  created_at: number;
+  signs_from: number;
   /** When nothing that it signed is of use any more; there once it has a successor. */
   until?: number;
 };
@@ -22,29 +23,26 @@ type Entries = readonly MacEntry[];
 
 /** Edges hear of a new key within milliseconds, and look for themselves every few seconds. */
 const leadMs = 60_000;
-/** Clocks of gateways may be apart. */
-const marginMs = 60_000;
 
 const newId = (entries: Entries): string => {
   const id = randomBytes(3).toString('base64url');
   return entries.some((entry) => entry.id === id) ? newId(entries) : id;
 };
 
-/** A new key of 256 bits under an id that none of `entries` has. It signs at once. */
-export const makeMac = (entries: Entries = []): MacEntry => ({
+/** A new key of 256 bits under an id that none of `entries` has. It signs at once, or from `startsAt` on. */
+export const makeMac = (entries: Entries, nowMs: number, startsAt = nowMs): MacEntry => ({
   id: newId(entries),
   key: randomBytes(32).toString('base64url'),
+  created_at: nowMs,
+  signs_from: startsAt,
 });
-
-/** From when on it signs, ms since 1970; 0 = since ever. */
-export const macStartOf = ({ signs_from = 0 }: MacEntry): number => signs_from;
 
 /** The newest whose turn has come. */
 export const pickMac = <T extends Pick<MacEntry, 'signs_from'>>(
   entries: readonly T[],
   nowMs: number,
 ): T | undefined =>
-  entries.find(({ signs_from = 0 }) => signs_from <= nowMs) ?? entries[entries.length - 1];
+  entries.find(({ signs_from }) => signs_from <= nowMs) ?? entries[entries.length - 1];
 
 /**
  * With a key that signs next; undefined while one waits already. `keepMs`: how long at most something that
@@ -54,10 +52,10 @@ export const rotateMacs = (
   entries: Entries,
   { nowMs, keepMs }: { nowMs: number; keepMs: number },
 ): MacEntry[] | undefined => {
-  if (entries.some((entry) => macStartOf(entry) > nowMs)) return undefined;
+  if (entries.some(({ signs_from }) => signs_from > nowMs)) return undefined;
   const startsAt = nowMs + leadMs;
-  const until = startsAt + keepMs + marginMs;
-  const next = { ...makeMac(entries), created_at: nowMs, signs_from: startsAt };
+  const until = startsAt + keepMs + skewMs;
+  const next = makeMac(entries, nowMs, startsAt);
   return [next, ...entries.map((entry) => ({ ...entry, until: entry.until ?? until }))];
 };
 

@@ -14,13 +14,11 @@ import {
   evenWhenFull,
   nowLua,
 } from '../../shared/redis-calls.js';
-import { maxTokenMs } from './claims.js';
+import { retainedMs } from './life.js';
 import { followLog } from './revocation-reader.js';
 
 const revocationsKey = 'revocations';
 
-/** The longest life of an access token plus a margin for clocks: older entries concern nobody. */
-const retainedMs = maxTokenMs + 60_000;
 /** Before the 10 s after which a reload gives up an edge, which could then not say why. */
 const startPatienceMs = 8000;
 

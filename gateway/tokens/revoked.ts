@@ -5,9 +5,7 @@
  */
 import type { RedisClient } from '../../shared/redis.js';
 import { defineStrongScript, evenWhenFull, storeCall } from '../../shared/redis-calls.js';
-
-/** Clocks of gateways may be apart. */
-const marginMs = 60_000;
+import { skewMs } from './life.js';
 
 /** KEYS: the token's. ARGV: ms to remember. Returns 1. */
 const addLua = `
@@ -33,7 +31,7 @@ export const createRevoked = ({
   const addScript = defineStrongScript(redis, { name: 'revokeToken', lua: evenWhenFull(addLua) });
   return {
     add: async ({ jti, exp }) => {
-      const lifeMs = Math.max(0, exp * 1000 - now()) + marginMs;
+      const lifeMs = Math.max(0, exp * 1000 - now()) + skewMs;
       await addScript([keyOf(jti)], [lifeMs]);
     },
     has: async ({ jti }) => (await storeCall(redis.exists(keyOf(jti)))) === 1,

@@ -9,10 +9,12 @@ import {
   evenWhenFull,
   storeCall,
 } from '../../shared/redis-calls.js';
+import type { MacEntry } from './mac-ring.js';
 import { isRing, type Ring } from './ring.js';
 import { createSeal } from './seal.js';
 
-const keyringKey = 'keyring';
+/** Where it lives. */
+export const keyringKey = 'keyring';
 
 /**
  * Replaces the keyring if nobody else did meanwhile.
@@ -22,6 +24,10 @@ const swapLua = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2])
 return 1`;
+
+/** The first rings had no times for these keys: they signed since ever. */
+const withTimes = (entries: readonly MacEntry[]): MacEntry[] =>
+  entries.map((entry) => ({ ...{ created_at: 0, signs_from: 0 }, ...entry }));
 
 /** A ring and its text in the store. `isPreviousKey`: to be sealed anew. */
 export type Stored = { text: string; ring: Ring; isPreviousKey: boolean };
@@ -36,14 +42,15 @@ export const createRingStore = ({
 }) => {
   // A full store must not keep a stolen key alive.
   const swap = defineStrongScript(redis, { name: 'swapKeyring', lua: evenWhenFull(swapLua) });
-  const { seal, open } = createSeal({ purpose: keyringKey, keys: keks });
+  const { seal, open } = createSeal(keks);
 
   const unseal = (text: string): Stored => {
     const { plain, isPreviousKey } = open(text);
     // Only a holder of the key can have written it, so it is JSON.
     const ring: unknown = JSON.parse(plain);
     if (!isRing(ring)) throw new Error('the keyring in Redis is not one');
-    return { text, ring, isPreviousKey };
+    const [refresh, device] = [withTimes(ring.refresh), withTimes(ring.device)];
+    return { text, ring: { ...ring, refresh, device }, isPreviousKey };
   };
 
   const sealed = (ring: Ring): Stored => ({

@@ -9,11 +9,11 @@
 import type { JsonWebKey } from 'node:crypto';
 import { calculateJwkThumbprint } from 'jose';
 import { algorithms, type SigningAlg } from './algorithms.js';
-import { maxTokenMs } from './claims.js';
+import { maxTokenMs, skewMs } from './life.js';
 import { type MacEntry, type MacPurpose, makeMac } from './mac-ring.js';
 
 /** The life of the last access token, clocks apart by a minute, and one more of margin. */
-const lastTokenMs = maxTokenMs + 2 * 60_000;
+const lastTokenMs = maxTokenMs + 2 * skewMs;
 
 /** How long others may hold a copy of our JWKS (`max-age` 300 s), and the minute of the clocks. */
 const publishedMs = 6 * 60_000;
@@ -50,12 +50,12 @@ export const makeSigning = async (
   return { kid, alg, created_at: createdAt, signs_from: createdAt + leadMs, jwk };
 };
 
-/** The first ring of an installation: its key signs at once, nobody has an older one. */
+/** The first ring of an installation: its keys sign at once, nobody has older ones. */
 export const makeRing = async (alg: SigningAlg, now: () => number): Promise<Ring> => ({
   serial: 1,
   signing: [await makeSigning(alg, { now, leadMs: 0 })],
-  refresh: [makeMac()],
-  device: [makeMac()],
+  refresh: [makeMac([], now())],
+  device: [makeMac([], now())],
 });
 
 /** 0 for rings of earlier versions. */

@@ -6,17 +6,11 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 
 type Opened = { plain: string; isPreviousKey: boolean };
 
-/** `purpose` is bound into the seal: a text of another purpose does not open. */
-export const createSeal = ({
-  purpose,
-  keys,
-}: {
-  purpose: string;
-  /** Seals with the first, opens with any. */
-  keys: readonly [Buffer, ...Buffer[]];
-}) => {
-  const aad = Buffer.from(purpose);
+/** Bound into the seal: a text of another purpose does not open. */
+const aad = Buffer.from('keyring');
 
+/** Seals with the first of `keys`, opens with any. */
+export const createSeal = (keys: readonly [Buffer, ...Buffer[]]) => {
   const openWith = (key: Buffer, iv: string, body: string, tag: string): string | undefined => {
     try {
       const options = { authTagLength: 16 };
@@ -44,13 +38,13 @@ export const createSeal = ({
     open: (sealed: string): Opened => {
       const [version, iv, body, tag] = sealed.split('.');
       if (version !== 'v1' || !iv || !body || !tag)
-        throw new Error(`the ${purpose} in Redis is in a format that this version does not know`);
+        throw new Error('the keyring in Redis is in a format that this version does not know');
       for (const key of keys) {
         const plain = openWith(key, iv, body, tag);
         if (plain !== undefined) return { plain, isPreviousKey: key !== keys[0] };
       }
       throw new Error(
-        `KEY_ENCRYPTION_KEY does not open the ${purpose} in Redis: it differs from the one that made it`,
+        'KEY_ENCRYPTION_KEY does not open the keyring in Redis: it differs from the one that made it',
       );
     },
   };

@@ -9,6 +9,7 @@ import { createCampaignRoutes } from '../../gateway/admin/routes/campaigns.js';
 import { createImportRoute } from '../../gateway/admin/routes/users-import.js';
 import { createBatch } from '../../gateway/import/batch.js';
 import { createClaims } from '../../gateway/import/claims.js';
+import { createSendRows } from '../../gateway/import/send-rows.js';
 import { createAccounts } from '../../gateway/username.js';
 import { AppError } from '../../shared/errors.js';
 import { serveRoutes } from '../../shared/test/serve-routes.js';
@@ -35,7 +36,8 @@ export const openAdminPort = async (t, { node, redis, secret = 'a secret of the 
   };
   const call = (_, method, path, body) =>
     ask(node, method, path, body === undefined ? '' : JSON.stringify(body));
-  const batch = createBatch({ accounts, claims: createClaims({ redis }), errand, secret });
+  const sendRows = createSendRows({ claims: createClaims({ redis }), errand });
+  const batch = createBatch({ accounts, sendRows, secret });
   const nodes = { snapshot: () => [{ id: 'a', draining: false }], call };
   const routes = [
     createImportRoute({ batch, defaultScopes: 'account' }),

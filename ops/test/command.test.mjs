@@ -1,11 +1,14 @@
 /** The `floodgate` command as a shell sees it: help, mistakes and failures of every verb. */
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { createServer as createPlainServer } from 'node:http';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { freePort, makeDir, plainNode, realRoot } from './project.mjs';
+import { freePort, makeDir, plainNode, realRoot, until } from './project.mjs';
 
 t.setTimeout(120_000);
 
@@ -97,4 +100,83 @@ t.test('a certificate that is not trusted is no gateway that is down', async (t)
     execFile(file, argv, asked, (_, __, text) => resolve(text));
   });
   t.match(stderr, /not to be trusted \(\w+\)\. Set ADMIN_URL .* NODE_EXTRA_CA_CERTS/);
+});
+
+/** An admin port to which every password is right: what it was asked, and a command that asks it. */
+const openPort = async (t) => {
+  const asked = [];
+  const server = createPlainServer(async (request, response) => {
+    asked.push([request.url, JSON.parse(await text(request))]);
+    response.end('{"user_id":"ada"}');
+  }).listen(0, '127.0.0.1');
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : 0;
+
+  const start = (file, argv) => {
+    const child = spawn(file, argv, { env: { ...env, ADMIN_URL: `http://127.0.0.1:${port}` } });
+    t.teardown(() => child.kill('SIGKILL'));
+    let said = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (data) => {
+        said += data;
+      });
+    const ended = once(child, 'close').then(([code]) => code);
+    return { child, ended, said: () => said };
+  };
+  return { asked, start };
+};
+
+t.test('a password may come late by the pipe, in pieces, and the pipe stay open', async (t) => {
+  const { asked, start } = await openPort(t);
+  const command = ['users', 'set-password', '--login', 'ada'];
+  const { child, ended, said } = start(
+    ...plainNode(join(realRoot, 'ops/floodgate.mjs'), ...command),
+  );
+  await until(() => asked.length === 1, 'it has begun');
+  const line = Buffer.from('a pässword\r\nno password\n');
+  for (const piece of [line.subarray(0, 4), line.subarray(4)]) {
+    await sleep(500);
+    child.stdin.write(piece);
+  }
+  t.equal(await ended, 0, said());
+  t.strictSame(asked[1], ['/users/ada/password', { password: 'a pässword' }]);
+
+  const none = start(...plainNode(join(realRoot, 'ops/floodgate.mjs'), ...command));
+  none.child.stdin.end();
+  t.equal(await none.ended, 1);
+  t.match(none.said(), 'nothing came');
+  const last = start(...plainNode(join(realRoot, 'ops/floodgate.mjs'), ...command));
+  last.child.stdin.end('without an end');
+  t.equal(await last.ended, 0, last.said());
+  t.match(asked.at(-1), [/password$/, { password: 'without an end' }]);
+});
+
+/** A terminal that shows what is typed, unless the command sees to it. */
+const terminal = (command) => ['script', ['-q', '-e', '-E', 'always', '-c', command, '/dev/null']];
+const noTerminal = spawnSync(...terminal('true')).status !== 0 && 'no script of util-linux here';
+
+t.test('a password is typed unseen, and may be corrected', { skip: noTerminal }, async (t) => {
+  const { asked, start } = await openPort(t);
+  const [file, argv] = plainNode(
+    join(realRoot, 'ops/floodgate.mjs'),
+    'users',
+    'set-password',
+    'ada',
+  );
+  const command = [file, ...argv].map((word) => `'${word}'`).join(' ');
+  const type = async (keys) => {
+    const { child, ended, said } = start(...terminal(command));
+    await until(() => said().includes('New password: '), 'it asks');
+    child.stdin.write(keys);
+    const code = await ended;
+    t.notMatch(said(), 'decent');
+    return `${code} ${said()}`;
+  };
+  t.match(await type('a decent one of minw\x7fe\r'), /^0 New password: \r\nada has a new password/);
+  t.strictSame(asked, [['/users/ada/password', { password: 'a decent one of mine' }]]);
+  for (const end of ['\x03', '\x15\x04'])
+    t.match(await type(`a decent one${end}`), /^1 New password: \r\n.*nothing came/);
+  t.equal(asked.length, 1, 'nothing is set');
 });

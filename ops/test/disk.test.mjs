@@ -1,6 +1,6 @@
 /** Logs that grow, and full disks: a limit on file sizes (ulimit) fails like them, for any user. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { launchChild } from '../children.mjs';
@@ -78,6 +78,75 @@ t.test('a file that could not be written leaves nothing behind', async (t) => {
   t.equal(spawnSync(file, args, { encoding: 'utf8' }).stdout, `EFBIG ${path}\n`.repeat(2));
   t.same(readdirSync(dir), ['file']);
   t.equal(readFileSync(path, 'utf8'), 'before');
+});
+
+t.test('an export and the results of an import are written whole, or it is said', async (t) => {
+  const dir = makeDir(t);
+  const code = `
+    const { runExport } = await import(${module('users/export.mjs')});
+    const { openResults } = await import(${module('users/results.mjs')});
+    const [dir] = process.argv.slice(1);
+    const rows = Array.from({ length: 100 }, (_, at) => ({ user_id: 'u' + at, name: 'n' + at }));
+    const items = rows.map((_, at) => ({ line: at + 1 }));
+    const page = async () => ({ rows, cursor: '' });
+    const results = () => {
+      const { write, bytes } = openResults(dir + '/results');
+      for (const at of [0, 50]) write({ items: items.slice(at, at + 50), results: [], sent: [], ids: [] });
+      return bytes();
+    };
+    for (const run of [() => runExport(page, dir + '/export', false), async () => results()])
+      console.log(await run().catch((error) => error.code));`;
+  const run = (blocks, name) => {
+    const path = join(dir, name);
+    mkdirSync(path);
+    const [file, args] = cramped(blocks, '--input-type=module', '-e', code, path);
+    const { stdout } = spawnSync(file, args, { encoding: 'utf8' });
+    return { stdout, lines: (kind) => linesOf(join(path, kind)).map((line) => JSON.parse(line)) };
+  };
+  const { stdout, lines } = run(100, 'wide');
+  t.equal(stdout, '100 users are exported, without hashes.\n2192\n');
+  t.equal(lines('export').length, 101);
+  t.strictSame(
+    lines('results').map(({ line }) => line),
+    Array.from({ length: 100 }, (_, at) => at + 1),
+  );
+  t.equal(run(3, 'narrow').stdout, 'EFBIG\nEFBIG\n');
+});
+
+t.test('an import whose results have no room goes on where they ended', async (t) => {
+  const dir = makeDir(t);
+  const path = join(dir, 'users');
+  const [statePath, resultsPath] = [join(dir, 'state'), join(dir, 'results')];
+  writeFileSync(path, '');
+  const code = `
+    const { runImport } = await import(${module('users/import.mjs')});
+    const { explain } = await import(${module('refusal.mjs')});
+    const [path, statePath, resultsPath, isCommit, isResume] = JSON.parse(process.argv[1]);
+    const source = {
+      header: { defaults: {}, keys: {} },
+      pages: async function* () {
+        yield Array.from({ length: 600 }, (_, at) => ({ line: at + 1, text: 'x' }));
+      },
+    };
+    const prints = Buffer.alloc(16 * 600).toString('base64');
+    const call = async () => ({ results: [], disabled: 0, prints, ids: [] });
+    const files = { path, statePath, resultsPath: isCommit ? resultsPath : undefined };
+    const given = { ...files, source, call, reading: {}, rule: '', keys: {} };
+    const said = await runImport(given, { isCommit, isResume }).catch(explain);
+    console.log(said.text ?? said);`;
+  const run = (blocks, isCommit, isResume) => {
+    const given = JSON.stringify([path, statePath, resultsPath, isCommit, isResume]);
+    const [file, args] = cramped(blocks, '--input-type=module', '-e', code, given);
+    return spawnSync(file, args, { encoding: 'utf8' }).stdout;
+  };
+  t.match(run(100, false, false), /lines +600/);
+  // Room for the first batch, of 500 lines.
+  const stopped = run(24, true, false);
+  t.match(stopped, `${resultsPath} cannot be used (EFBIG)`);
+  t.notMatch(stopped, '    at ');
+  t.match(JSON.parse(readFileSync(statePath, 'utf8')).written, { lines: 500, through: 500 });
+  t.match(run(100, true, true), /lines +600\n +good +600\n/);
+  t.equal(linesOf(resultsPath).length, 600);
 });
 
 t.test('what cannot be used is named, with what to do and without a stack', async (t) => {

@@ -3,7 +3,7 @@
  * record, who finds it again, and how many it says may not sign in.
  */
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { accountIn } from '../../gateway/user-id.js';
@@ -34,6 +34,11 @@ const commit = async (run, path, ...args) => {
   await run('users', 'import', path, ...args);
   return run('users', 'import', path, '--commit', ...args);
 };
+const linesOf = (path) =>
+  readFileSync(path, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
 const recordOf = (login) => redis.hgetall(`cred:{${accounts(login).u}}`);
 const md5 = (password) => createHash('md5').update(password).digest('hex');
 /** An unsalted hash, as lists of such hashes from elsewhere have it. */
@@ -101,4 +106,26 @@ t.test('a dry run says how many may not sign in; no date is no reason', async (t
   const rows = [all, ...own, { login: 'z', hash: 'bad' }].map((row) => JSON.stringify(row));
   const dry = await floodgate('users', 'import', file('own.ndjson', rows.join('\n')));
   t.match(dry, /^2 [\s\S]*good +2\n +disabled +2\n +failed +1/, 'of the good ones');
+});
+
+t.test('of a line that names an account once more both results say the same', async (t) => {
+  const lines = [rowOf('twice', 'one'), rowOf('TWICE', 'two')].map((row, at) => ({
+    ...row,
+    id: `same${at}`,
+  }));
+  const path = file('twice.ndjson', ndjson(...lines, rowOf('thrice', 'three', { id: 'same0' })));
+  const run = async (name, ...args) => {
+    const results = join(dir, name);
+    t.match(await floodgate('users', 'import', path, '--results', results, ...args), /^2 /);
+    return linesOf(results).map(({ line, ok, code, field, message }) => ({
+      ...{ line, ok, code, field, message },
+    }));
+  };
+  const dry = await run('dry');
+  t.match(dry, [
+    { line: 2, ok: true },
+    { line: 3, code: 'E_DUPLICATE_LOGIN', message: 'Line 2 has the same login.' },
+    { line: 4, code: 'E_DUPLICATE_ID', message: 'Line 2 has the same id.' },
+  ]);
+  t.strictSame(await run('written', '--commit'), dry);
 });

@@ -24,7 +24,7 @@ const makeSite = async (t) => {
   const start = (instance, more = {}) => {
     const app = spawn(...plainNode(join(root, 'ops/node-app.mjs')), {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: { ...env, NODE_APP_INSTANCE: `${instance}`, NODE_ID: `web1-${instance}`, ...more },
+      env: { ...env, NODE_APP_INSTANCE: `${instance}`, NODE_ID: 'web1', ...more },
     });
     let output = '';
     for (const stream of [app.stdout, app.stderr])
@@ -111,6 +111,17 @@ t.test('the nodes of a machine take turns', async (t) => {
   }, 'both are replaced');
   t.ok(most <= 3, 'never two new ones beside two old ones');
   t.equal(living().length, 2);
+});
+
+t.test('one NODE_ID for all of them makes each another node', async (t) => {
+  const { start } = await makeSite(t);
+  const apps = [start(0), start(1), start(2, { NODE_ID: '' })];
+  for (const { ready } of apps) await ready();
+  for (const { app } of apps) app.kill('SIGINT');
+  for (const { exited } of apps) t.equal(await exited, 0);
+  t.match(apps[0].output(), '"drained web1-0"');
+  t.match(apps[1].output(), '"drained web1-1"');
+  t.match(apps[2].output(), '"drained "', 'the node has its own default');
 });
 
 t.test('a node that ends is started again', async (t) => {

@@ -19,7 +19,6 @@ import { createJsonItems } from '../users/json-items.mjs';
 import { mappings, parseMap } from '../users/mappings.mjs';
 import { createSeen } from '../users/seen.mjs';
 import { openSource } from '../users/source.mjs';
-import { readState } from '../users/state.mjs';
 
 const samples = join(dirname(fileURLToPath(import.meta.url)), 'samples');
 /** The project of Firebase's own example. */
@@ -261,15 +260,4 @@ t.test('what was seen is known again, however much was', async (t) => {
   for (let n = 0; n < 200_000; n++) if (ask(n) !== n + 1) t.fail(`${n} is known`);
   t.equal(seen(Buffer.alloc(8), 0, 1), undefined, 'no print is never known');
   t.equal(seen(Buffer.alloc(8), 0, 2), undefined);
-});
-
-t.test('the state of an import that was begun before it counted who is disabled', async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'fg-state-'));
-  t.teardown(() => rmSync(dir, { recursive: true }));
-  const path = join(dir, 'state.json');
-  const counts = { lines: 2, ok: 2, failed: 0, codes: {} };
-  writeFileSync(path, JSON.stringify({ version: 1, digest: 'd', dry: counts, written: counts }));
-  t.match(readState(path), { dry: { disabled: 0 }, written: { disabled: 0 } });
-  writeFileSync(path, JSON.stringify({ version: 1, digest: 'd', dry: { ...counts, disabled: 1 } }));
-  t.match(readState(path), { dry: { disabled: 1 } });
 });

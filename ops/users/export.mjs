@@ -4,8 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
-import { codeOf } from '../files.mjs';
+import { closeSync, fstatSync, fsyncSync, openSync } from 'node:fs';
+import { codeOf, naming, writeAll } from '../files.mjs';
 import { Refusal } from '../refusal.mjs';
 import { createProgress, formatCount } from './progress.mjs';
 import { createSeen } from './seen.mjs';
@@ -29,6 +29,7 @@ const openTarget = (path, withHashes) => {
       write: async (/** @type {string} */ text) => {
         if (!process.stdout.write(text)) await once(process.stdout, 'drain');
       },
+      sync: () => {},
       close: () => {},
     };
   }
@@ -45,7 +46,8 @@ const openTarget = (path, withHashes) => {
   }
   if ((fstatSync(fd).mode & 0o077) !== 0) throw new Refusal(`${path} can be read by others here.`);
   return {
-    write: async (/** @type {string} */ text) => void writeSync(fd, text),
+    write: async (/** @type {string} */ text) => void naming(path, () => writeAll(fd, text)),
+    sync: () => naming(path, () => fsyncSync(fd)),
     close: () => closeSync(fd),
   };
 };
@@ -77,6 +79,7 @@ export const runExport = async (call, path, withHashes) => {
       cursor = page.cursor;
       progress.show(rows, Number.NaN);
     } while (cursor !== '');
+    target.sync();
   } finally {
     progress.end();
     target.close();

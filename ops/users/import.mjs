@@ -216,8 +216,9 @@ const commit = async (options, state, isResume) => {
       call,
       head: { ...headOf(options), write: true },
       take: (answered) => {
-        count(written, answered);
+        // Before they are counted: where this fails, --resume comes to these lines again.
         results.write(answered);
+        count(written, answered);
         written.through = answered.items.at(-1)?.line ?? written.through;
         written.resultBytes = results.bytes();
         const room = shownFailures - failures.length;

@@ -21,15 +21,13 @@ export const messages = {
   E_JSON: 'This is not one JSON object.',
   E_COLUMNS: 'The row has another number of fields than the header.',
   E_FIELD_MISSING: 'A required field is missing.',
-  E_DUPLICATE_LOGIN: 'An earlier line has the same login.',
-  E_DUPLICATE_ID: 'An earlier line has the same id.',
 };
 
 /** @param {Item} item @returns {Result} */
-const ownResult = ({ line, code = '', field }) => ({
+const ownResult = ({ line, code = '', field, message = messages[code] ?? '' }) => ({
   ...{ line, ok: false, code: code === 'E_COLUMNS' ? 'E_FIELD_MISSING' : code },
   ...(field === undefined ? {} : { field }),
-  message: messages[code] ?? '',
+  message,
 });
 
 /**

@@ -2,8 +2,8 @@
  * The results of an import, one line of NDJSON for each line of the file, in its order. Nobody else may
  * read it: it says who has an account.
  */
-import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
-import { codeOf } from '../files.mjs';
+import { closeSync, ftruncateSync, openSync } from 'node:fs';
+import { codeOf, naming, writeAll } from '../files.mjs';
 import { Refusal } from '../refusal.mjs';
 
 /** @typedef {import('./pass.mjs').Answered} Answered */
@@ -39,7 +39,7 @@ export const openResults = (path, from = 0) => {
   return {
     /** @param {Answered} answered */
     write: (answered) => {
-      bytes += writeSync(fd, Buffer.from(format(answered)), 0, undefined, bytes);
+      bytes += naming(path, () => writeAll(fd, format(answered), bytes));
     },
     bytes: () => bytes,
     close: () => closeSync(fd),

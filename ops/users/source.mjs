@@ -11,7 +11,7 @@ import { createJsonItems } from './json-items.mjs';
 import { readLines, readText } from './lines.mjs';
 
 /**
- * @typedef {import('./lines.mjs').Item & { field?: string }} Item
+ * @typedef {import('./lines.mjs').Item & { field?: string, message?: string }} Item
  * @typedef {import('./lines.mjs').Meter} Meter
  * @typedef {import('./mappings.mjs').Fields} Fields
  * @typedef {(record: Fields) => import('./mappings.mjs').Mapped | undefined} Map

@@ -23,8 +23,6 @@ export const readState = (path) => {
   if (text === undefined) return undefined;
   try {
     const state = JSON.parse(text);
-    // One from before does not say how many are disabled.
-    for (const counts of [state.dry, state.written]) if (counts) counts.disabled ??= 0;
     if (state.version === 1) return state;
   } catch {
     // Said below.

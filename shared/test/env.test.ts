@@ -66,10 +66,13 @@ t.test('limits are told where there are some, with what sets them', async (t) =>
   );
 });
 
-t.test('secrets come from files, not from both places', async (t) => {
+t.test('secrets come from files, not from both places unless they agree', async (t) => {
   const path = join(t.testdir(), 'key');
   writeFileSync(path, 'hidden\n');
   t.equal(createEnv({ KEY_FILE: path }).secret('KEY'), 'hidden');
+  const same = createEnv({ KEY_FILE: path, KEY: 'hidden' });
+  t.equal(same.secret('KEY'), 'hidden');
+  t.doesNotThrow(() => same.check());
   const both = createEnv({ KEY_FILE: path, KEY: 'x' });
   both.secret('KEY');
   t.throws(() => both.check(), /not both/);

@@ -52,7 +52,7 @@ t.test('programs do not import each other, and shared imports neither', async (t
     'bench/stand-in-node.ts': ['shared', 'worker'],
     'bench/legacy/cheap-node.ts': ['shared', 'worker'],
     'bench/haproxy-process.ts': ['shared'],
-    'bench/routing.ts': ['gateway'],
+    'bench/routing-cases.ts': ['gateway'],
     'bench/loop.ts': ['worker'],
   };
   for (const file of product)

@@ -1,19 +1,22 @@
 /** Real topologies as their clients see them: TLS, ACL users, masters that hang, and forms that do not fit. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { codeOf } from '../errors.js';
 import { createLog } from '../log.js';
-import { quitRedis, type RedisClient } from '../redis.js';
+import { dropConnections, quitRedis, type RedisClient } from '../redis.js';
 import { confirmWrites, defineScript, storeCall } from '../redis-calls.js';
 import { slotOf } from '../redis-slot.js';
 import { openStore } from '../store.js';
 import { startCluster, startSentinel, type TlsPair } from './redis-topology.js';
 
 t.setTimeout(120_000);
+// They mostly wait: for servers to find each other, and to notice that one is gone.
+t.jobs = 3;
+const beside = { buffered: true };
 
 const log = createLog({ level: 'silent', role: 'test' });
 const keys = ['a', 'b', 'c', '{nodes}:seen', 'meta:epoch'];
@@ -51,11 +54,28 @@ const makeCertificate = (t: Test): TlsPair => {
   return { cert, key, ca: cert };
 };
 
-t.test('a Cluster over TLS, and no other certificate', async (t) => {
+/** `url` names the file `ca`. */
+const testRenewal = (t: Test, name: string, url: string, { ca }: TlsPair) =>
+  t.test(`a CA that changes is that of the next connection: ${name}`, async (t) => {
+    const file = join(t.testdir(), 'ca.pem');
+    copyFileSync(ca, file);
+    const store = await open(t, url.replace(ca, file));
+    copyFileSync(makeCertificate(t).ca, file);
+    dropConnections(store);
+    for (let tries = 0; tries < 20; tries++) {
+      t.equal(await outcome(store.set('a', '1')), 'store_unavailable');
+      await sleep(50);
+    }
+    copyFileSync(ca, file);
+    t.ok(await backAgain(store, 'a'));
+  });
+
+t.test('a Cluster over TLS, and no other certificate', beside, async (t) => {
   const tls = makeCertificate(t);
   const cluster = await startCluster(t, { tls });
   const store = await open(t, cluster.url);
   for (const key of keys) t.equal(await store.set(key, key), 'OK');
+  await testRenewal(t, 'a Cluster', cluster.url, tls);
   const stranger = makeCertificate(t);
   await t.rejects(
     openStore({
@@ -72,6 +92,50 @@ t.test('a Cluster over TLS, and no other certificate', async (t) => {
   );
 });
 
+t.test('Sentinels over TLS, a master that dies, and no other certificate', beside, async (t) => {
+  const tls = makeCertificate(t);
+  const set = await startSentinel(t, { tls });
+  const store = await open(t, set.url);
+  t.equal(await store.set('a', '1'), 'OK');
+  await confirmWrites(store, 'a');
+  await testRenewal(t, 'Sentinels', set.url, tls);
+  const { port } = await set.master();
+  await testRenewal(t, 'one server', `rediss://127.0.0.1:${port}?ca=${tls.ca}`, tls);
+  const stranger = makeCertificate(t);
+  const url = set.url.replace(tls.ca, stranger.ca);
+  await t.rejects(
+    openStore({ url, name: 'test', acceptDataLoss: false, log }),
+    /does not answer at REDIS_URL/,
+  );
+  const first = await set.master();
+  await first.stop('SIGKILL');
+  t.ok(await backAgain(store, 'a'), 'the new master is found');
+  // The Sentinel that is asked here may hear of it later than the one that the client asked.
+  for (let tries = 0; tries < 100 && (await set.master()).port === first.port; tries++)
+    await sleep(100);
+  t.not((await set.master()).port, first.port);
+});
+
+t.test('Sentinels: a master that hangs, all Sentinels away, and back', beside, async (t) => {
+  const set = await startSentinel(t);
+  const store = await open(t, set.url);
+  const first = await set.master();
+  await first.stop('SIGSTOP');
+  t.equal(await outcome(store.set('a', '1')), 'store_unavailable');
+  t.ok(await backAgain(store, 'a'), 'the new master is found');
+  await first.stop('SIGCONT');
+
+  for (const sentinel of set.sentinels) await sentinel.stop('SIGKILL');
+  t.equal(await outcome(store.set('a', '1')), 'ok', 'Sentinels are asked at a connection only');
+  const second = set.servers.filter(({ port }) => port !== first.port);
+  for (const server of second) await server.ask('CLIENT', 'KILL', 'TYPE', 'normal').catch(() => {});
+  await sleep(100);
+  t.equal(await outcome(store.set('a', '1')), 'store_unavailable');
+  for (const sentinel of set.sentinels) await sentinel.start();
+  t.ok(await backAgain(store, 'a'), 'and back');
+});
+
+// Alone: it counts the timers of this process.
 t.test('a Cluster: a user, forgotten scripts, a master that hangs', async (t) => {
   const args = [
     ...['--user', 'one', 'on', '>word', '~*', '&*', '+@all', '-@dangerous', '+info'],
@@ -116,44 +180,4 @@ t.test('a Cluster: a user, forgotten scripts, a master that hangs', async (t) =>
   for (const member of cluster.members) await member.stop('SIGCONT');
   for (let tries = 0; countTimers() > 0 && tries < 200; tries++) await sleep(50);
   t.equal(countTimers(), 0, 'a client that is closed while it reads the map leaves nothing');
-});
-
-t.test('Sentinels over TLS, a master that dies, and no other certificate', async (t) => {
-  const tls = makeCertificate(t);
-  const set = await startSentinel(t, { tls });
-  const store = await open(t, set.url);
-  t.equal(await store.set('a', '1'), 'OK');
-  await confirmWrites(store, 'a');
-  const stranger = makeCertificate(t);
-  const url = set.url.replace(tls.ca, stranger.ca);
-  await t.rejects(
-    openStore({ url, name: 'test', acceptDataLoss: false, log }),
-    /does not answer at REDIS_URL/,
-  );
-  const first = await set.master();
-  await first.stop('SIGKILL');
-  t.ok(await backAgain(store, 'a'), 'the new master is found');
-  // The Sentinel that is asked here may hear of it later than the one that the client asked.
-  for (let tries = 0; tries < 100 && (await set.master()).port === first.port; tries++)
-    await sleep(100);
-  t.not((await set.master()).port, first.port);
-});
-
-t.test('Sentinels: a master that hangs, all Sentinels away, and back', async (t) => {
-  const set = await startSentinel(t);
-  const store = await open(t, set.url);
-  const first = await set.master();
-  await first.stop('SIGSTOP');
-  t.equal(await outcome(store.set('a', '1')), 'store_unavailable');
-  t.ok(await backAgain(store, 'a'), 'the new master is found');
-  await first.stop('SIGCONT');
-
-  for (const sentinel of set.sentinels) await sentinel.stop('SIGKILL');
-  t.equal(await outcome(store.set('a', '1')), 'ok', 'Sentinels are asked at a connection only');
-  const second = set.servers.filter(({ port }) => port !== first.port);
-  for (const server of second) await server.ask('CLIENT', 'KILL', 'TYPE', 'normal').catch(() => {});
-  await sleep(100);
-  t.equal(await outcome(store.set('a', '1')), 'store_unavailable');
-  for (const sentinel of set.sentinels) await sentinel.start();
-  t.ok(await backAgain(store, 'a'), 'and back');
 });

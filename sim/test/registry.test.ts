@@ -27,7 +27,7 @@ const setUp = async (t: Test) => {
   await whenReady(redis, 2000);
   let clock = 0;
   const now = () => clock;
-  const given = { redis, secrets: [secret], runtimeDir, log, onReject: () => {}, now };
+  const given = { redis, secrets: [secret], runtimeDir, log, now };
   const registry = createRegistry(given);
   t.teardown(async () => {
     registry.close();

@@ -1,7 +1,7 @@
 /** The essential acceptance figures over few seeds, and that a run can be repeated. */
 import t from 'tap';
 import { runWorld } from '../fleet.js';
-import { judgeHashing, measureHashing } from '../hashing.js';
+import { judgeHashing, measureHashing, measurePeaks } from '../hashing.js';
 import {
   affinity,
   amplification,
@@ -40,7 +40,10 @@ t.test('the same seed gives the same run, another seed another one', async (t) =
 });
 
 t.test('keys fall evenly, and only those move that must', async (t) => {
-  for (const { name, measured, target, pass } of judgeHashing([1, 2].map(measureHashing)))
+  for (const { name, measured, target, pass } of judgeHashing(
+    [1, 2].map(measureHashing),
+    [1, 2].map(measurePeaks),
+  ))
     t.ok(pass, `${name}: ${measured}, ${target}`);
 });
 

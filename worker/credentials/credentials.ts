@@ -7,9 +7,9 @@
  * Beside every record the account's state, `user:{u}` (gen, status, user_id), is in Redis whatever the
  * store: the gateway reads it when it makes sessions. Neither has a TTL.
  */
+import type { Status } from '../../shared/status.js';
 
 export type Norm = 'nfc' | 'raw';
-export type Status = 'active' | 'disabled';
 
 export type Credential = {
   userId: string;
@@ -88,6 +88,11 @@ export type Credentials = {
   settle: (u: string, pending: string) => Promise<number | undefined>;
   /** False: there is no such record. */
   setScopes: (u: string, scopes: string) => Promise<boolean>;
+  /**
+   * What the record says once Redis has lost the account's state, which has been changed already. Does
+   * nothing without such a record, and where it has no status of ours.
+   */
+  setStatus: (account: { u: string; userId: string }, status: Status) => Promise<void>;
   /** The record is gone and everything issued is dead; the generations go on. False: it was not there. */
   remove: (u: string) => Promise<boolean>;
   /**

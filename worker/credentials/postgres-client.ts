@@ -5,10 +5,10 @@
  * happened. When a connection fails or a server turns out to be read-only, the hosts are looked at
  * again in the background until one takes writes.
  */
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkServerIdentity } from 'node:tls';
 import type { ClientConfig, Pool } from 'pg';
+import { createClientContext } from '../../shared/client-context.js';
 import { AppError } from '../../shared/errors.js';
 import { whenLate } from '../../shared/late.js';
 import type { PostgresHost, PostgresTarget } from './postgres-url.js';
@@ -39,23 +39,17 @@ const lookMs = 1000;
 const pauseMs = 250;
 const limitsOfLook = { connectionTimeoutMillis: lookMs, query_timeout: lookMs };
 
-const readFile = (path: string | undefined): string | undefined => {
-  try {
-    return path === undefined ? undefined : readFileSync(path, 'utf8');
-  } catch {
-    throw new Error(`a certificate file for PostgreSQL, ${path}, cannot be read`);
-  }
-};
-
 /** For one host: the package compares a certificate with names only, not with addresses. */
 type TlsFor = (host: string) => ClientConfig['ssl'];
 
-const readTls = ({ mode, ...paths }: PostgresTarget['ssl']): TlsFor => {
+const createTls = ({ mode, ...files }: PostgresTarget['ssl'], log: Logs): TlsFor => {
   if (mode === 'disable') return () => false;
-  const [ca, cert, key] = [readFile(paths.ca), readFile(paths.cert), readFile(paths.key)];
+  const context = createClientContext({ store: 'PostgreSQL', files, log });
   return (host) => ({
-    ...(ca && { ca }),
-    ...(cert && key && { cert, key }),
+    // Asked for by the package for each connection.
+    get secureContext() {
+      return context();
+    },
     rejectUnauthorized: mode !== 'require',
     checkServerIdentity: (_, certificate) =>
       mode === 'verify-full' ? checkServerIdentity(host, certificate) : undefined,
@@ -112,7 +106,7 @@ export const openPostgres = async (options: {
     // Every value is the text that the server wrote.
     types: { getTypeParser: () => (value: string) => value },
   };
-  const tlsFor = readTls(target.ssl);
+  const tlsFor = createTls(target.ssl, log);
   const at = (host: PostgresHost): ClientConfig => ({
     ...common,
     ...host,

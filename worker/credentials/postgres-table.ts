@@ -201,6 +201,9 @@ export const createTableCredentials = (parts: {
 
     setScopes: (u, scopes) => state.setScopes(u, scopes),
 
+    /** Its status is the operator's. */
+    setStatus: async () => undefined,
+
     remove: async (u) => {
       const its = await state.look(u);
       if (its.userId === '' || its.status === 'deleted') return false;

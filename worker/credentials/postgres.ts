@@ -4,6 +4,7 @@
  */
 import { AppError } from '../../shared/errors.js';
 import type { RedisClient } from '../../shared/redis.js';
+import type { Status } from '../../shared/status.js';
 import { createAccountState, type State } from './account-state.js';
 import type { Created, Credential, Credentials, NewCredential, Norm, Row } from './credentials.js';
 import { createFindMany } from './find-many.js';
@@ -45,17 +46,20 @@ WITH given AS (
   SELECT g.*, 1, CASE WHEN $9 = 'own' THEN NULL ELSE 1 END FROM given g
   ON CONFLICT (u) DO UPDATE SET
     name = excluded.name, hash = excluded.hash, norm = excluded.norm, scopes = excluded.scopes,
-    attempt = excluded.attempt, status = excluded.status,
+    attempt = excluded.attempt,
+    status = CASE WHEN c.status = 'disabled' THEN c.status ELSE excluded.status END,
     version = c.version + 1, imported = c.version + 1
   WHERE $9 = 'replace-imported' AND c.imported = c.version AND c.attempt <> excluded.attempt
-  RETURNING c.u, c.user_id, c.scopes, c.hash
+  RETURNING c.u, c.user_id, c.scopes, c.hash, c.status
 )
-SELECT w.u, w.user_id, w.scopes,
+SELECT w.u, w.user_id, w.scopes, w.status,
   CASE WHEN b.hash IS DISTINCT FROM w.hash THEN '1' ELSE '0' END AS ends_old
 FROM written w LEFT JOIN before b USING (u)`;
 
 type Rule = Parameters<Credentials['createMany']>[1] | 'own';
-type Stored = Omit<Credential, 'gen' | 'isActive' | 'pending'> & { status: 'active' | 'disabled' };
+type Stored = Omit<Credential, 'gen' | 'isActive' | 'pending'> & { status: Status };
+
+const statusOf = ({ status }: Fields): Status => (status === 'active' ? 'active' : 'disabled');
 
 const readStored = (row: Fields): Stored => ({
   userId: row.user_id ?? '',
@@ -65,7 +69,7 @@ const readStored = (row: Fields): Stored => ({
   scopes: row.scopes ?? '',
   attempt: row.attempt ?? '',
   name: row.name ?? '',
-  status: row.status === 'active' ? 'active' : 'disabled',
+  status: statusOf(row),
 });
 
 const toCredential = ({ status, ...stored }: Stored, state: State): Credential => ({
@@ -134,8 +138,9 @@ export const openPostgresCredentials = async (parts: {
       return row === undefined ? [] : [{ u, row, record }];
     });
     const gens = await state.enter(
+      // As the row says it: whom an operator disabled is so there, too.
       mine.map(({ u, row, record }) => ({
-        ...{ u, userId: row.user_id ?? '', status: record.status, attempt: record.attempt },
+        ...{ u, userId: row.user_id ?? '', status: statusOf(row), attempt: record.attempt },
         endsOld: row.ends_old !== '0',
       })),
     );
@@ -202,6 +207,11 @@ export const openPostgresCredentials = async (parts: {
     setScopes: async (u, scopes) => {
       const text = `UPDATE ${table} SET scopes = $2 WHERE u = $1`;
       return accept(await postgres.write(text, [u, scopes])).count === 1;
+    },
+
+    setStatus: async ({ u, userId }, status) => {
+      const text = `UPDATE ${table} SET status = $3 WHERE u = $1 AND user_id = $2`;
+      accept(await postgres.write(text, [u, userId, status]));
     },
 
     remove: async (u) => {

@@ -188,6 +188,9 @@ export const createRedisCredentials = ({ redis }: { redis: RedisClient }): Crede
 
     setScopes: async (u, scopes) => (await setRowScopes([`cred:{${u}}`], [scopes])) === 1,
 
+    /** Record and state are lost together. */
+    setStatus: async () => undefined,
+
     remove: async (u) => (await removeRow(keysOf(u), [])) === 1,
 
     scan: async (cursor, limit) => {

@@ -10,6 +10,7 @@ import type { BatchHead, BatchResult, BatchRow, RowResult } from '../../shared/i
 import { isWarning } from '../../shared/import-batch.js';
 import { isTexts } from '../../shared/json.js';
 import { linesOf, parseLine } from '../../shared/lines.js';
+import { isStatus } from '../../shared/status.js';
 import {
   checkAccountKey,
   checkAttemptId,
@@ -64,7 +65,7 @@ const readRow = (line: string): BatchRow => {
   if (hash !== null && typeof hash !== 'string') throw invalidField('hash');
   if (!isTexts(options)) throw invalidField('options');
   if (norm !== 'raw' && norm !== 'nfc') throw invalidField('norm');
-  if (status !== 'active' && status !== 'disabled') throw invalidField('status');
+  if (!isStatus(status)) throw invalidField('status');
   return {
     u: checkAccountKey(textOf(fields, 'u')),
     name: checkName(textOf(fields, 'name')),

@@ -1,13 +1,14 @@
 /**
  * Records for the admin port, one or page by page: POST /credentials/scan (for an export; hashes only
- * when it says so), /credentials/show, /credentials/scopes, /credentials/remove. One line in the body.
+ * when it says so), /credentials/show, scopes, status and remove. One line in the body.
  * All but the hash may be repeated and say the same again.
  */
 import { AppError } from '../../shared/errors.js';
-import { invalidField, readFields } from '../../shared/fields.js';
+import { invalidField, readFields, readOneOf } from '../../shared/fields.js';
 import type { Route } from '../../shared/http.js';
 import { linesOf, parseLine } from '../../shared/lines.js';
-import { checkAccountKey, checkName, checkScopes } from '../attempt.js';
+import { statuses } from '../../shared/status.js';
+import { checkAccountKey, checkName, checkScopes, checkUserId } from '../attempt.js';
 import type { Credential, Credentials } from '../credentials/credentials.js';
 import { noPassword, readLack, type Target } from '../passwords/formats/format.js';
 import { isUsable, readHash } from '../passwords/formats/formats.js';
@@ -66,12 +67,19 @@ export const createRecordRoutes = ({
     return {};
   };
 
+  const setStatus: Ask = async (fields) => {
+    const read = readFields(fields, { u: true, user_id: true, status: true });
+    const account = { u: checkAccountKey(read.u), userId: checkUserId(read.user_id) };
+    await credentials.setStatus(account, readOneOf('status', read.status, statuses));
+    return {};
+  };
+
   const remove: Ask = async (fields) => {
     const { u } = readFields(fields, { u: true });
     return { removed: await credentials.remove(checkAccountKey(u)) };
   };
 
-  const asks = { scan, show, scopes: setScopes, remove };
+  const asks = { scan, show, scopes: setScopes, status: setStatus, remove };
   return Object.entries(asks).map(([name, ask]) => ({
     method: 'POST',
     path: `/credentials/${name}`,

@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { codeOf } from '../../shared/errors.js';
 import { createLog } from '../../shared/log.js';
-import { connectRedis } from '../../shared/redis.js';
+import { connectRedis, quitRedis } from '../../shared/redis.js';
 import { whenReady } from '../../shared/redis-calls.js';
+import { openStore } from '../../shared/store.js';
 import { startRedis } from '../../shared/test/redis-server.js';
 import type { NewCredential } from '../credentials/credentials.js';
 import { openCredentials } from '../credentials/open.js';
@@ -148,6 +149,34 @@ t.test('PostgreSQL', { skip: noPostgres }, async (t) => {
     });
   });
 
+  t.test('whom an operator disabled stays so when Redis has lost everything', async (t) => {
+    const credentials = await open({ ...given, table: undefined });
+    const u = newId();
+    const imported = { ...recordOf(u), userId: 'one' };
+    await credentials.createMany([{ u, record: imported }], 'insert');
+    const account = { u, userId: 'one' };
+    const isActive = async () => {
+      await redis.del(`user:{${u}}`);
+      return (await credentials.find(u))?.isActive;
+    };
+    await credentials.setStatus({ ...account, userId: 'of before' }, 'disabled');
+    t.equal(await isActive(), true, 'another account of this name');
+    await credentials.setStatus(account, 'disabled');
+    t.equal(await isActive(), false);
+    await redis.del(`user:{${u}}`);
+    await credentials.createMany([{ u, record: imported }], 'replace-imported');
+    t.match(await credentials.find(u), { isActive: false }, 'the same file again');
+    await redis.del(`user:{${u}}`);
+    const again = { ...imported, attempt: newId(), hash: 'other' };
+    const [made] = await credentials.createMany([{ u, record: again }], 'replace-imported');
+    t.match(made, { outcome: 'ok' });
+    t.match(await credentials.find(u), { isActive: false }, 'an import enables nobody');
+    t.equal(await isActive(), false);
+    await credentials.setStatus(account, 'active');
+    t.equal(await isActive(), true);
+    await credentials.setStatus({ u: newId(), userId: 'nobody' }, 'disabled');
+  });
+
   t.test("an operator's table", async (t) => {
     const settings = { ...given, table };
     testStore(t, {
@@ -247,6 +276,48 @@ t.test('PostgreSQL', { skip: noPostgres }, async (t) => {
     t.match(await credentials.find(u), { isActive: true });
     await redis.hset(`user:{${u}}`, 'status', 'disabled');
     t.match(await credentials.find(u), { isActive: false }, 'whom we disabled stays out');
+  });
+
+  t.test('while no replica confirms, known names sign in for the first time', async (t) => {
+    await postgres.ask(
+      'CREATE TABLE app.known (id serial PRIMARY KEY, login text UNIQUE, pass text)',
+    );
+    const url = server.url.replace(/(\?.*)?$/, '?wait_replicas=1');
+    const store = await openStore({ url, name: 'test', acceptDataLoss: false, log });
+    t.teardown(() => quitRedis(store));
+    const settings = { ...given, table: { ...table, table: 'app.known' } };
+    const { credentials, close } = await openCredentials({
+      ...{ settings, redis: store, translate: same, log, limits },
+    });
+    t.teardown(close);
+    const [u, name] = [newId(), 'ada'];
+    const add = () => postgres.ask("INSERT INTO app.known (login, pass) VALUES ('ada', 'x')");
+    await add();
+    t.equal(await credentials.find(newId(), 'nobody'), undefined);
+    t.match(await credentials.find(u, name), { isActive: true, gen: 1 }, 'as who is not there');
+    t.equal(await credentials.setScopes(u, 'more').catch(codeOf), 'store_unavailable');
+
+    await postgres.ask('DELETE FROM app.known');
+    await add();
+    const another = credentials.find(u, name).catch(codeOf);
+    t.equal(await another, 'store_unavailable', 'what another account had ends for good, or not');
+
+    // Something is kept there, though of no account: that is replaced.
+    const [left, kept] = [newId(), 'gen'];
+    await redis.hset(`user:{${left}}`, kept, 3);
+    t.equal(await credentials.find(left, name).catch(codeOf), 'store_unavailable');
+    t.equal(await redis.hget(`user:{${left}}`, kept), '4');
+  });
+
+  t.test('of many first logins at once one makes the state', async (t) => {
+    const credentials = await open({ ...given, table });
+    const u = newId();
+    await credentials.create(u, recordOf(u));
+    await redis.del(`user:{${u}}`);
+    const found = await Promise.all(
+      Array.from({ length: 20 }, () => credentials.find(u, nameOf(u))),
+    );
+    t.same(new Set(found.map((one) => one?.gen)), new Set([1]));
   });
 
   t.test('what the owner of a table refuses is said, and nothing is pending then', async (t) => {

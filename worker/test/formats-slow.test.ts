@@ -50,14 +50,14 @@ const judge = (
   return judgeStored(imported.stored, imported.keys, password);
 };
 
-const keycloak = (algorithm: string, value: string, iterations = 1000, parameters = {}) =>
+const keycloak = (algorithm: string, value: string) =>
   JSON.stringify({
     type: 'password',
     secretData: JSON.stringify({ value, salt: 'AAECAwQFBgcICQoLDA0ODw==' }),
     credentialData: JSON.stringify({
-      hashIterations: iterations,
+      hashIterations: 1000,
       algorithm,
-      additionalParameters: parameters,
+      additionalParameters: {},
     }),
   });
 
@@ -251,64 +251,8 @@ t.test('options that are missing or wrong', async (t) => {
 });
 
 const long = 'A'.repeat(43);
-const hostile: [format: string, text: string, options?: Options][] = [
-  ['bcrypt', '$2b$31$abcdefghijklmnopqrstuu8.veTXNDPV2eEsdpKNczMw2otgh5LnK'],
-  ['bcrypt', '$2x$16$abcdefghijklmnopqrstuu8.veTXNDPV2eEsdpKNczMw2otgh5LnK'],
-  [
-    'bcrypt-sha256',
-    '$bcrypt-sha256$v=2,t=2b,r=31$3Ck0A1mpR0tIheiHj8UOnu$jZ5fcWYo6c0M6s3OCZawyOsqmFlVExW',
-  ],
-  ['bcrypt-django', 'bcrypt_sha256$$2b$16$bqNlm3OTJmbzTjr8rRLRa.KNXFwq6N/pYuWfwG/opD3HAII5qz82e'],
-  ['wordpress-bcrypt', '$wp$2y$20$mtpf3803CWOiLY8vNN.RnuFH20Wtb5WCY02cjto4GWvOtGEyE8hHK'],
-  ['argon2', `{ARGON2}$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHQ$${long}`],
-  ['keycloak', keycloak('pbkdf2', '7JVPMHUlf/AD5zio30FIY7mVEgA=', 2 ** 31)],
-  [
-    'keycloak',
-    keycloak('argon2', 'BuViHNDGmCq80fvpty/QoggTI8NSt0CuNDGgeoa5f5A=', 1000, {
-      hashLength: ['32'],
-      memory: ['262144'],
-      type: ['id'],
-      version: ['1.3'],
-      parallelism: ['1'],
-    }),
-  ],
-  ['keycloak', keycloak('pbkdf2', `${'A'.repeat(86)}==`, 3_000_000)],
-  ['pbkdf2-kratos', `$pbkdf2-sha256$i=1000000000,l=32$${long}$${long}`],
-  ['pbkdf2-ldap', `{PBKDF2-SHA256}5000001$${long}$${long}`],
-  ['pbkdf2-werkzeug', `pbkdf2:sha256:4294967296$salt$${werkzeugDigest}`],
-  ['pbkdf2-hashcat', 'sha256:1000000000:NjI3MDM3:vVfavLQL9ZWjg8BUMq6/FB8FtpkIGWYk'],
-  ['web2py-pbkdf2', 'pbkdf2(1000000000,20,sha512)$744943$c5f8cdef76e3327c908d8d96d4abdb3d8caba14c'],
-  ['aspnet-identity', 'AQAAAAJ/////AAAAEOMwvh3+FZxqkdMBz2ekgGhwQ4B6pZWND6zgESBuWiHw'],
-  ['scrypt-phc', `$scrypt$ln=31,r=8,p=1$c2FsdA$${long}`],
-  ['scrypt-phc', `$scrypt$ln=17,r=8,p=16$c2FsdA$${long}`],
-  ['scrypt-phc', `$scrypt$ln=1,r=999,p=1$c2FsdA$${long}`],
-  ['scrypt-phc', `$scrypt$ln=16,r=1,p=1$c2FsdA$${long}`],
-  ['scrypt-kratos', `$scrypt$ln=4294967296,r=8,p=1$c2FsdHNhbHQ=$${long}=`],
-  ['scrypt-werkzeug', `scrypt:1048576:8:1$salt$${werkzeugDigest}${werkzeugDigest}`],
-  ['scrypt-hashcat', `SCRYPT:16384:8:17:OTEyNzU0ODg=:${long}=`],
-  ['scrypt-crypt7', '$7$z6..../....SodiumChloride$Gu.XUfhI8F1OmjjnsS/8R.xTl9c.dNxBKG27fItU6f3'],
-  ['scrypt-crypt7', '$7$6zzzzz/....SodiumChloride$Gu.XUfhI8F1OmjjnsS/8R.xTl9c.dNxBKG27fItU6f3'],
-  [
-    'spring',
-    '{scrypt}$1f0801$MDEyMzQ1Njc4OWFiY2RlZg==$XbZU2ltwBAPjfyUf5f2YcKzgnh8ApAmZgHD1Pv52+Xw=',
-  ],
-  ['firebase-scrypt', firebaseHash, { ...firebase, ln: '30' }],
-  [
-    'firebase-scrypt-kratos',
-    `$firescrypt$ln=18,r=8,p=1$42xEC+ixf3L2lw==$${firebaseHash}$Bw==$${signer}`,
-  ],
-  ['yescrypt', '$y$jzT$abcdefgh$7i/136rkrCoteXCYVMmke8IbBDFEZdMzaNTpkj.7sJ2'],
-  ['yescrypt', '$y$jFT$abcdefgh$7i/136rkrCoteXCYVMmke8IbBDFEZdMzaNTpkj.7sJ2'],
-  ['gost-yescrypt', '$gy$jFT$abcdefgh$.CEZZT.4yJO5MUEXkRY.8SULOK70Hut/aCwcoZZqB.4'],
-];
 
-t.test('what costs too much is refused when it is read, before there is any work', async (t) => {
-  for (const [format, text, options = {}] of hostile) {
-    t.equal(readDeclared(format, text, options), 'hash_limit', `${format} ${text.slice(0, 48)}`);
-    // At a login the same, for strings that may be stored as they are.
-    if (formats.find(({ id }) => id === format)?.identify?.(text))
-      t.equal(readHash(text), 'hash_limit');
-  }
+t.test('what costs too much is refused in our own spelling as well', async (t) => {
   const salt = 'c29tZXNhbHRzb21lc2FsdA';
   for (const own of [
     `$x-scrypt$ln=30,r=8,p=1,salt=${salt}$${long}`,

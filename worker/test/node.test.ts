@@ -59,7 +59,7 @@ t.test('a caller that proves nothing is refused before its body is read', async 
   t.match(String(answer), /^HTTP\/1\.1 401 /);
   t.match(String(answer), 'not_authenticated');
   await once(socket, 'close');
-  for (const path of ['/register', '/password', '/credentials', '/drain', '/login'])
+  for (const path of ['/register', '/password', '/credentials/batch', '/drain', '/login'])
     t.equal((await node.post(path, {}, { proof: 'ab' })).status, 401, path);
   for (const path of ['/metrics', '/selftest'])
     t.equal((await node.send('GET', path, '', { proof: '' })).status, 401, path);
@@ -155,11 +155,19 @@ t.test('a password change whose answer was lost can be repeated', async (t) => {
   t.match(await node.login(u, 'another long one'), { outcome: 'ok', gen: 3 });
 });
 
+const importRow = async (change: object, write = true) => {
+  const given = { name: '', attempt: newId(), format: '', options: {}, norm: 'raw', scopes: '' };
+  const row = { ...given, status: 'active', ...change };
+  const lines = [{ write, rule: 'insert', keys: {} }, row].map((line) => JSON.stringify(line));
+  const type = 'application/x-ndjson';
+  return node.send('POST', '/credentials/batch', lines.join('\n'), { type });
+};
+
 t.test('a disabled account is denied with the right password', async (t) => {
   const u = newId();
   const hash = await storedHash();
-  const fields = { u, user_id: 'imported', hash, norm: 'nfc', scopes: '', status: 'disabled' };
-  t.match(await node.verdict('/credentials', fields), { outcome: 'ok' });
+  const row = { u, user_id: 'imported', hash, norm: 'nfc', status: 'disabled' };
+  t.match(await importRow(row), { status: 200, body: { results: [null] } });
   t.match(await node.login(u, right), { outcome: 'denied', user_id: '' });
   const wish = { u, current_password: right, new_password: 'another long one' };
   t.match(await node.verdict('/password', wish), { outcome: 'denied' });
@@ -168,37 +176,46 @@ t.test('a disabled account is denied with the right password', async (t) => {
 t.test('an import inserts and never overwrites', async (t) => {
   const u = newId();
   const hash = await storedHash();
-  const fields = { u, user_id: 'crm-17', hash, norm: 'nfc', scopes: 'account admin' };
-  t.match(await node.verdict('/credentials', fields), {
+  const row = { u, user_id: 'crm-17', hash, norm: 'nfc', scopes: 'account admin' };
+  const again = { ...row, user_id: 'crm-18' };
+  t.match((await importRow(row, false)).body.results, [null]);
+  t.match((await importRow(row)).body.results, [null], 'it was only looked at');
+  for (const write of [false, true])
+    t.match((await importRow(again, write)).body.results, [{ found: ['exists'] }]);
+  t.match(await node.login(u, right), {
     outcome: 'ok',
     user_id: 'crm-17',
     scopes: 'account admin',
   });
-  const again = { ...fields, user_id: 'crm-18' };
-  t.match(await node.verdict('/credentials', again), { outcome: 'exists' });
-  t.match(await node.login(u, right), { outcome: 'ok', user_id: 'crm-17' });
 });
 
 t.test('an import refuses what could not be verified, without echoing it', async (t) => {
   const secretHash = '$2b$31$abcdefghijklmnopqrstuu8.veTXNDPV2eEsdpKNczMw2otgh5LnK';
-  const fields = { u: newId(), user_id: 'x', scopes: '' };
-  const cases: [object, string][] = [
-    [{ hash: secretHash }, 'hash_limit'],
-    [{ hash: 'hunter2' }, 'hash_unknown'],
-    [{ hash: `${secretHash}=` }, 'hash_malformed'],
-    [{ hash: '!' }, 'hash_unusable'],
-    [{ hash: await storedHash({ id: 'p9', bytes: Buffer.alloc(16) }) }, 'key_unknown'],
-    [{ hash: await storedHash(), norm: 'nfd' }, 'field_invalid'],
-    [{ hash: await storedHash(), status: 'admin' }, 'field_invalid'],
-    [{ hash: await storedHash(), scopes: 'a  b' }, 'field_invalid'],
-    [{ hash: await storedHash(), user_id: 'a b' }, 'field_invalid'],
+  const row = { u: newId(), user_id: 'x' };
+  const check = async (change: object, wanted: object) => {
+    const answer = await importRow({ ...row, ...change });
+    t.match(answer, wanted);
+    t.notMatch(JSON.stringify(answer.body), 'abcdefghijklmnop');
+  };
+  const hashes: [string, string][] = [
+    [secretHash, 'hash_limit'],
+    ['hunter2', 'hash_unknown'],
+    [`${secretHash}=`, 'hash_malformed'],
+    [await storedHash({ id: 'p9', bytes: Buffer.alloc(16) }), 'key_unknown'],
   ];
-  for (const [change, reason] of cases) {
-    const { status, body } = await node.post('/credentials', { ...fields, ...change });
-    t.equal(status, 400, reason);
-    t.equal(body.reason, reason);
-    t.notMatch(JSON.stringify(body), 'abcdefghijklmnop');
-  }
+  for (const [hash, found] of hashes)
+    await check({ hash }, { status: 200, body: { results: [{ found: [found] }] } });
+  const good = { hash: await storedHash() };
+  const reason = 'field_invalid';
+  for (const change of [
+    { norm: 'nfd' },
+    { status: 'admin' },
+    { scopes: 'a  b' },
+    { user_id: 'a b' },
+  ])
+    await check({ ...good, ...change }, { status: 400, body: { reason } });
+  t.match(await node.login(row.u, right), { outcome: 'denied' });
+  await check({ hash: '!' }, { status: 200, body: { results: [{ found: ['hash_unusable'] }] } });
 });
 
 t.test('every answer carries the load of the node', async (t) => {

@@ -1,4 +1,7 @@
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { AppError, codeOf } from '../../shared/errors.js';
 import { createLog } from '../../shared/log.js';
@@ -9,6 +12,7 @@ import { noPostgres, startPostgres } from './postgres-server.js';
 t.setTimeout(120_000);
 const log = createLog({ level: 'silent', role: 'test' });
 const patient = { readMs: 5000, writeMs: 5000, bulkMs: 10_000 };
+const otherCa = fileURLToPath(new URL('../../gateway/test/fixtures/one.cert.pem', import.meta.url));
 const select = 'SELECT pass FROM users WHERE id = $1';
 const update = 'UPDATE users SET pass = $2 WHERE id = $1';
 
@@ -204,6 +208,25 @@ t.test('with a real server', { skip: noPostgres }, async (t) => {
       soon(`${first.url}?sslrootcert=/nowhere&sslmode=verify-full`),
       /cannot be read/,
     );
+
+    const file = join(t.testdir(), 'ca.pem');
+    copyFileSync(ca, file);
+    const postgres = await openPostgres({
+      ...{ target: parsePostgresUrl(`${first.url}?sslrootcert=${file}&sslmode=verify-full`) },
+      ...{ connections: 1, log, limits: patient },
+    });
+    t.teardown(postgres.close);
+    t.match(await postgres.read(select, ['1']), { count: 1 });
+    copyFileSync(otherCa, file);
+    await first.ask(
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()',
+    );
+    for (let tries = 0; tries < 20; tries++) {
+      t.equal(await postgres.read(select, ['1']).catch(codeOf), 'store_unavailable', 'another CA');
+      await sleep(50);
+    }
+    copyFileSync(ca, file);
+    t.match(await eventually(() => postgres.read(select, ['1'])), { count: 1 }, 'taken over');
   });
 
   t.test('a standby that takes over is found', async (t) => {

@@ -9,8 +9,9 @@ import { whenReady } from '../../shared/redis-calls.js';
 import { startRedis, type TestRedis } from '../../shared/test/redis-server.js';
 import type { CredentialsSettings } from '../credentials/settings.js';
 import { writeStored } from '../passwords/recipes/text.js';
-import { newId, startNode, type TestNode } from './node.js';
+import { makeRuntimeDir, newId, startNode, type TestNode } from './node.js';
 import { noPostgres, startPostgres, type TestPostgres } from './postgres-server.js';
+import { launch, settingsFor } from './process.js';
 
 t.setTimeout(120_000);
 
@@ -101,6 +102,13 @@ t.test("an operator's table", { skip: noPostgres }, async (t) => {
     await postgres.ask(text, [names, hash]);
     return names.map((name) => ({ name, u: newId() }));
   };
+
+  t.test('a node with its store in Redis does not start beside them', async (t) => {
+    const { exited, output } = launch(t, settingsFor('c', redis.url, makeRuntimeDir(t)));
+    t.equal(await exited, 1);
+    t.match(output(), /CREDENTIALS_URL and .* those of 2 nodes in the registry \(a, b\)/);
+    t.same(await client.hkeys('{nodes}:entries').then((ids) => ids.sort()), ['a', 'b']);
+  });
 
   t.test('migrates in place while its owner changes rows', async (t) => {
     const names = Array.from({ length: 24 }, (_, i) => `user-${i}`);
@@ -373,8 +381,10 @@ t.test('a table of ours', { skip: noPostgres }, async (t) => {
   ];
   const addUser = async () => {
     const u = newId();
-    const user = { u, name: u, user_id: `x-${u}`, hash: bcrypt(old), scopes: '' };
-    t.match(await decided(a, '/credentials', user), { outcome: 'ok', gen: 1 });
+    t.same(
+      await importRows(a, [{ ...legacyRow(u), u, format: '', hash: bcrypt(old), options: {} }]),
+      [null],
+    );
     return u;
   };
   const versionOf = async (u: string) => {

@@ -71,6 +71,26 @@ t.test(
   },
 );
 
+t.test('another user store than that of the nodes ends the start', async (t) => {
+  const dir = makeRuntimeDir(t);
+  const own = await startRedis(t);
+  const first = launch(t, settingsFor('first', own.url, dir));
+  t.equal(await first.said(), 'ready');
+  const password = 'not-to-be-shown';
+  const elsewhere = {
+    ...settingsFor('second', own.url, dir),
+    CREDENTIALS_URL: `postgres://u:${password}@127.0.0.1:1/shop`,
+  };
+  const [refused, same] = [launch(t, elsewhere), launch(t, settingsFor('third', own.url, dir))];
+  t.equal(await same.said(), 'ready');
+  t.equal(await refused.exited, 1);
+  t.match(refused.output(), /CREDENTIALS_URL and .* differ from those of 2 nodes in the registry/);
+  t.notMatch(refused.output(), password);
+  t.notMatch(refused.output(), '    at ', 'no stack');
+  for (const { child } of [first, same]) child.kill('SIGTERM');
+  for (const { exited } of [first, same]) t.equal(await exited, 0);
+});
+
 t.test('--check-config prints the settings with the secrets masked', async (t) => {
   const { exited, output } = launch(t, settingsFor('checked', redis.url, '/run/x'), [
     '--check-config',

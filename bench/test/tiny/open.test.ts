@@ -41,6 +41,9 @@ t.test('overload: what is served, what is refused, and where', async (t) => {
   t.ok(
     level && level.edgeShare + level.nodeShare > 0 && level.serviceMs > 0 && level.hashCores > 0,
   );
+  t.ok(level && level.capacityHashCores > 0);
+  t.ok(found?.loops.every(({ perSecond, hashCores }) => perSecond > 0 && hashCores > 0));
+  t.ok(found?.levels.every(({ goodput }) => goodput <= found.best));
   t.ok(closing?.closing && closing.ok > 0, JSON.stringify(closing?.codes));
   t.ok(found?.burst.samples.some(({ tries }) => tries > 0));
 });

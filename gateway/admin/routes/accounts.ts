@@ -11,8 +11,9 @@ import type { Body, Ctx, Route } from '../../../shared/http.js';
 import type { RedisClient } from '../../../shared/redis.js';
 import { defineStrongScript, storeCall } from '../../../shared/redis-calls.js';
 import { isGrantable } from '../../../shared/reserved.js';
+import type { Status } from '../../../shared/status.js';
 import type { Errand } from '../../nodes/errand.js';
-import { userKey } from '../../sessions/account-keys.js';
+import { uidKey, userKey } from '../../sessions/account-keys.js';
 import { type Resets, resetMs } from '../../sessions/resets.js';
 import type { UserSessions } from '../../sessions/user-sessions.js';
 import { accountIn } from '../../user-id.js';
@@ -68,7 +69,7 @@ export const createAccountRoutes = ({
     if (asked === undefined) throw new AppError('not_found');
     const { userId, action } = asked;
     // An operator's own ids may have the form of ours; the index knows those that do not mean what they say.
-    const u = (await storeCall(redis.get(`uid:${userId}`))) ?? accountIn(userId);
+    const u = (await storeCall(redis.get(uidKey(userId)))) ?? accountIn(userId);
     if (u === undefined) throw new AppError('not_found');
     const fields = ['gen', 'status', 'user_id', 'critical'];
     const [gen, status, id, critical] = await storeCall(redis.hmget(userKey(u), ...fields));
@@ -84,13 +85,20 @@ export const createAccountRoutes = ({
     if (isSet !== 1) throw new AppError('not_found');
   };
 
+  /** A record that outlives the account's state says it too. */
+  const record = async ({ u, userId }: Account, status: Status): Promise<void> => {
+    await errand('/credentials/status', [{ u, user_id: userId, status }]);
+  };
+
   /** What each does, repeatable; what it answers besides the id. */
   const actions: Record<string, Action> = {
-    disable: async ({ u }) => {
-      await userSessions.endAll(u, { status: 'disabled' });
+    disable: async (account) => {
+      await userSessions.endAll(account.u, { status: 'disabled' });
+      await record(account, 'disabled');
       return { status: 'disabled' };
     },
     enable: async (account) => {
+      await record(account, 'active');
       await set(account, 'status', 'active');
       return { status: 'active' };
     },
@@ -137,7 +145,7 @@ export const createAccountRoutes = ({
     // Who is deleted already has nothing left to end, and stays deleted.
     if (status !== 'deleted') await userSessions.endAll(u, { status: 'disabled' });
     await errand('/credentials/remove', [{ u }]);
-    await storeCall(redis.del(`uid:${userId}`));
+    await storeCall(redis.del(uidKey(userId)));
     return { status: 204 };
   };
 

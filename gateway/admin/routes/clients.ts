@@ -7,6 +7,7 @@ import { AppError } from '../../../shared/errors.js';
 import { invalidField, readFields, readOneOf } from '../../../shared/fields.js';
 import type { Body, Ctx, Route } from '../../../shared/http.js';
 import { isGrantable } from '../../../shared/reserved.js';
+import { statuses } from '../../../shared/status.js';
 import {
   authMethods,
   type ClientRecord,
@@ -51,9 +52,7 @@ const readChanges = ({ jwks, ...body }: Body): Changes => {
     ...(introspect === undefined
       ? {}
       : { introspect: readOneOf('introspect', introspect, introspectRights) }),
-    ...(status === undefined
-      ? {}
-      : { status: readOneOf('status', status, ['active', 'disabled']) }),
+    ...(status === undefined ? {} : { status: readOneOf('status', status, statuses) }),
     ...(jwks === undefined ? {} : { jwks: storeKeys(readKeys(jwks)) }),
   };
 };

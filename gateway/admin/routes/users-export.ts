@@ -4,14 +4,14 @@
  * in yet. Who was found can be asked for by id from then on, also one of an operator's own table.
  * Whoever holds ADMIN_TOKEN may export hashes: it leaves a line in the audit log.
  */
-import { AppError, codeOf } from '../../../shared/errors.js';
+import { AppError, passOver } from '../../../shared/errors.js';
 import { readFields, readFlag } from '../../../shared/fields.js';
 import type { Route } from '../../../shared/http.js';
 import { isObject } from '../../../shared/json.js';
 import type { RedisClient } from '../../../shared/redis.js';
 import { storeCall } from '../../../shared/redis-calls.js';
 import type { Errand } from '../../nodes/errand.js';
-import { userKey } from '../../sessions/account-keys.js';
+import { uidKey, userKey } from '../../sessions/account-keys.js';
 import { accountIn } from '../../user-id.js';
 import type { Accounts } from '../../username.js';
 
@@ -29,19 +29,14 @@ type Parts = { errand: Errand; accounts: Accounts; redis: RedisClient };
  * which hangs on the name.
  */
 const createShowRow = ({ accounts, redis }: Parts) => {
-  const stateOf = async (name: unknown): Promise<string | null> => {
-    try {
-      return await storeCall(redis.hget(userKey(accounts(String(name)).u), 'status'));
-    } catch (error) {
-      // A row may have a name that none of ours can have.
-      if (codeOf(error) === 'bad_request') return null;
-      throw error;
-    }
-  };
+  const stateOf = async (name: unknown) =>
+    storeCall(redis.hget(userKey(accounts(String(name)).u), 'status'));
   return async (value: unknown) => {
     const shown = show(value);
     const isOfTable = isObject(value) && String(value.u).startsWith('row:');
-    const status = isOfTable ? await stateOf(shown.name) : null;
+    if (!isOfTable) return shown;
+    // A row may have a name that none of ours can have.
+    const status = await stateOf(shown.name).catch(passOver('bad_request'));
     return status === 'disabled' ? { ...shown, status } : shown;
   };
 };
@@ -71,7 +66,7 @@ const findByLogin = ({ errand, accounts, redis }: Parts): Route => ({
     const { u, name } = accounts(readFields(body, { username: true }).username);
     const found = show(await errand('/credentials/show', [{ u, name }]));
     const { user_id: id } = found;
-    if (typeof id === 'string' && accountIn(id) !== u) await storeCall(redis.set(`uid:${id}`, u));
+    if (typeof id === 'string' && accountIn(id) !== u) await storeCall(redis.set(uidKey(id), u));
     return { status: 200, body: found };
   },
 });

@@ -1,98 +1,78 @@
 /**
- * POST /users: one user with a hash that another system made. The node reads and bounds the hash
- * before it is stored; it is verified and migrated at the user's next login. Insert only. The answer has
- * the id that the account got: a table of an operator's own may give ids of its own.
+ * POST /users: one user with a hash that another system made, as a row of an import. The node reads and
+ * bounds the hash before it is stored; it is verified and migrated at the user's next login. Insert only. The
+ * answer has the id that the account got: a table of an operator's own may give ids of its own.
  */
-import { AppError, codeOf } from '../../../shared/errors.js';
+import { AppError, isReason } from '../../../shared/errors.js';
 import { invalidField, readFields, readOneOf } from '../../../shared/fields.js';
 import type { Route } from '../../../shared/http.js';
+import type { BatchRow } from '../../../shared/import-batch.js';
 import { newId } from '../../../shared/new-id.js';
-import type { Verdict } from '../../../shared/protocol.js';
 import { isGrantable } from '../../../shared/reserved.js';
-import type { Claim, createClaims } from '../../import/claims.js';
-import type { Job, Nodes } from '../../nodes/nodes.js';
+import { statuses } from '../../../shared/status.js';
+import type { SendRows } from '../../import/send-rows.js';
 import { isForeignId, newUserId } from '../../user-id.js';
 import type { Accounts } from '../../username.js';
 
 const fields = {
   username: true,
   hash: true,
+  format: false,
+  norm: false,
   user_id: false,
   scopes: false,
   status: false,
 } as const;
-const statuses = ['active', 'disabled'] as const;
-const deadlineMs = 2500;
 
-export const createUserRoutes = ({
-  claims,
-  nodes,
+export const createUserRoute = ({
+  sendRows,
   accounts,
   defaultScopes,
 }: {
-  claims: ReturnType<typeof createClaims>;
-  nodes: Pick<Nodes, 'submit'>;
+  sendRows: SendRows;
   accounts: Accounts;
   defaultScopes: string;
-}): Route[] => {
-  /** The verdict; the id leads to this account from now on, unless it got another one. */
-  const importAs = async (claim: Claim, job: Job): Promise<Verdict> => {
-    try {
-      const [claimed] = await claims.claim([claim], true);
-      if (claimed === 'taken') throw new AppError('account_exists');
-      const giveBack = async () => {
-        if (claimed === 'new') await claims.giveBack([claim]);
-      };
-      const verdict = await nodes.submit(job).catch(async (error: unknown) => {
-        // Only what the node refused is known not to have been written.
-        if (codeOf(error) === 'bad_request') await giveBack();
-        throw error;
-      });
-      if (verdict.outcome !== 'ok' || verdict.user_id !== claim.id) await giveBack();
-      return verdict;
-    } finally {
-      claims.end([claim]);
-    }
+}): Route => {
+  const readRow = (body: Record<string, unknown>): BatchRow => {
+    const read = readFields(body, fields);
+    const { hash, format = '', user_id, scopes = defaultScopes } = read;
+    if (read.format === '') throw invalidField('format');
+    if (read.scopes === '' || !isGrantable(scopes)) throw invalidField('scopes');
+    const norm = readOneOf('norm', read.norm ?? 'raw', ['raw', 'nfc']);
+    const status = readOneOf('status', read.status ?? 'active', statuses);
+    const { name, u } = accounts(read.username);
+    // Ids of our own carry their account.
+    if (user_id !== undefined && !isForeignId(user_id)) throw invalidField('user_id');
+    return {
+      ...{ u, name, user_id: user_id ?? newUserId(u), attempt: newId() },
+      ...{ format, hash, options: {}, norm, scopes, status },
+    };
   };
 
-  return [
-    {
-      method: 'POST',
-      path: '/users',
-      body: 'json',
-      handle: async (ctx, body) => {
-        const read = readFields(body, fields);
-        const { username, hash, user_id, scopes = defaultScopes, status = 'active' } = read;
-        if (read.scopes === '' || !isGrantable(scopes)) throw invalidField('scopes');
-        readOneOf('status', status, statuses);
-        const { name, u } = accounts(username);
-        ctx.facts = { account: u };
-        // Ids of our own carry their account.
-        if (user_id !== undefined && !isForeignId(user_id)) throw invalidField('user_id');
-        const userId = user_id ?? newUserId(u);
-        const job: Job = {
-          route: '/credentials',
-          u,
-          attemptId: newId(),
-          class: 'register',
-          body: {
-            u,
-            name,
-            user_id: userId,
-            hash,
-            scopes,
-            status,
-          },
-          deadlineAt: ctx.arrivedAt + deadlineMs,
-          requestId: ctx.requestId,
-        };
-        const verdict = await (user_id === undefined
-          ? nodes.submit(job)
-          : importAs({ id: user_id, u }, job));
-        if (verdict.outcome !== 'ok') throw new AppError('account_exists');
-        ctx.facts = { account: u, user_id: verdict.user_id };
-        return { status: 201, body: { user_id: verdict.user_id, username: name } };
-      },
+  /** The id that the account got, or would get. */
+  const importRow = async (row: BatchRow, write: boolean): Promise<string> => {
+    const { results } = await sendRows([row], { write, rule: 'insert', keys: {} });
+    const [result = null] = results;
+    if (result === 'taken') throw new AppError('account_exists');
+    const [found] = (result?.found ?? []).filter((each) => each !== 'secret_in_row');
+    if (found === 'exists') throw new AppError('account_exists');
+    if (isReason(found)) throw new AppError('bad_request', { reason: found });
+    if (found !== undefined) throw invalidField('format');
+    return result?.id ?? row.user_id;
+  };
+
+  return {
+    method: 'POST',
+    path: '/users',
+    body: 'json',
+    handle: async (ctx, body) => {
+      const row = readRow(body);
+      ctx.facts = { account: row.u };
+      // An import takes accounts without a usable password; here nobody asked for one.
+      await importRow(row, false);
+      const user_id = await importRow(row, true);
+      ctx.facts = { account: row.u, user_id };
+      return { status: 201, body: { user_id, username: row.name } };
     },
-  ];
+  };
 };

@@ -2,18 +2,18 @@
 import t, { type Test } from 'tap';
 import { AppError } from '../../../shared/errors.js';
 import { createHttp, type Route } from '../../../shared/http.js';
+import type { Finding, RowResult } from '../../../shared/import-batch.js';
 import { listen } from '../../../shared/listen.js';
-import type { Verdict } from '../../../shared/protocol.js';
 import { startRedis } from '../../../shared/test/redis-server.js';
 import { createAccountRoutes } from '../../admin/routes/accounts.js';
 import { createCampaignRoutes } from '../../admin/routes/campaigns.js';
 import { createClientRoutes } from '../../admin/routes/clients.js';
 import { createNodeRoutes } from '../../admin/routes/nodes.js';
-import { createUserRoutes } from '../../admin/routes/users.js';
+import { createUserRoute } from '../../admin/routes/users.js';
 import { createExportRoutes } from '../../admin/routes/users-export.js';
 import { createClientRegistry } from '../../clients/registry.js';
 import { createClaims } from '../../import/claims.js';
-import type { Job } from '../../nodes/nodes.js';
+import { createSendRows } from '../../import/send-rows.js';
 import { createResets } from '../../sessions/resets.js';
 import { createUserSessions } from '../../sessions/user-sessions.js';
 import type { Revocation } from '../../tokens/revocations.js';
@@ -76,23 +76,15 @@ t.test(
   'one user with a hash: the id is theirs alone, and the answer has the one they got',
   async (t) => {
     const accounts = createAccounts(Buffer.alloc(32));
-    let answer: (job: Job) => Partial<Verdict> = ({ body }) => ({
-      user_id: String(Reflect.get(body, 'user_id')),
+    /** What a node says of the row, when it is to be written. */
+    let answer: () => RowResult | null = () => null;
+    const errand = async (_: string, [head]: readonly object[]) => ({
+      results: [Reflect.get({ ...head }, 'write') ? answer() : null],
     });
-    const submit = async (job: Job): Promise<Verdict> => {
-      const verdict = { attempt_id: job.attemptId, gen: 1, scopes: '', user_id: '' };
-      return { ...verdict, outcome: 'ok', ...answer(job) };
-    };
-    const nodes = { submit };
-    const call = await serve(
-      t,
-      createUserRoutes({
-        claims: createClaims({ redis }),
-        nodes,
-        accounts,
-        defaultScopes: 'account',
-      }),
-    );
+    const sendRows = createSendRows({ claims: createClaims({ redis }), errand });
+    const call = await serve(t, [
+      createUserRoute({ sendRows, accounts, defaultScopes: 'account' }),
+    ]);
     const add = (username: string, more: object = {}) =>
       call('POST', '/users', { username, hash: 'x', ...more });
     const holder = (id: string) => redis.get(`uid:${id}`);
@@ -107,11 +99,11 @@ t.test(
     t.equal((await add('ben', { user_id: 'auth0|7' })).status, 409, 'it is taken');
     t.equal((await add('ann', { user_id: 'auth0|7' })).status, 201, 'a repeat');
 
-    answer = () => ({ outcome: 'exists' });
+    answer = () => ({ found: ['exists'] });
     t.equal((await add('ben', { user_id: '8' })).status, 409);
     t.equal(await holder('8'), null, 'free again');
 
-    answer = () => ({ user_id: '17' });
+    answer = () => ({ id: '17' });
     t.match(await add('ben', { user_id: '8' }), { status: 201, body: { user_id: '17' } });
     t.equal(await holder('8'), null, 'a table that counts gave another');
 
@@ -120,14 +112,62 @@ t.test(
     };
     t.equal((await add('ann', { user_id: '9' })).status, 503);
     t.equal(await holder('9'), u, 'it may have been written');
-    answer = ({ body }) => ({ user_id: String(Reflect.get(body, 'user_id')) });
+    answer = () => null;
     t.equal((await add('ben', { user_id: '9' })).status, 201, 'it was not');
     t.equal(await holder('9'), accounts('ben').u);
 
-    for (const [field, value] of Object.entries({ scopes: '', status: 'gone', user_id: 'u_1' }))
+    const wrong = {
+      scopes: '',
+      status: 'gone',
+      user_id: 'u_1',
+      format: '',
+      norm: 'nfd',
+      other: '',
+    };
+    for (const [field, value] of Object.entries(wrong))
       t.equal((await add('cleo', { [field]: value })).status, 400, field);
   },
 );
+
+t.test('one user is a row of an import, looked at before it is written', async (t) => {
+  const accounts = createAccounts(Buffer.alloc(32));
+  const sent: (readonly object[])[] = [];
+  let found: Finding[] = [];
+  const errand = async (path: string, lines: readonly object[]) => {
+    t.equal(path, '/credentials/batch');
+    sent.push(lines);
+    return { results: [{ found }] };
+  };
+  const sendRows = createSendRows({ claims: createClaims({ redis }), errand });
+  const call = await serve(t, [createUserRoute({ sendRows, accounts, defaultScopes: 'account' })]);
+  const user = { username: 'Gus', hash: 'x', format: 'nthash', norm: 'nfc', user_id: 'gus-1' };
+  const add = () => call('POST', '/users', user);
+  const cases: [Finding, object][] = [
+    ['hash_unusable', { error_description: /account without a usable password/ }],
+    ['hash_ambiguous', { error_description: /Declare its format/ }],
+    ['hash_mismatch', { error_description: /format is not valid/ }],
+    ['key_unknown', { error_description: /PASSWORD_KEYS/ }],
+  ];
+  for (const [each, body] of cases) {
+    found = [each, 'secret_in_row'];
+    t.match(await add(), { status: 400, body: { error: 'bad_request', ...body } }, each);
+  }
+  found = ['exists'];
+  t.match(await add(), { status: 409, body: { error: 'account_exists' } });
+  t.equal(sent.splice(0).length, 5, 'none of them was to be written');
+  t.equal(await redis.exists('uid:gus-1'), 0);
+
+  found = ['secret_in_row'];
+  t.match(await add(), { status: 201, body: { user_id: 'gus-1', username: 'gus' } });
+  const head = { rule: 'insert', keys: {} };
+  const { username, ...rest } = user;
+  const row = { ...rest, u: accounts(username).u, name: 'gus', options: {}, scopes: 'account' };
+  t.match(sent, [
+    [{ ...head, write: false }, row],
+    [{ ...head, write: true }, row],
+  ]);
+  t.equal(sent[0]?.[1], sent[1]?.[1], 'as the same attempt');
+});
 
 t.test(
   'a node as all edges see it: at how many its breaker is open, how many avoid it',
@@ -221,6 +261,44 @@ t.test('a user who is deleted stays deleted, whatever else is done at that momen
   }
 });
 
+t.test(
+  'a record hears that its user is disabled after the state, and enabled before it',
+  async (t) => {
+    const { u } = createAccounts(Buffer.alloc(32))('finn');
+    const id = newUserId(u);
+    await redis.hset(`user:{${u}}`, { gen: 1, status: 'active', user_id: id });
+    const heard: unknown[] = [];
+    let isLost = false;
+    const errand = async (path: string, lines: readonly object[]) => {
+      heard.push({ path, lines, while: await redis.hget(`user:{${u}}`, 'status') });
+      if (isLost) throw new AppError('no_node');
+      return {};
+    };
+    const call = await serve(
+      t,
+      createAccountRoutes({
+        ...{ redis, errand, resets: createResets({ redis }), setPassword: async () => {} },
+        userSessions: createUserSessions({ redis, publish: async () => {}, idleMs: 60_000 }),
+      }),
+    );
+    const path = '/credentials/status';
+    for (const [way, status] of [
+      ['disable', 'disabled'],
+      ['enable', 'active'],
+    ]) {
+      t.match(await call('POST', `/users/${id}/${way}`), { status: 200, body: { status } });
+      t.strictSame(heard.splice(0), [
+        { path, lines: [{ u, user_id: id, status }], while: 'disabled' },
+      ]);
+    }
+    isLost = true;
+    t.equal((await call('POST', `/users/${id}/disable`)).status, 503, 'not all of it');
+    t.equal(await redis.hget(`user:{${u}}`, 'status'), 'disabled', 'out all the same');
+    t.equal((await call('POST', `/users/${id}/enable`)).status, 503);
+    t.equal(await redis.hget(`user:{${u}}`, 'status'), 'disabled', 'nobody half enabled');
+  },
+);
+
 t.test("ids of an operator's own table may have the form of ours", async (t) => {
   const accounts = createAccounts(Buffer.alloc(32));
   const { u } = accounts('emma');
@@ -244,14 +322,10 @@ t.test('no user, client or scope of ours begins like those of another issuer', a
   const { u } = accounts('hugo');
   const id = newUserId(u);
   const errand = async () => ({});
-  const submit = async ({ attemptId, body }: Job): Promise<Verdict> => ({
-    ...{ attempt_id: attemptId, gen: 1, scopes: '', outcome: 'ok' },
-    user_id: String(Reflect.get(body, 'user_id')),
-  });
+  const rows = async () => ({ results: [null] });
+  const sendRows = createSendRows({ claims: createClaims({ redis }), errand: rows });
   const call = await serve(t, [
-    ...createUserRoutes({
-      ...{ claims: createClaims({ redis }), nodes: { submit }, accounts, defaultScopes: '' },
-    }),
+    createUserRoute({ sendRows, accounts, defaultScopes: '' }),
     ...createAccountRoutes({
       ...{ redis, errand, resets: createResets({ redis }), setPassword: async () => {} },
       userSessions: createUserSessions({ redis, publish: async () => {}, idleMs: 60_000 }),

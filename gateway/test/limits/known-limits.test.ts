@@ -3,7 +3,7 @@ import { createKnownLimits } from '../../limits/known-limits.js';
 
 const open = () => {
   const clock = { now: 1000 };
-  return { clock, known: createKnownLimits({ leaseMs: 5000, now: () => clock.now }) };
+  return { clock, known: createKnownLimits({ now: () => clock.now }) };
 };
 
 t.test('a wait is known for five seconds, and gets shorter meanwhile', async (t) => {

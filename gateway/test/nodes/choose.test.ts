@@ -5,7 +5,9 @@ import { createLoad } from '../../nodes/load.js';
 import { createRank } from '../../nodes/rank.js';
 
 const rank = createRank('test secret');
-const choose = createChoose<Node>(rank, 'here');
+/** No breaker closes here while a list is in use. */
+const none = () => 0;
+const choose = createChoose<Node>(rank, 'here', none);
 
 const createNode = (id: string, { slots = 2, draining = false, zone = 'here' } = {}) => ({
   id,
@@ -19,7 +21,7 @@ type Node = ReturnType<typeof createNode>;
 
 const fleet = (n: number) => Array.from({ length: n }, (_, i) => createNode(`n${i + 1}`));
 const chosen = (nodes: Node[], except?: Node): string => {
-  const query = { key: 'alice', need: 'login' as const, now: 0 };
+  const query = { key: 'alice', cls: 'login' as const, now: 0 };
   const choice = choose(nodes, except === undefined ? query : { ...query, except });
   return choice.kind === 'node' ? choice.node.id : choice.kind;
 };
@@ -54,7 +56,7 @@ t.test('who was just told that all is full gets the same answers as anybody', as
   const kinds = new Set<string>();
   for (let round = 0; round < 300; round++) {
     const nodes = fleet(1 + Math.floor(random() * 6));
-    const told = createChoose<Node>(rank, 'here');
+    const told = createChoose<Node>(rank, 'here', none);
     const usual = random();
     for (let step = 0; step < 8; step++) {
       for (const node of nodes) {
@@ -63,8 +65,11 @@ t.test('who was just told that all is full gets the same answers as anybody', as
         if (random() < 0.05) node.load.lost();
         if (random() < 0.05) node.isDraining = () => true;
       }
-      const query = { key: `k${random()}`, need: 'login' as const, now: 10 * step };
-      const [one, other] = [told(nodes, query), createChoose<Node>(rank, 'here')(nodes, query)];
+      const query = { key: `k${random()}`, cls: 'login' as const, now: 10 * step };
+      const [one, other] = [
+        told(nodes, query),
+        createChoose<Node>(rank, 'here', none)(nodes, query),
+      ];
       if (one.kind !== other.kind) t.same(one.kind, other.kind, `round ${round}, step ${step}`);
       if (one.kind === 'node' && other.kind === 'node')
         kinds.add(one.node === other.node ? 'same' : 'differs');
@@ -161,7 +166,7 @@ t.test('draining nodes do not count towards panic', async (t) => {
 
 t.test('nothing to choose from is told apart from everything full', async (t) => {
   const kind = (nodes: readonly Node[], now = 0) =>
-    choose(nodes, { key: 'alice', need: 'login', now }).kind;
+    choose(nodes, { key: 'alice', cls: 'login', now }).kind;
   t.equal(kind([]), 'none');
   t.equal(kind([createNode('d', { draining: true })]), 'none');
   const nodes = fleet(2);
@@ -181,7 +186,7 @@ t.test('a node in slow start gets a tenth of its share, at first', async (t) => 
   const share = (now: number): number => {
     const keys = Array.from({ length: 4000 }, (_, i) => `user${i}`);
     const hits = keys.filter((key) => {
-      const choice = choose([old, joined], { key, need: 'login', now });
+      const choice = choose([old, joined], { key, cls: 'login', now });
       return choice.kind === 'node' && choice.node === joined;
     });
     return hits.length / keys.length;
@@ -194,7 +199,7 @@ t.test('a node with more slots gets more accounts', async (t) => {
   const nodes = [createNode('small', { slots: 1 }), createNode('large', { slots: 3 })];
   const keys = Array.from({ length: 4000 }, (_, i) => `user${i}`);
   const hits = keys.filter((key) => {
-    const choice = choose(nodes, { key, need: 'login', now: 0 });
+    const choice = choose(nodes, { key, cls: 'login', now: 0 });
     return choice.kind === 'node' && choice.node.id === 'large';
   });
   t.ok(Math.abs(hits.length / keys.length - 0.75) < 0.03);
@@ -232,6 +237,55 @@ t.test(
     t.equal(chosen(nodes), inOrder(near)[4]?.id, 'the last who is well');
   },
 );
+
+t.test('a breaker that closes is felt at once, and for as long as it ramps', async (t) => {
+  let slowStarts = 0;
+  const onSlowStart = () => {
+    slowStarts++;
+  };
+  const back = {
+    ...createNode('a'),
+    breaker: createBreaker({ start: 'full', now: 0, onSlowStart, random: () => 0.5 }),
+  };
+  const nodes = [back, createNode('b')];
+  const keys = Array.from({ length: 2000 }, (_, i) => `k${i}`);
+  const its = createChoose<Node>(rank, 'here', () => slowStarts);
+  const share = (now: number) => {
+    const isThere = (key: string) => {
+      const choice = its(nodes, { key, cls: 'login', now });
+      return choice.kind === 'node' && choice.node.id === 'a';
+    };
+    return keys.filter(isThere).length / keys.length;
+  };
+  t.ok(Math.abs(share(0) - 0.5) < 0.05);
+  open(back);
+  t.equal(share(1), 0);
+  back.breaker.at(1);
+  for (let i = 0; i < 2; i++) back.breaker.probeEnded(back.breaker.probeStarted(1), true, 1, true);
+  t.equal(slowStarts, 1);
+  t.ok(Math.abs(share(1) - 0.1 / 1.1) < 0.03, 'a tenth of its weight');
+  t.ok(Math.abs(share(5001) - 0.5 / 1.5) < 0.05, 'half of it');
+  t.ok(Math.abs(share(10_002) - 0.5) < 0.05, 'all of it');
+});
+
+t.test('a zone whose nodes have all just begun is not sent all of its users at once', async (t) => {
+  const young = { ...createNode('a'), breaker: createBreaker({ start: 'slow', now: 0 }) };
+  const far = Array.from({ length: 2 }, (_, i) => createNode(`far${i}`, { zone: 'there' }));
+  const keys = Array.from({ length: 2000 }, (_, i) => `k${i}`);
+  const shareOf = (nodes: Node[], now: number) => {
+    const its = createChoose<Node>(rank, 'here', none);
+    const isThere = (key: string) => {
+      const choice = its(nodes, { key, cls: 'login', now });
+      return choice.kind === 'node' && choice.node.id === 'a';
+    };
+    return keys.filter(isThere).length / keys.length;
+  };
+  const began = shareOf([young, ...far], 0);
+  t.ok(began > 0.01 && began < 0.1, `a tenth of a third: ${began}`);
+  t.equal(shareOf([young, ...far], 10_001), 1, 'all of them when it has warmed up');
+  const beside = shareOf([young, createNode('b'), ...far], 0);
+  t.ok(beside > 0.04 && beside < 0.14, `its tenth beside a neighbour: ${beside}`);
+});
 
 t.test('what is broken here is no reason to panic while elsewhere is well', async (t) => {
   const near = [createNode('a'), createNode('b')];

@@ -166,17 +166,6 @@ t.test('what this edge has in flight at one node is bounded', async (t) => {
   t.equal(load.isFull(0, 'device'), true);
 });
 
-t.test('what needs no hash is no load, and finds room at a full node', async (t) => {
-  const load = createLoad(1);
-  for (let i = 0; i < 100; i++) load.sent(0, 'none');
-  t.equal(load.view(0), 0);
-  load.refused(0, 500, 'device');
-  t.equal(load.isFull(0, 'device'), true);
-  t.equal(load.isFull(0, 'none'), false);
-  for (let i = 0; i < 100; i++) load.sent(0, 'none');
-  t.equal(load.isFull(0, 'none'), true, 'within bounds');
-});
-
 t.test('silence is counted from the first request that got no answer', async (t) => {
   const load = createLoad(2);
   t.equal(load.silentMs(100), 0);
@@ -219,7 +208,6 @@ t.test(
     t.equal(load.isFull(2000, 'login'), false, 'it tries one more');
     load.sent(2000, 'login');
     t.equal(load.isFull(2000, 'login'), true);
-    t.equal(load.isFull(2000, 'none'), false, 'what needs no hash is not held back');
     load.heard(2000, { ...report(4), queueMs: 5 });
     t.equal(load.isFull(2000, 'login'), true, 'others wait there');
     load.heard(2000, report(4));

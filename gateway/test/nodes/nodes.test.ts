@@ -100,12 +100,23 @@ t.test('what the node says about the request is passed on by name', async (t) =>
   });
 });
 
+const lost: Handler = (res) => reply(res, 503, { error: 'store_unavailable' });
+
 t.test('a store lost at the nodes opens no breaker', async (t) => {
-  const { nodes, stateOf } = await setUp(t, ['n1'], (res) =>
-    reply(res, 503, { error: 'store_unavailable' }),
-  );
-  for (let i = 0; i < 10; i++) t.equal(await codeFrom(nodes), 'store_unavailable');
-  t.equal(stateOf('n1')?.state, 'closed');
+  const { nodes, stateOf } = await setUp(t, ['n1', 'n2'], lost);
+  for (let i = 0; i < 20; i++) t.equal(await codeFrom(nodes), 'store_unavailable');
+  t.same([stateOf('n1')?.state, stateOf('n2')?.state], ['closed', 'closed']);
+});
+
+t.test('a node that alone has lost the store is passed over, and opens', async (t) => {
+  const { nodes, fake, stateOf, metrics } = await setUp(t, ['n1', 'n2']);
+  fake('n1').state.handler = lost;
+  const codes: string[] = [];
+  while (stateOf('n1')?.state === 'closed') codes.push(await codeFrom(nodes));
+  // Until another node has served since its first, nothing tells whose fault it is.
+  t.match(codes.join(' '), /^(ok ?)*(store_unavailable ?)*(ok ?)*$/);
+  for (let i = 0; i < 20; i++) t.equal(await codeFrom(nodes), 'ok');
+  t.match(await metrics.text(), /node_forwards_total\{[^}]*outcome="cut_off"[^}]*\} [5-9]/);
 });
 
 t.test('a caller who leaves ends the request at the node and frees the account', async (t) => {

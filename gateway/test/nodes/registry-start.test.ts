@@ -40,7 +40,6 @@ const setUp = async (t: Test, user = '') => {
     const registry = createRegistry({
       ...{ redis, secrets: [secret], runtimeDir: server.dir, now: () => clock },
       log: { info: write, warn: write },
-      onReject: () => {},
     });
     t.teardown(async () => {
       registry.close();
@@ -87,14 +86,35 @@ t.test('a secret that fits no node keeps an edge from being ready, and it says s
   t.match(await stateNow(), /^NODE_SECRET fits none of the 2 nodes in the registry: give /);
 });
 
-t.test('one node that it fits is enough, also a later one that is out of reach', async (t) => {
+t.test('one node that can be used is enough, also a later one', async (t) => {
   const { beat, open } = await setUp(t);
   await beat(entryOf('a'), 'another secret');
-  const { stateNow } = await open();
-  t.equal(await stateNow(), 'waiting');
   await beat(entryOf('b', { endpoints: [] }));
+  const { stateNow, ignored } = await open();
+  t.equal(await stateNow(), 'waiting');
+  t.same([ignored('unsigned'), ignored('unreachable')], [1, 1]);
+  await beat(entryOf('c'));
   t.equal(await stateNow(), 'ready');
+  t.same([ignored('unsigned'), ignored('unreachable')], [1, 1], 'as long as they are there');
 });
+
+t.test(
+  'nodes that are all out of reach keep an edge from being ready, and it says so',
+  async (t) => {
+    const { beat, open, pass } = await setUp(t);
+    const tcp = [{ tcp: '10.0.0.1:9000', name: 'floodgate://node/a' }];
+    await beat(entryOf('a', { endpoints: tcp }));
+    await beat(entryOf('b', { endpoints: [{ unix: '/run/n.sock', dir_id: 'elsewhere' }] }));
+    const { stateNow } = await open();
+    pass(7999);
+    t.equal(await stateNow(), 'waiting', 'its own may just be starting');
+    pass(1);
+    t.match(
+      await stateNow(),
+      /^none of the 2 nodes in the registry can be reached from here: .*TLS/,
+    );
+  },
+);
 
 t.test('entries that expire are waited for, and a running edge stays what it is', async (t) => {
   const { admin, beat, open, pass } = await setUp(t);

@@ -27,6 +27,7 @@ const [node] = pool.nodes();
 if (node === undefined) throw new Error('no node');
 createProbes({ nodes: pool.nodes, now });
 const attempt = createAttempt({
+  nodes: pool.nodes,
   open: (bootId, id, body) => openVerdict([secret], bootId, id, body),
   meters: createMeters({ metrics: createMetrics({ defaults: false }), nodes: pool.nodes, now }),
   now,

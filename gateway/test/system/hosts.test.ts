@@ -141,7 +141,7 @@ t.test('no password for impostors, however well they are registered', async (t) 
   await until('both are tried', signInAll, 60_000);
   t.equal(foreign.seen.bytes + stolen.seen.bytes + rogue.seen.bytes, '');
   t.equal(rogue.seen.greeted, 0, 'whoever does not know the secret is not even greeted');
-  const unsigned = /floodgate_node_entries_rejected_total\{[^}]*reason="unsigned"[^}]*\} [1-9]/;
+  const unsigned = /floodgate_node_entries_ignored\{[^}]*reason="unsigned"[^}]*\} [1-9]/;
   t.match(await fleet.metrics(), unsigned);
   const codes = () =>
     fleet

@@ -127,6 +127,20 @@ t.test('what became of the attempts at a node that died can still be read', asyn
   t.ok(sum('node_forwards_total', of) >= sent(of.node), 'no sum falls');
 });
 
+t.test('the admin port knows no proxies: it goes by who is connected, in silence', async (t) => {
+  const to = `http://127.0.0.1:${fleet.adminPort}`;
+  const token = String(fleet.env.ADMIN_TOKEN);
+  const asked = await fleet.call('POST', '/keys/rotate', { revoke: 5 }, token, to, '192.0.2.7');
+  t.equal(asked.status, 400);
+  const isLine = ({ audit }: Record<string, unknown>) => audit === 'admin_key';
+  await until('its audit line', () => fleet.logLines().some(isLine));
+  t.match(fleet.logLines().find(isLine), { client: '127.0.0.1', outcome: 'bad_request' });
+  const { edges } = await scrape(fleet);
+  t.strictSame(edges('address_limits_off_total'), ['1', '2'], 'counted by edges alone');
+  const warned = fleet.logLines().filter(({ msg }) => /TRUSTED_PROXIES/.test(String(msg)));
+  t.strictSame(warned, []);
+});
+
 /** Resolves when it is open, or cut off. */
 const join = async (t: Test, port: number): Promise<Socket> => {
   const socket = connect(port, '127.0.0.1').on('error', () => {});

@@ -28,7 +28,10 @@ t.test('a gateway whose NODE_SECRET fits no node', async (t) => {
   const before = fleet.edgePids();
   writeFileSync(file, newSecret());
 
-  t.test('a reload with it leaves the old edges in place, and says why', async (t) => {
+  // Both wait until the registry has been asked for long enough.
+  t.jobs = 2;
+  const beside = { buffered: true };
+  t.test('a reload with it leaves the old edges in place, and says why', beside, async (t) => {
     process.kill(fleet.gatewayPid(), 'SIGHUP');
     const isSaid = () => fleet.logLines().some(({ msg }) => problem.test(String(msg)));
     await until('the new edge says what is wrong', isSaid, 20_000);
@@ -39,7 +42,7 @@ t.test('a gateway whose NODE_SECRET fits no node', async (t) => {
     await fleet.signIn('x');
   });
 
-  t.test('a start with it ends with 1 and says what to do', async (t) => {
+  t.test('a start with it ends with 1 and says what to do', beside, async (t) => {
     const PORT = String(await freePort());
     const ADMIN_PORT = String(await freePort());
     const child = spawn(process.execPath, [gateway], {
@@ -58,6 +61,8 @@ t.test('a gateway whose NODE_SECRET fits no node', async (t) => {
     'whoever is lost meanwhile is replaced: token checks and the admin port go on',
     async (t) => {
       const token = textOf(await fleet.signIn('x'), 'access_token');
+      const isAudited = () => fleet.logLines().some(({ audit }) => audit === 'login');
+      await until('lines are written in blocks, and a kill takes the last', isAudited);
       const [edge = 0] = fleet.edgePids();
       process.kill(edge, 'SIGKILL');
       await until('another edge', async () => {

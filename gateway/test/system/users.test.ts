@@ -2,7 +2,7 @@
  * Users by the thousand and one at a time: real processes, the real command, files on disk. Hashes are
  * made cheaply, because none of this is about hashing.
  */
-import { pbkdf2Sync, randomBytes } from 'node:crypto';
+import { createHash, pbkdf2Sync, randomBytes } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -262,6 +262,28 @@ const killAndResume = async (t: Test, { fleet, start, users, file }: Rig) => {
   t.match(await users('export', '-'), { out: /"format":"pbkdf2-django"/ });
 };
 
+const importOne = async (t: Test, { fleet, signIn }: Rig) => {
+  const secret = 'Amélie Poulain';
+  const md5 = createHash('md5').update(`pepper${secret}`).digest('hex');
+  const user = { username: 'amelie', hash: `md5$pepper$${md5}` };
+  const add = (more: object) => decided(() => fleet.admin('POST', '/users', { ...user, ...more }));
+  const refused = async (more: object, error_description: RegExp) =>
+    t.match(await add(more), { status: 400, body: { error: 'bad_request', error_description } });
+  await refused({}, /hash means different things/);
+  await refused({ format: 'sha-crypt' }, /hash /);
+  await refused({ hash: '!' }, /without a usable password/);
+  await refused({ hash: django(password), format: 'sha-crypt' }, /format is not valid/);
+  await refused({ format: 'django-digest', norm: 'nfd' }, /norm is not valid/);
+  const format = 'django-digest';
+  t.match(await add({ format, norm: 'nfc', user_id: 'am-1' }), {
+    status: 201,
+    body: { user_id: 'am-1', username: 'amelie' },
+  });
+  t.equal((await add({ format, user_id: 'am-1' })).status, 409, 'the name is taken');
+  t.equal((await add({ format, user_id: 'am-1', username: 'ben' })).status, 409, 'the id is taken');
+  t.equal((await signIn('amelie', secret.normalize('NFD'))).status, 200);
+};
+
 const oneByOne = async (t: Test, { fleet, users, usersWith, file, signIn }: Rig) => {
   await fleet.register('own.user');
   const ada = { id: 'ada', login: 'Ada', hash: django(password), scopes: 'account read' };
@@ -332,6 +354,9 @@ t.test('users by file and one at a time', async (t) => {
   );
   await t.test('an export of another product, with its key and a known password', (t) =>
     importExport(t, rig),
+  );
+  await t.test('one user by a call of the admin port, with a declared format', (t) =>
+    importOne(t, rig),
   );
   await t.test('one user at a time, and from an export into another store', (t) =>
     oneByOne(t, rig),

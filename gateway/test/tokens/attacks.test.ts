@@ -109,7 +109,9 @@ const foreignAttacks = (keys: FakeKeys): Attack[] => {
     ['kid as a path', { kid: '../../../../dev/null' }],
     ['kid as SQL', { kid: "' OR 1=1 --" }],
     ['kid as a member of every object', { kid: 'constructor' }],
+    ['kid as the prototype', { kid: '__proto__' }],
     ['kid as a number', { kid: 0 }],
+    ['kid in a list', { kid: [kid] }],
     ['no kid', { kid: undefined }],
   ];
   const others = signingAlgs.filter((other) => other !== alg);
@@ -170,6 +172,7 @@ const headerAttacks = (keys: FakeKeys): Attack[] => {
   ];
   const members: [string, object][] = [
     ['crit known', { crit: ['exp'], exp: 1 }],
+    ['crit known, but not there', { crit: ['exp'] }],
     ['crit unknown', { crit: ['x'], x: 1 }],
     ['crit empty', { crit: [] }],
     ['b64 false', { b64: false }],
@@ -216,6 +219,12 @@ const claimAttacks = (keys: FakeKeys): Attack[] => {
     ['a byte order mark', `\ufeff${good}`],
     ['an array', `[${good}]`],
     ['nothing', ''],
+    ['an empty array', '[]'],
+    ['null', 'null'],
+    ['a number', '1'],
+    ['text', '"x"'],
+    ['a brace', '{'],
+    ['half an object', '{"a":'],
     ['deep nesting', `{"x":${'['.repeat(2900)}${']'.repeat(2900)}}`],
   ];
   return [
@@ -225,6 +234,7 @@ const claimAttacks = (keys: FakeKeys): Attack[] => {
     ['iat in the future', set({ iat: nowSeconds + 61 })],
     ['nbf in the future', set({ nbf: nowSeconds + 61 })],
     ['exp not after iat', set({ iat: nowSeconds + 30, exp: nowSeconds + 30 })],
+    ['exp before iat', set({ iat: nowSeconds + 30, exp: nowSeconds + 10 })],
     ['a life over the cap', set({ exp: nowSeconds + 901 })],
     ['a life over the cap, begun long ago', set({ iat: 0 })],
     ...[
@@ -236,15 +246,27 @@ const claimAttacks = (keys: FakeKeys): Attack[] => {
       [issuer],
       'https://evil.example',
     ].map((iss): Attack => [`iss ${JSON.stringify(iss)}`, set({ iss })]),
-    ...[undefined, null, '', `${audience}/`, [], [audience], [audience, 'x'], { 0: audience }].map(
-      (aud): Attack => [`aud ${JSON.stringify(aud)}`, set({ aud })],
-    ),
+    ...[
+      undefined,
+      null,
+      '',
+      `${audience}/`,
+      'https://other.example',
+      [],
+      [audience],
+      [audience, 'x'],
+      { 0: audience },
+    ].map((aud): Attack => [`aud ${JSON.stringify(aud)}`, set({ aud })]),
     ...['sub', 'jti', 'client_id', 'sid', 'gen', 'scope'].flatMap((name): Attack[] =>
       [undefined, null, [], {}, true].map((value) => [
         `${name} ${JSON.stringify(value)}`,
         set({ [name]: value }),
       ]),
     ),
+    ['empty sub', set({ sub: '' })],
+    ['sid of another form', set({ sid: 'u.s' })],
+    ['gen as text', set({ gen: '3' })],
+    ['gen with a fraction', set({ gen: 3.5 })],
     ...texts.map(([name, text]): Attack => [`payload with ${name}`, signText(keys, head, text)]),
   ];
 };
@@ -266,6 +288,11 @@ const outsideAttacks = (keys: FakeKeys): Attack[] => {
     ['no payload', `${head}..${signature}`],
     ['JSON serialization', JSON.stringify({ protected: head, payload: body, signature })],
     ['no signature', `${head}.${body}.`],
+    [
+      'signature of another token',
+      `${head}.${body}.${forge(keys, { claims: { gen: 4 } }).split('.')[2]}`,
+    ],
+    ['changed payload', `${head}.${encode({ ...goodClaims, sub: 'u_admin' })}.${signature}`],
     ['zeros as signature', signed(Buffer.alloc(bytes.length))],
     ['half a signature', signed(bytes.subarray(0, bytes.length / 2))],
     ['a byte too much', signed(Buffer.concat([bytes, Buffer.alloc(1)]))],

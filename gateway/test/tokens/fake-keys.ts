@@ -1,5 +1,5 @@
 /** A keyring without a store, and tokens that its keys sign but that createSign would never issue. */
-import { createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import type { SigningAlg, VerifyingKey } from '../../tokens/keys.js';
 import { createReread } from '../../tokens/reread.js';
 
@@ -54,7 +54,7 @@ export const goodClaims = {
 export const encode = (value: unknown): string =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 
-type Forged = { header?: object; claims?: object; payload?: string };
+type Forged = { header?: object; claims?: object };
 
 export const signInput = ({ alg, privateKey }: FakeKeys['signing'], input: string): Buffer => {
   if (alg === 'EdDSA') return sign(null, Buffer.from(input), privateKey);
@@ -63,17 +63,9 @@ export const signInput = ({ alg, privateKey }: FakeKeys['signing'], input: strin
 };
 
 /** Correctly signed, whatever it says. */
-export const forge = (keys: FakeKeys, { header, claims, payload }: Forged = {}): string => {
+export const forge = (keys: FakeKeys, { header, claims }: Forged = {}): string => {
   const { kid, alg } = keys.signing;
   const head = encode({ alg, typ: 'at+jwt', kid, ...header });
-  const input = `${head}.${encode(payload ?? { ...goodClaims, ...claims })}`;
+  const input = `${head}.${encode({ ...goodClaims, ...claims })}`;
   return `${input}.${signInput(keys.signing, input).toString('base64url')}`;
-};
-
-/** The classic: an HMAC with the public key, which everybody knows, as its secret. */
-export const forgeWithPublicKey = (keys: FakeKeys): string => {
-  const pem = keys.publicKey.export({ type: 'spki', format: 'pem' });
-  const head = encode({ alg: 'HS256', typ: 'at+jwt', kid: keys.signing.kid });
-  const input = `${head}.${encode(goodClaims)}`;
-  return `${input}.${createHmac('sha256', pem).update(input).digest('base64url')}`;
 };

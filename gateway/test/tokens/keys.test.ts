@@ -3,7 +3,11 @@ import { calculateJwkThumbprint } from 'jose';
 import t from 'tap';
 import { startRedis } from '../../../shared/test/redis-server.js';
 import { signingAlgs } from '../../tokens/algorithms.js';
+import { describeMacs } from '../../tokens/describe-keys.js';
 import { loadKeys } from '../../tokens/keys.js';
+import { makeRing } from '../../tokens/ring.js';
+import { createRingStore } from '../../tokens/ring-store.js';
+import { createSeal } from '../../tokens/seal.js';
 import { openClient, outcomeOf } from '../store.js';
 
 t.test('edges that start together share the keyring of the first', async (t) => {
@@ -20,6 +24,24 @@ t.test('edges that start together share the keyring of the first', async (t) => 
   t.ok(body.length > 300);
   t.notMatch(body, /signing|refresh|OKP/);
   t.equal(await clients[0]?.ttl('keyring'), -1);
+});
+
+t.test('keys of a first ring, which had no times, are since ever', async (t) => {
+  const redis = await openClient(t, await startRedis(t));
+  const keks: [Buffer] = [randomBytes(32)];
+  const { refresh, device, ...ring } = await makeRing('EdDSA', Date.now);
+  const [old, oldDevice] = [refresh, device].map((keys) =>
+    keys.map(({ id, key }) => ({ id, key })),
+  );
+  const text = JSON.stringify({ ...ring, refresh: old, device: oldDevice });
+  await redis.set('keyring', createSeal(keks).seal(text));
+  const stored = await createRingStore({ redis, keks }).read();
+  const shown = stored && describeMacs(stored.ring, Date.now());
+  const since = new Date(0).toISOString();
+  t.match(shown, [
+    { purpose: 'refresh', state: 'signing', created_at: since, signs_from: since },
+    { purpose: 'device', state: 'signing', created_at: since, signs_from: since },
+  ]);
 });
 
 t.test('a wrong key encryption key refuses to start and says so', async (t) => {

@@ -213,6 +213,7 @@ t.test(
   'keys of refresh and device tokens: known before they sign, gone after the last use',
   async (t) => {
     const { clock, open } = await openRing(t);
+    const start = new Date(clock.now).toISOString();
     const [one, two] = [await open(), await open()];
     for (const purpose of ['refresh', 'device'] as const) {
       const old = one.mac(purpose, 'x');
@@ -224,7 +225,7 @@ t.test(
       const states = () => one.listMacs().filter((mac) => mac.purpose === purpose);
       t.match(states(), [
         { state: 'next', until: null },
-        { state: 'signing', created_at: null },
+        { state: 'signing', created_at: start, signs_from: start },
       ]);
       clock.now += minute;
       t.match(states(), [{ state: 'signing' }, { state: 'retired' }]);
