@@ -28,10 +28,15 @@ t.test('a gateway whose NODE_SECRET fits no node', async (t) => {
   const before = fleet.edgePids();
   writeFileSync(file, newSecret());
 
-  // Both wait until the registry has been asked for long enough.
-  t.jobs = 2;
-  const beside = { buffered: true };
-  t.test('a reload with it leaves the old edges in place, and says why', beside, async (t) => {
+  // Begun now: like the reload, it asks the registry for a while before it gives up.
+  const another = spawn(process.execPath, [gateway], {
+    env: { ...fleet.env, PORT: String(await freePort()), ADMIN_PORT: String(await freePort()) },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  t.teardown(() => another.kill('SIGKILL'));
+  const ended = Promise.all([text(another.stderr), once(another, 'exit')]);
+
+  t.test('a reload with it leaves the old edges in place, and says why', async (t) => {
     process.kill(fleet.gatewayPid(), 'SIGHUP');
     const isSaid = () => fleet.logLines().some(({ msg }) => problem.test(String(msg)));
     await until('the new edge says what is wrong', isSaid, 20_000);
@@ -42,15 +47,8 @@ t.test('a gateway whose NODE_SECRET fits no node', async (t) => {
     await fleet.signIn('x');
   });
 
-  t.test('a start with it ends with 1 and says what to do', beside, async (t) => {
-    const PORT = String(await freePort());
-    const ADMIN_PORT = String(await freePort());
-    const child = spawn(process.execPath, [gateway], {
-      env: { ...fleet.env, PORT, ADMIN_PORT },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    t.teardown(() => child.kill('SIGKILL'));
-    const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+  t.test('a start with it ends with 1 and says what to do', async (t) => {
+    const [said, [code]] = await ended;
     t.equal(code, 1);
     t.match(said, /^floodgate: the gateway cannot start: /);
     t.match(said, problem);
