@@ -16,7 +16,6 @@ import { startCluster, startSentinel, type TlsPair } from './redis-topology.js';
 t.setTimeout(120_000);
 // They mostly wait: for servers to find each other, and to notice that one is gone.
 t.jobs = 3;
-const beside = { buffered: true };
 
 const log = createLog({ level: 'silent', role: 'test' });
 const keys = ['a', 'b', 'c', '{nodes}:seen', 'meta:epoch'];
@@ -70,7 +69,7 @@ const testRenewal = (t: Test, name: string, url: string, { ca }: TlsPair) =>
     t.ok(await backAgain(store, 'a'));
   });
 
-t.test('a Cluster over TLS, and no other certificate', beside, async (t) => {
+t.test('a Cluster over TLS, and no other certificate', async (t) => {
   const tls = makeCertificate(t);
   const cluster = await startCluster(t, { tls });
   const store = await open(t, cluster.url);
@@ -92,7 +91,7 @@ t.test('a Cluster over TLS, and no other certificate', beside, async (t) => {
   );
 });
 
-t.test('Sentinels over TLS, a master that dies, and no other certificate', beside, async (t) => {
+t.test('Sentinels over TLS, a master that dies, and no other certificate', async (t) => {
   const tls = makeCertificate(t);
   const set = await startSentinel(t, { tls });
   const store = await open(t, set.url);
@@ -116,7 +115,7 @@ t.test('Sentinels over TLS, a master that dies, and no other certificate', besid
   t.not((await set.master()).port, first.port);
 });
 
-t.test('Sentinels: a master that hangs, all Sentinels away, and back', beside, async (t) => {
+t.test('Sentinels: a master that hangs, all Sentinels away, and back', async (t) => {
   const set = await startSentinel(t);
   const store = await open(t, set.url);
   const first = await set.master();

@@ -15,7 +15,6 @@ import { basic, createRig, fieldsOf } from './oauth-rig.js';
 t.setTimeout(300_000);
 // They mostly wait: for servers to find each other, and to notice that one is gone.
 t.jobs = 2;
-const beside = { buffered: true };
 
 // As README.md says: what the programs need, and nothing dangerous beyond it.
 const user = 'floodgate:a-password';
@@ -169,7 +168,7 @@ const survive = async (t: Test, fleet: Fleet, kill: () => Promise<unknown>) => {
   t.same(await findLost(fleet, told), [], 'nothing acknowledged is lost');
 };
 
-t.test('a Cluster: the main job, users in bulk, and kill -9 of a shard', beside, async (t) => {
+t.test('a Cluster: the main job, users in bulk, and kill -9 of a shard', async (t) => {
   const cluster = await startCluster(t, { args: aclArgs });
   const fleet = await open(t, cluster.urlWith(user));
   await walk(t, fleet, cluster.members);
@@ -210,7 +209,7 @@ const goWithout = async (t: Test, fleet: Fleet, replicas: readonly Member[]) => 
   for (const ended of [token, issued]) t.equal((await fleet.verify(ended)).status, 401);
 };
 
-t.test('a Sentinel set: the main job, and kill -9 of the master', beside, async (t) => {
+t.test('a Sentinel set: the main job, and kill -9 of the master', async (t) => {
   const set = await startSentinel(t, { args: aclArgs, password: 'sentinel-word' });
   const url = `${set.urlWith(user)}?sentinel_password=sentinel-word`;
   const fleet = await open(t, url);
