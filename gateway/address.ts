@@ -36,15 +36,11 @@ const parseHop = (text: string): Address | undefined => {
   return parse(v6 ?? v4 ?? hop);
 };
 
-export const parseRange = (text: string): Range | undefined => {
-  if (isIP(text.split('/')[0] ?? '') === 0) return undefined;
-  try {
-    if (text.includes('/')) return ipaddr.parseCIDR(text);
-    const address = ipaddr.process(text);
-    return [address, address.kind() === 'ipv4' ? 32 : 128];
-  } catch {
-    return undefined;
-  }
+/** Of what the settings take for a network. */
+const parseRange = (text: string): Range => {
+  if (text.includes('/')) return ipaddr.parseCIDR(text);
+  const address = ipaddr.process(text);
+  return [address, address.kind() === 'ipv4' ? 32 : 128];
 };
 
 const isIn = (address: Address, ranges: readonly Range[]): boolean =>
@@ -80,11 +76,12 @@ export const createAddresses = ({
   log,
   metrics,
 }: {
+  /** Addresses and networks, each as `isNetwork` has it. */
   trustedProxies: readonly string[];
   log: Log;
   metrics: Metrics;
 }) => {
-  const ranges = trustedProxies.map(parseRange).filter((range) => range !== undefined);
+  const ranges = trustedProxies.map(parseRange);
   const direct = new WeakMap<From, Peer>();
   const found = new WeakMap<IncomingMessage, ClientAddress>();
   let warnedAt = Number.NEGATIVE_INFINITY;

@@ -2,11 +2,11 @@
  * The gateway's settings (design § 8): environment in, one frozen typed object out, all problems
  * reported together.
  */
+import { isLoopback, isNetwork } from '../shared/address.js';
 import { createEnv, type Env, mask } from '../shared/env.js';
 import { readIdentityFiles } from '../shared/identity.js';
 import { countCpus } from '../shared/machine.js';
 import { checkDefaultScopes, createRedisUrls, readShared } from '../shared/settings.js';
-import { parseRange } from './address.js';
 import { readIssuers } from './issuers/settings.js';
 import { maxTokenMs } from './tokens/life.js';
 
@@ -16,7 +16,6 @@ const secretNames = [
   ...['adminToken', 'metricsToken', 'redisUrl', 'backupRedisUrl', 'nodeSecrets'],
   ...['kek', 'previousKek'],
 ];
-const loopback = ['127.0.0.1', '::1', 'localhost'];
 const day = 86_400_000;
 
 const readTls = (env: Env) => {
@@ -68,7 +67,7 @@ const readBearer = <T extends string | undefined>(env: Env, name: string, token:
 
 const readAdmin = (env: Env, hasTls: boolean) => {
   const adminHost = env.string('ADMIN_HOST', { default: '127.0.0.1' });
-  if (!loopback.includes(adminHost) && !hasTls)
+  if (!isLoopback(adminHost) && !hasTls)
     env.complain('ADMIN_HOST off loopback needs TLS_CERT_FILE and TLS_KEY_FILE.');
   return {
     adminHost,
@@ -109,7 +108,7 @@ const readTokens = (env: Env, port: number) => {
 
 const readProxies = (env: Env): string[] => {
   const proxies = env.list('TRUSTED_PROXIES');
-  if (proxies.some((text) => parseRange(text) === undefined))
+  if (!proxies.every(isNetwork))
     env.complain('TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8, with commas.');
   return proxies;
 };

@@ -1,5 +1,8 @@
-/** "host:port", the form of settings and registry entries, IPv6 in brackets; and which hosts are this one. */
-import { isIPv4, isIPv6 } from 'node:net';
+/**
+ * "host:port", the form of settings and registry entries, IPv6 in brackets; what a network looks like; and which
+ * hosts are this one.
+ */
+import { isIP, isIPv4, isIPv6 } from 'node:net';
 
 export type Address = { readonly host: string; readonly port: number };
 
@@ -16,6 +19,13 @@ export const parseAddress = (text: string): Address | undefined => {
 
 export const formatAddress = ({ host, port }: Address): string =>
   isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+
+/** An address, or a network in the notation of RFC 4632 § 3.1 and RFC 4291 § 2.3: "10.0.0.0/8". */
+export const isNetwork = (text: string): boolean => {
+  const [, base = '', bits = '0'] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const widest = { 0: -1, 4: 32, 6: 128 }[isIP(base)] ?? -1;
+  return Number(bits) <= widest;
+};
 
 /** By its spelling: nothing is looked up. */
 export const isLoopback = (host: string): boolean =>

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import t from 'tap';
+import { isNetwork } from '../../shared/address.js';
 import { createLog } from '../../shared/log.js';
 import { createMetrics } from '../../shared/metrics.js';
-import { createAddresses, parseRange } from '../address.js';
+import { createAddresses } from '../address.js';
 
 const lines: string[] = [];
 const log = createLog({
@@ -105,10 +106,23 @@ t.test('request ids come from trusted proxies only, and only harmless ones', asy
   t.equal(requestIdOf(from('11.0.0.1', { 'x-request-id': 'abc-1' })), undefined);
 });
 
-t.test('ranges', async (t) => {
-  for (const good of ['10.0.0.0/8', '10.1.2.3', '::1', 'fd00::/8']) t.ok(parseRange(good), good);
-  for (const bad of ['', '10.0.0.0/33', 'localhost', '10.0.0', '1/2/3'])
-    t.notOk(parseRange(bad), bad);
+t.test('ranges: whatever the settings take for a network is one', async (t) => {
+  const networks = [
+    '10.0.0.0/8',
+    '10.1.2.3',
+    '10.0.0.0/32',
+    '0.0.0.0/0',
+    '::1',
+    'fd00::/8',
+    '::/128',
+  ];
+  for (const good of networks) {
+    t.ok(isNetwork(good), good);
+    t.doesNotThrow(() => create(good), good);
+  }
+  const others = ['', '/', '10.0.0.0/33', '::/129', 'localhost', '10.0.0', '010.0.0.1', '1/2/3'];
+  for (const bad of [...others, '10.0.0.0/', '10.0.0.0/-1', '10.0.0.0/8.5', '10.0.0.0/ 8', '[::1]'])
+    t.notOk(isNetwork(bad), bad);
 });
 
 t.test(

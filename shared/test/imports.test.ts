@@ -148,6 +148,23 @@ t.test('each external package has one importer', async (t) => {
     t.equal(doors.size, 1, `${name}: ${[...doors].join(', ')}`);
 });
 
+t.test('the first process of the gateway loads no package', async (t) => {
+  const valueForm = /^\s*(?:import|export)\s(?!type\b)[^'"]*?from\s+'([^']+)'/gm;
+  const seen = new Set<string>();
+  const walk = (path: string): void => {
+    const file = product.find((one) => one.path === path);
+    if (file === undefined || seen.has(path)) return;
+    seen.add(path);
+    const values = [...file.text.matchAll(valueForm)].map(([, name]) => name ?? '');
+    for (const name of file.packages) t.notOk(values.includes(name), `${path} → ${name}`);
+    for (const name of values.filter((one) => one.startsWith('.')))
+      walk(join(dirname(path), name.replace(/\.js$/, '.ts')));
+  };
+  walk('gateway/main.ts');
+  walk('gateway/primary.ts');
+  t.ok(seen.size > 10, `${seen.size} files`);
+});
+
 t.test('the client library needs nothing but the language and fetch', async (t) => {
   for (const { path, text, packages } of product.filter(({ path }) => topOf(path) === 'client')) {
     t.strictSame(packages, [], path);
