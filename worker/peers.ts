@@ -41,21 +41,23 @@ const findProblem = (
 
 /**
  * Resolves when there are no other nodes, or one of them signs with one of these secrets and none that does says
- * that it has another user store. Throws an Error that says what to do when that is not so for 8 s, and
+ * that it has another user store. Throws an Error that says what to do when that is not so for `waitMs`, and
  * store_unavailable.
  */
 export const meetPeers = async ({
   redis,
   secrets,
   store,
+  waitMs = patienceMs,
 }: {
   redis: RedisClient;
   secrets: readonly string[];
   /** As `fingerprintStore` says. */
   store: string;
+  waitMs?: number;
 }): Promise<void> => {
   const read = createReadEntries(redis);
-  const deadlineAt = performance.now() + patienceMs;
+  const deadlineAt = performance.now() + waitMs;
   for (;;) {
     const problem = findProblem(await patiently(read), { secrets, store });
     if (problem === undefined) return;

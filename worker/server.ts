@@ -222,7 +222,8 @@ export const startWorker = async (given: Given): Promise<Started> => {
   const redis = await openStore({ ...config, url: config.redisUrl, name: 'worker', log });
   lifecycle.onStop('store', () => quitRedis(redis));
   const store = fingerprintStore(config.credentials);
-  await meetPeers({ redis, secrets: config.nodeSecrets, store });
+  const ours = { redis, secrets: config.nodeSecrets, store };
+  await meetPeers(ours);
   const metrics = createMetrics();
   const meters = createMeters(metrics);
   const passwords = await createPasswords(given, { redis, meters });
@@ -250,6 +251,11 @@ export const startWorker = async (given: Given): Promise<Started> => {
   const campaigns = openCampaigns(log, parts);
   lifecycle.onStop('campaigns', campaigns.stop, 2000);
   await heartbeat.enter(doors.endpoints);
+  // Whoever started at the same moment was not there yet.
+  await meetPeers({ ...ours, waitMs: 0 }).catch(async (error: unknown) => {
+    await heartbeat.leave();
+    throw error;
+  });
   heartbeat.start();
   campaigns.start();
   return { socketPath: endpoint.path, bootId, slots };

@@ -85,6 +85,32 @@ const openServers = () => {
   return servers;
 };
 
+t.test(
+  'nodes of two stores that start at once do not both serve',
+  { skip: noPostgres },
+  async (t) => {
+    const { postgres } = await openServers();
+    const { url } = await startRedis(t);
+    const runtimeDir = makeRuntimeDir(t);
+    const [one, other] = [
+      launch(t, settingsFor('a', url, runtimeDir)),
+      launch(t, { ...settingsFor('b', url, runtimeDir), CREDENTIALS_URL: postgres.url }),
+    ];
+    const endings = await Promise.all(
+      [one, other].map(({ said, output }) =>
+        said().then(
+          () => 'serves',
+          () => output(),
+        ),
+      ),
+    );
+    t.not(endings.filter((ending) => ending === 'serves').length, 2);
+    const refused = endings.filter((ending) => ending !== 'serves');
+    for (const text of refused)
+      t.match(text, /CREDENTIALS_URL and .* differ from those of 1 nodes/);
+  },
+);
+
 t.test("an operator's table", { skip: noPostgres }, async (t) => {
   const { redis, postgres } = await openServers();
   await postgres.ask(schema);
